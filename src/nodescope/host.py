@@ -1,0 +1,193 @@
+"""Host: a movable root. Every path under /proc, /sys, /etc, /run goes through it, so a fixture tree is a machine.
+
+Hot files on procfs and sysfs stay open and are read with `os.pread`; files on any other filesystem are opened at
+each read, for there a name can be given to another file at any time.
+Source: proc(5), sysfs(5); sysfs attributes are at most one page (Documentation/filesystems/sysfs.rst).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from typing import Final
+
+MAX_KEPT_DESCRIPTORS: Final = 2048
+MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+SYSFS_PAGE_BYTES: Final = 4096
+EXCERPT_BYTES: Final = 80
+
+_GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESRCH})
+_BAD_RUN: Final = re.compile("[\udc80-\udcff]+")
+
+
+class Absent(Exception):
+    """The hardware or file is not there. Not an error."""
+
+
+class Malformed(Exception):
+    """A source does not say what its documentation says. Names the source and shows the offending bytes."""
+
+    def __init__(self, source: str, offending: bytes | str, expected: str) -> None:
+        shown = offending if isinstance(offending, bytes) else offending.encode("utf-8", "replace")
+        super().__init__(f"{source}: expected {expected}, got {shown[:EXCERPT_BYTES]!r}")
+
+
+def text(raw: bytes) -> str:
+    """UTF-8 text of `raw`, with one U+FFFD for each run of bytes that are not UTF-8."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return _BAD_RUN.sub("\ufffd", raw.decode("utf-8", "surrogateescape"))
+
+
+class _Descriptor:
+    """An open file, closed with its last reference: a reader in another thread never sees a reused number."""
+
+    __slots__ = ("fd", "page", "size")
+
+    def __init__(self, fd: int, page: bool) -> None:
+        self.fd = fd
+        self.page = page
+        self.size = SYSFS_PAGE_BYTES
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+
+    def read(self) -> bytes:
+        if self.page:
+            return os.pread(self.fd, SYSFS_PAGE_BYTES, 0)
+        data = os.pread(self.fd, self.size, 0)
+        if not data:
+            return data
+        # seq_file may answer short of the end: only an empty read is the end.
+        while more := os.pread(self.fd, self.size, len(data)):
+            data += more
+            if len(data) > MAX_FILE_BYTES:
+                raise Malformed(f"descriptor {self.fd}", data, f"at most {MAX_FILE_BYTES} bytes")
+        self.size = max(self.size, len(data) + SYSFS_PAGE_BYTES)
+        return data
+
+
+class Host:
+    """Paths, reads and lists under the given roots.
+
+    `procfs`, `sysfs`, `rootfs`, `udev_data`: directories, absolute or relative, without a trailing slash.
+    """
+
+    def __init__(
+        self,
+        procfs: str = "/proc",
+        sysfs: str = "/sys",
+        rootfs: str = "/",
+        udev_data: str = "/run/udev/data",
+    ) -> None:
+        self.procfs = _trimmed(procfs)
+        self.sysfs = _trimmed(sysfs)
+        self.rootfs = _trimmed(rootfs)
+        self.udev_data = _trimmed(udev_data)
+        self._kept: dict[str, _Descriptor] = {}
+        self._pseudo: dict[int, str] | None = None
+
+    def proc(self, path: str) -> str:
+        return f"{self.procfs}/{path}"
+
+    def sys(self, path: str) -> str:
+        return f"{self.sysfs}/{path}"
+
+    def udev(self, path: str) -> str:
+        return f"{self.udev_data}/{path}"
+
+    def root(self, path: str) -> str:
+        """`path` (absolute on the host) as this process reaches it."""
+        return f"{'' if self.rootfs == '/' else self.rootfs}/{path.lstrip('/')}"
+
+    def read(self, path: str) -> bytes:
+        """The whole file, through a kept descriptor where the kernel makes the file.
+
+        Raises `Absent` where it is not there, `OSError` where it cannot be read.
+        """
+        kept = self._kept.get(path)
+        if kept is not None:
+            try:
+                return kept.read()
+            except OSError as error:
+                if error.errno not in _GONE:
+                    raise
+                # The device was replaced under its name: open the name again below.
+                self._kept.pop(path, None)
+        descriptor = self._open(path)
+        try:
+            data = descriptor.read()
+        except OSError as error:
+            if error.errno in _GONE:
+                raise Absent(path) from error
+            raise
+        if len(self._kept) < MAX_KEPT_DESCRIPTORS and self._filesystem(descriptor.fd):
+            self._kept[path] = descriptor
+        return data
+
+    def read_once(self, path: str) -> bytes:
+        """The whole file, opened and closed: for what is read each minute or less."""
+        descriptor = self._open(path)
+        try:
+            return descriptor.read()
+        except OSError as error:
+            if error.errno in _GONE:
+                raise Absent(path) from error
+            raise
+
+    def list(self, path: str) -> list[str]:
+        """The names in a directory, sorted. Raises `Absent` where it is not there."""
+        try:
+            return sorted(os.listdir(path))
+        except OSError as error:
+            if error.errno in _GONE:
+                raise Absent(path) from error
+            raise
+
+    def exists(self, path: str) -> bool:
+        return os.path.exists(path)
+
+    @property
+    def kept_descriptors(self) -> int:
+        return len(self._kept)
+
+    def close(self) -> None:
+        self._kept.clear()
+
+    def _open(self, path: str) -> _Descriptor:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno in _GONE:
+                raise Absent(path) from error
+            raise
+        return _Descriptor(fd, self._filesystem(fd) == "sysfs")
+
+    def _filesystem(self, fd: int) -> str | None:
+        """"proc" or "sysfs" where the kernel makes the file behind `fd`, else None."""
+        if self._pseudo is None:
+            self._pseudo = _pseudo_filesystems()
+        return self._pseudo.get(os.fstat(fd).st_dev)
+
+
+def _trimmed(path: str) -> str:
+    return path.rstrip("/") or "/"
+
+
+def _pseudo_filesystems() -> dict[int, str]:
+    """Device number -> "proc" or "sysfs", for every mount of either that this process sees."""
+    found: dict[int, str] = {}
+    try:
+        with open("/proc/self/mountinfo", "rb") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return found
+    for line in lines:
+        before, _, after = line.partition(b" - ")
+        kind = after.split(b" ", 1)[0]
+        if kind in (b"proc", b"sysfs"):
+            major, _, minor = before.split(b" ", 3)[2].partition(b":")
+            found[os.makedev(int(major), int(minor))] = kind.decode()
+    return found

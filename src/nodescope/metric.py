@@ -1,0 +1,38 @@
+"""Metrics and families: what a collector returns and what an exposition renders.
+
+Source: the Prometheus data model and the text format 0.0.4 (types, names, labels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+MetricType = Literal["counter", "gauge", "untyped", "histogram", "summary"]
+
+Row = tuple[tuple[str, ...], float]
+"""Label values, in the order of the metric's label names, and the number."""
+
+
+class Metric(NamedTuple):
+    """What a family is: its name, type, help and label names (one row of the metric catalogue).
+
+    Label names are in the order in which the collector gives their values; an exposition sorts them.
+    """
+
+    name: str
+    type: MetricType
+    help: str
+    label_names: tuple[str, ...] = ()
+
+
+class Family(NamedTuple):
+    """A metric and its rows at one moment. Unknown values have no row."""
+
+    metric: Metric
+    rows: Sequence[Row]
+
+
+def single(metric: Metric, number: float) -> Family:
+    """The family of a metric without labels."""
+    return Family(metric, (((), number),))
