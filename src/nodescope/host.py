@@ -166,7 +166,7 @@ class Host:
         return _Descriptor(fd, self._filesystem(fd) == "sysfs")
 
     def _filesystem(self, fd: int) -> str | None:
-        """"proc" or "sysfs" where the kernel makes the file behind `fd`, else None."""
+        """ "proc" or "sysfs" where the kernel makes the file behind `fd`, else None."""
         if self._pseudo is None:
             self._pseudo = _pseudo_filesystems()
         return self._pseudo.get(os.fstat(fd).st_dev)

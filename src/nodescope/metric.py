@@ -27,7 +27,11 @@ class Metric(NamedTuple):
 
 
 class Family(NamedTuple):
-    """A metric and its rows at one moment. Unknown values have no row."""
+    """A metric and its rows at one moment. Unknown values have no row.
+
+    Rows given as a tuple are never changed afterwards. A collector that gives the very tuple of its last run says that
+    nothing has changed, and their text is not made again.
+    """
 
     metric: Metric
     rows: Sequence[Row]

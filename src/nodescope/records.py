@@ -8,7 +8,8 @@ import msgspec
 class Mount(msgspec.Struct, frozen=True):
     """One mounted filesystem. Source: proc_pid_mountinfo(5) and statfs(2).
 
-    `device_error` is "" or why statfs failed; the sizes are None then. `mounted` is 1 where statfs answered.
+    `device_error` is "" or why statfs failed; the sizes are None then. `mounted` is 1 where statfs answered. Another
+    device mounted over the first under the same name has its number and `mounted` alone: the rest is the first's.
     """
 
     device: str
@@ -17,8 +18,8 @@ class Mount(msgspec.Struct, frozen=True):
     major: str
     minor: str
     device_error: str
-    failed: int
-    readonly: int
+    failed: int | None
+    readonly: int | None
     mounted: int | None = None
     size_bytes: float | None = None
     free_bytes: float | None = None

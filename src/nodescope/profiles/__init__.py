@@ -33,9 +33,7 @@ class View:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.metrics = tuple(row.metric for row in rows)
-        self._columns = [
-            (row.metric, _label_values(row.labels), attrgetter(row.field), row.scale) for row in rows
-        ]
+        self._columns = [(row.metric, _label_values(row.labels), attrgetter(row.field), row.scale) for row in rows]
 
     def render(self, records: Iterable[Any]) -> list[Family]:
         """Families of `records`; a field that is None has no row, a family without rows is left out."""

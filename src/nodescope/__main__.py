@@ -1,0 +1,15 @@
+"""argv -> command."""
+
+from __future__ import annotations
+
+import sys
+
+from nodescope.cli import run
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

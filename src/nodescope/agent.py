@@ -1,0 +1,288 @@
+"""The only file that knows every part: builds them from settings, starts and stops them."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from nodescope import __version__, listening, self_metrics, status
+from nodescope.events.bus import Bus
+from nodescope.listening import CannotStart, Plan
+from nodescope.measurement import Measurement, log_change
+from nodescope.metric import Family, single
+from nodescope.roles import BY_NAME, Role
+from nodescope.runner import Outcome
+from nodescope.scraping import UnknownCollector
+from nodescope.settings import Settings, SettingsError
+from nodescope.web.message import BadFilter, Request, Response
+from nodescope.web.routes import RequestCounts, Site, dispatcher
+from nodescope.web.server import Listener
+from nodescope.web.web_config import WebConfigError
+
+if TYPE_CHECKING:
+    from nodescope.simulate import Simulation
+
+EVENT_CAPACITY: Final = 4096
+
+log = logging.getLogger(__name__)
+
+
+class _Slot:
+    """One listener, with what outlives a reload: its socket and its counts of requests."""
+
+    def __init__(self, plan: Plan, listener: Listener, counts: RequestCounts) -> None:
+        self.plan = plan
+        self.listener = listener
+        self.counts = counts
+
+
+class Agent:
+    """One or several listeners over one measurement.
+
+    `load` reads the settings again, for a reload; without it `reload` says that it cannot.
+    """
+
+    def __init__(
+        self, settings: Settings, role: Role = BY_NAME["agent"], load: Callable[[], Settings] | None = None
+    ) -> None:
+        self.settings = settings
+        self.role = role
+        self.bus = Bus(EVENT_CAPACITY)
+        self.started_seconds = time.time()
+        self._load = load
+        self._slots: list[_Slot] = []
+        self._measurement: Measurement | None = None
+        self._simulation: Simulation | None = None
+        self._simulated: dict[str, Any] = {}
+        self._changing = threading.Lock()
+
+    @property
+    def alive(self) -> bool:
+        """Whether every listener still takes requests."""
+        return bool(self._slots) and all(slot.listener.alive for slot in self._slots)
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens, with the ports that port 0 became."""
+        return [slot.listener.address for slot in self._slots]
+
+    def start(self) -> None:
+        """Binds, starts sampling and serves. Raises `CannotStart` with nothing left behind."""
+        with self._changing:
+            opened: list[tuple[Plan, socket.socket]] = []
+            try:
+                wanted = listening.plans(self.settings, self.role)
+                opened = listening.sockets(wanted, self.settings)
+                self._simulate()
+                self._put_in_force(self.settings, [plan for plan, _ in opened], [sock for _, sock in opened])
+            except (SettingsError, WebConfigError, CannotStart) as error:
+                for _, sock in opened:
+                    sock.close()
+                self._end()
+                raise CannotStart(str(error)) from error
+        self._announce()
+
+    def stop(self) -> None:
+        """Ends listeners, samplers and workers; waits for none that hangs."""
+        with self._changing:
+            for slot in self._slots:
+                slot.listener.stop()
+            self._end()
+
+    def reload(self) -> str | None:
+        """Reads the settings again and puts them in force; what is wrong is returned, and leaves the running ones."""
+        with self._changing:
+            problem = self._reload()
+        if problem is None:
+            log.info("settings reloaded")
+            self.bus.publish("settings.reloaded", self.role.name)
+        else:
+            log.error("reload failed, the settings in force stay: %s", problem)
+            self.bus.publish("settings.refused", self.role.name, {"reason": problem})
+        return problem
+
+    def _reload(self) -> str | None:
+        if self._load is None:
+            return "this agent was started without a way to read its settings again"
+        try:
+            settings = self._load()
+            wanted = listening.plans(settings, self.role)
+            if settings["web.systemd-socket"]:
+                wanted = [slot.plan for slot in self._slots]
+            kept = {slot.plan.address for slot in self._slots}
+            added = [plan for plan in wanted if plan.address not in kept]
+            sockets = listening.bound([plan.address for plan in added])
+            try:
+                self._put_in_force(settings, wanted, sockets)
+            except (SettingsError, WebConfigError):
+                for sock in sockets:
+                    sock.close()
+                raise
+        except (SettingsError, WebConfigError, CannotStart) as error:
+            return str(error)
+        for warning in settings.warnings:
+            log.warning("%s", warning)
+        return None
+
+    def _put_in_force(self, settings: Settings, wanted: Sequence[Plan], new_sockets: Sequence[socket.socket]) -> None:
+        """Measures and serves what is wanted. Raises before anything has changed, or not at all.
+
+        `new_sockets`: one for each wanted listener that does not exist yet, in order.
+        """
+        config = listening.web_config(settings)
+        limits = listening.limits(settings)
+        collectors = {str(index): plan.collectors for index, plan in enumerate(wanted)}
+        measurement = Measurement(settings.replaced(self._simulated, "simulation"), collectors, self._on_change)
+        spare = {slot.plan.address: slot for slot in self._slots}
+        sockets = iter(new_sockets)
+        slots: list[_Slot] = []
+        measurement.start()
+        for index, plan in enumerate(wanted):
+            slot = spare.pop(plan.address, None)
+            counts = slot.counts if slot else RequestCounts()
+            handler = _Handler(self, measurement, plan, str(index), counts)
+            if slot is None:
+                listener = Listener(next(sockets), handler, limits, config)
+                slot = _Slot(plan, listener, counts)
+                handler.listener = listener
+                listener.start()
+            else:
+                handler.listener = slot.listener
+                slot.plan = plan
+                slot.listener.swap(handler, config)
+            slots.append(slot)
+        before, self._measurement = self._measurement, measurement
+        self.settings, self._slots = settings, slots
+        for slot in spare.values():
+            slot.listener.stop()
+        if before is not None:
+            before.stop()
+
+    def _end(self) -> None:
+        self._slots = []
+        if self._measurement is not None:
+            self._measurement.stop()
+            self._measurement = None
+        if self._simulation is not None:
+            self._simulation.stop()
+            self._simulation = None
+
+    def _simulate(self) -> None:
+        """Starts the simulated machine that the settings ask for; what it stands in for stays so over reloads."""
+        if not self.settings["simulate"]:
+            return
+        from nodescope.simulate import Simulation
+
+        get = self.settings.__getitem__
+        truth = get("simulate.truth-file") or None
+        try:
+            self._simulation = Simulation(get("simulate"), get("simulate.seed"), get("simulate.speed"), truth)
+            roots = self._simulation.start()
+        except OSError as error:
+            raise CannotStart(f"the simulated machine cannot be written: {error}") from error
+        self._simulated = {
+            "path.procfs": roots.procfs,
+            "path.sysfs": roots.sysfs,
+            "path.rootfs": roots.rootfs,
+            "path.udev.data": roots.udev_data,
+            # netlink would answer for this machine.
+            "collector.netdev.netlink": False,
+        }
+
+    def _announce(self) -> None:
+        for slot in self._slots:
+            where = slot.listener.address
+            fields = {"address": where, "role": slot.plan.role.name, "version": __version__}
+            log.info("listening", extra={"fields": fields})
+            if slot.listener.open_to_all:
+                log.warning(
+                    "%s can be reached from other machines without a password: set web.config.file, or listen "
+                    "on 127.0.0.1",
+                    where,
+                )
+        self.bus.publish("agent.started", self.role.name, {"version": __version__})
+
+    def _on_change(self, outcome: Outcome, before: str | None) -> None:
+        log_change(outcome, before)
+        if before is not None or outcome.state in ("failed", "hung"):
+            attributes = {"before": before or "", "reason": outcome.reason}
+            self.bus.publish(f"collector.{outcome.state}", outcome.collector, attributes)
+
+
+class _Handler:
+    """What one listener answers: the routes over the agent's parts."""
+
+    def __init__(self, agent: Agent, measurement: Measurement, plan: Plan, key: str, counts: RequestCounts) -> None:
+        self.listener: Listener | None = None
+        self._agent = agent
+        self._measurement = measurement
+        self._plan = plan
+        self._key = key
+        self._counts = counts
+        self._scrape = measurement.scrape(plan.role, key, plan.constant_labels, self._families)
+        settings = measurement.settings
+        self._dispatch = dispatcher(
+            Site(
+                scrape=self.scrape,
+                health=self.health,
+                ready=self.ready,
+                reload=agent.reload,
+                status=self.describe,
+                title=plan.role.title,
+                version=__version__,
+                role=plan.role.name,
+                counts=counts,
+                telemetry_path=settings["web.telemetry-path"],
+                max_requests=settings["web.max-requests"],
+            )
+        )
+
+    def __call__(self, request: Request) -> Response:
+        return self._dispatch(request)
+
+    def scrape(self, collect: list[str], exclude: list[str], timeout_s: float | None, accept: str) -> tuple[bytes, str]:
+        try:
+            return self._scrape.render(collect, exclude, timeout_s, accept)
+        except UnknownCollector as error:
+            raise BadFilter(str(error)) from error
+
+    def health(self) -> dict[str, object]:
+        return status.health(self._last())
+
+    def ready(self) -> str | None:
+        return None if self._agent.alive else "starting or stopping"
+
+    def describe(self) -> dict[str, object]:
+        return {
+            **status.process(self._agent.started_seconds),
+            "role": self._plan.role.name,
+            "listeners": self._agent.addresses,
+            "collectors": status.collectors(self._last(), self._measurement.names[self._key]),
+            "events": {"epoch": self._agent.bus.epoch, "newest": self._agent.bus.newest},
+            "kept_descriptors": self._measurement.host.kept_descriptors,
+        }
+
+    def _last(self) -> status.Last:
+        names = self._measurement.names[self._key]
+        return {name: last for name, last in dict(self._measurement.runner.last).items() if name in names}
+
+    def _families(self) -> list[Family]:
+        """Requests under promhttp's names; connections and events too, where the profile is nodescope's own."""
+        families = [
+            self_metrics.by_label(self_metrics.REQUESTS, self._counts.by_code()),
+            single(self_metrics.IN_FLIGHT, self._counts.in_flight),
+        ]
+        if self._plan.role.profile == "node_exporter" or self.listener is None:
+            return families
+        bus = self._agent.bus
+        return [
+            *families,
+            single(self_metrics.CONNECTIONS, self.listener.connections_total),
+            self_metrics.by_label(self_metrics.CLOSED, self.listener.refused_by_reason()),
+            single(self_metrics.EVENTS, bus.published_total),
+            single(self_metrics.EVENTS_DROPPED, bus.dropped_total),
+        ]

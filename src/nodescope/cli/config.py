@@ -1,0 +1,67 @@
+"""`nodescope config show|check`: the settings in force, and where each comes from."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from nodescope import configuration
+from nodescope.cli import EXIT_USAGE
+from nodescope.cli.flags import parse, parser
+from nodescope.settings import Settings
+
+
+def main(arguments: Sequence[str]) -> int:
+    made = parser(
+        "nodescope config",
+        "Show or check the settings in force. check ends with 2 where a value is wrong, "
+        "with 1 where something is given that is not a setting.",
+    )
+    made.add_argument(
+        "action", choices=("show", "check"), help="show: every setting with its origin; check: is it right?"
+    )
+    namespace, given, warnings = parse(made, arguments)
+    settings = configuration.load(given, os.environ)
+    problems = [*warnings, *settings.warnings]
+    for problem in problems:
+        print(f"nodescope: {problem}", file=sys.stderr)
+    if namespace.action == "show":
+        print("\n".join(shown(settings)))
+        return 0
+    problem = file_problem(settings)
+    if problem:
+        print(f"nodescope: {problem}", file=sys.stderr)
+        return EXIT_USAGE
+    print("settings are right" if not problems else "settings can be used, with the warnings above")
+    return 1 if problems else 0
+
+
+def file_problem(settings: Settings) -> str:
+    """What is wrong with the files that settings name, or nothing."""
+    if not settings["web.config.file"]:
+        return ""
+    from nodescope.web.web_config import WebConfigError, load_web_config
+
+    try:
+        load_web_config(settings["web.config.file"])
+    except WebConfigError as error:
+        return str(error)
+    return ""
+
+
+def shown(settings: Settings) -> list[str]:
+    """One line a setting, as YAML: `key: value  # origin`."""
+    return [f"{key}: {_yaml(settings[key])}  # {settings.origin(key)}" for key in settings.names()]
+
+
+def _yaml(value: Any) -> str:
+    import msgspec
+
+    if isinstance(value, re.Pattern):
+        value = value.pattern
+    if isinstance(value, tuple):
+        value = list(value)
+    return msgspec.json.encode("" if value is None else value).decode()

@@ -1,0 +1,148 @@
+"""`nodescope doctor`: what this node has, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from nodescope import __version__, configuration, logs
+from nodescope.cli import EXIT_FAILURE
+from nodescope.cli.config import file_problem
+from nodescope.cli.flags import parse, parser
+from nodescope.listening import address_problem
+from nodescope.measurement import Measurement
+from nodescope.roles import BY_NAME, Role
+from nodescope.runner import Outcome
+from nodescope.settings import Settings
+
+LEAST_DESCRIPTORS: Final = 1024
+
+
+class Finding(NamedTuple):
+    """`level`: "ok", "missing" (not there, and nobody asked for it by name) or "problem" (asked for, cannot work)."""
+
+    level: str
+    subject: str
+    text: str
+    action: str = ""
+
+
+# What to do where a collector has nothing to read; the words after the name are matched in its reason.
+_ABSENT_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
+    ("pressure", "boot the kernel with psi=1 (it needs CONFIG_PSI, Linux 4.20 or later)"),
+    ("os", "mount the host's root and give --path.rootfs, so that etc/os-release is found"),
+    ("", "check --path.procfs, --path.sysfs and --path.rootfs: in a container they must be the host's mounts"),
+)
+_ERROR_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
+    ("PermissionError", "run as root, or give the service user the right to read it"),
+    ("Malformed", "the file is not what the kernel documents: check what is mounted at --path.procfs and --path.sysfs"),
+    ("NoSnapshot", "something under it does not answer: look for a hung mount or device"),
+    ("", "run with --log.level=debug to see where it fails"),
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    made = parser(
+        "nodescope doctor",
+        "Say what this node has, what is missing and what to do about it. "
+        "Ends with 1 where something that was asked for cannot work.",
+    )
+    made.add_argument("--role", choices=sorted(BY_NAME), default="agent", help="look at what this role needs (agent)")
+    namespace, given, warnings = parse(made, arguments)
+    role = BY_NAME[namespace.role]
+    settings = configuration.load(given, os.environ, {"web.listen-address": (f"127.0.0.1:{role.port}",)})
+    logs.configure("error", settings["log.format"])
+    unknown = (*warnings, *settings.warnings)
+    findings = [Finding("problem", "settings", text, "see nodescope config show") for text in unknown]
+    findings += examine(settings, role)
+    print(report(findings, role))
+    sys.stdout.flush()
+    return EXIT_FAILURE if any(finding.level == "problem" for finding in findings) else 0
+
+
+def examine(settings: Settings, role: Role) -> list[Finding]:
+    """Runs every collector once and looks at what the role needs besides."""
+    measurement = Measurement(settings, {role.name: role.collectors})
+    measurement.start()
+    try:
+        outcomes = measurement.runner.scrape(measurement.names[role.name], settings["scrape.timeout"])
+    finally:
+        measurement.stop()
+    return [*(_collector(outcome, settings) for outcome in outcomes), *_surroundings(settings)]
+
+
+def _collector(outcome: Outcome, settings: Settings) -> Finding:
+    name = outcome.collector
+    if outcome.state == "ok":
+        series = sum(len(family.rows) for family in outcome.families)
+        return Finding("ok", name, f"{series} series")
+    if outcome.state == "absent":
+        asked_for = settings.is_set(f"collector.{name}.enabled")
+        return Finding("problem" if asked_for else "missing", name, outcome.reason, _action(_ABSENT_ACTIONS, name))
+    return Finding("problem", name, f"{outcome.state}: {outcome.reason}", _action(_ERROR_ACTIONS, outcome.reason))
+
+
+def _action(table: Sequence[tuple[str, str]], text: str) -> str:
+    return next(action for start, action in table if text.startswith(start))
+
+
+def _surroundings(settings: Settings) -> Iterator[Finding]:
+    for address in settings["web.listen-address"]:
+        problem = address_problem(address)
+        yield Finding("problem", "web", problem) if problem else Finding("ok", "web", f"{address} is free to listen on")
+    problem = file_problem(settings)
+    if problem:
+        yield Finding("problem", "web", problem, "correct the web config file")
+    limit = os.sysconf("SC_OPEN_MAX")
+    if 0 < limit < LEAST_DESCRIPTORS:
+        yield Finding(
+            "problem",
+            "process",
+            f"at most {limit} open files are allowed",
+            f"raise the limit to {LEAST_DESCRIPTORS} or more (ulimit -n, LimitNOFILE=)",
+        )
+    yield _first_process(settings)
+
+
+def _first_process(settings: Settings) -> Finding:
+    """Mounts of the host are those of process 1; hidepid or a container's own /proc hides them."""
+    path = f"{settings['path.procfs']}/1/mountinfo"
+    try:
+        with open(path, "rb") as file:
+            file.read(1)
+    except OSError as error:
+        word = errno.errorcode.get(error.errno or 0, "error")
+        return Finding(
+            "missing",
+            "mounts",
+            f"{path} cannot be read ({word}): the mounts seen are this process' own",
+            "run as root without hidepid, or mount the host's /proc and give --path.procfs",
+        )
+    return Finding("ok", "mounts", "the mounts of process 1 can be read")
+
+
+_HEADINGS: Final = (("ok", "has"), ("missing", "missing"), ("problem", "cannot work"))
+
+
+def report(findings: Sequence[Finding], role: Role) -> str:
+    """The findings as text for a person."""
+    lines = [
+        f"nodescope {__version__}, role {role.name}, on {platform.system()} {platform.release()} "
+        f"({platform.machine()}), Python {platform.python_version()}"
+    ]
+    width = max((len(finding.subject) for finding in findings), default=0)
+    for level, heading in _HEADINGS:
+        chosen = [finding for finding in findings if finding.level == level]
+        lines += ["", f"{heading}:"] if chosen else []
+        for finding in chosen:
+            lines.append(f"  {finding.subject:<{width}}  {finding.text}")
+            if finding.action:
+                lines.append(f"  {'':<{width}}  -> {finding.action}")
+    problems = sum(finding.level == "problem" for finding in findings)
+    things = "1 thing" if problems == 1 else f"{problems} things"
+    lines += ["", f"{things} cannot work" if problems else "all that was asked for works"]
+    return "\n".join(lines)

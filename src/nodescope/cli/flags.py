@@ -1,0 +1,179 @@
+"""Flags, made from the table of settings, in node_exporter's spelling: --key=value, --flag, --no-flag."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+from nodescope.cli import EXIT_USAGE
+from nodescope.configuration import nearest
+from nodescope.settings import TABLE, Setting
+
+REPEATABLE: Final = frozenset({"list", "labels"})
+
+# node_exporter's collectors that this version does not have: their flags are accepted, so its command lines work.
+_LATER: Final = frozenset(
+    {
+        "arp",
+        "bcache",
+        "bcachefs",
+        "bonding",
+        "btrfs",
+        "buddyinfo",
+        "cgroups",
+        "conntrack",
+        "cpu_vulnerabilities",
+        "cpufreq",
+        "dmi",
+        "dmmultipath",
+        "drbd",
+        "drm",
+        "edac",
+        "entropy",
+        "ethtool",
+        "fibrechannel",
+        "filefd",
+        "hwmon",
+        "infiniband",
+        "interrupts",
+        "ipvs",
+        "kernel_hung",
+        "ksmd",
+        "lnstat",
+        "logind",
+        "mdadm",
+        "meminfo_numa",
+        "mountstats",
+        "netclass",
+        "netclass_rtnl",
+        "netstat",
+        "network_route",
+        "nfs",
+        "nfsd",
+        "ntp",
+        "nvme",
+        "nvmesubsystem",
+        "pcidevice",
+        "perf",
+        "powersupply",
+        "powersupplyclass",
+        "processes",
+        "qdisc",
+        "qdisk",
+        "rapl",
+        "runit",
+        "schedstat",
+        "selinux",
+        "slabinfo",
+        "sockstat",
+        "softirqs",
+        "softnet",
+        "supervisord",
+        "swap",
+        "sysctl",
+        "systemd",
+        "tapestats",
+        "tcpstat",
+        "textfile",
+        "thermal_zone",
+        "timex",
+        "udp_queues",
+        "watchdog",
+        "wifi",
+        "xfrm",
+        "xfs",
+        "zfs",
+        "zoneinfo",
+    }
+)
+_COLLECTOR_FLAG: Final = re.compile(r"--(?:no-)?collector\.([a-z_]+)([.=].*)?")
+_IGNORED_FLAG: Final = re.compile(r"--runtime\.gomaxprocs(=.*)?")
+
+
+class FlagParser(argparse.ArgumentParser):
+    """Ends with exit code 2 and one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message}; see {self.prog} --help", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+
+
+def parser(prog: str, description: str) -> FlagParser:
+    """A parser with every setting as a flag; the values arrive as `namespace.settings`, a dict by key."""
+    made = FlagParser(
+        prog=prog, description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    group = made.add_argument_group("settings")
+    for setting in TABLE:
+        if setting.kind != "listeners":
+            _add(group, setting)
+    return made
+
+
+def parse(made: FlagParser, arguments: Sequence[str]) -> tuple[argparse.Namespace, dict[str, Any], list[str]]:
+    """The command's own arguments, the settings given as flags, and warnings about flags that have no effect."""
+    namespace, rest = made.parse_known_args(list(arguments))
+    given = {key: value for key, value in vars(namespace).items() if "." in key or key in _PLAIN_KEYS}
+    return namespace, given, _leftover(made, rest)
+
+
+_PLAIN_KEYS: Final = frozenset(setting.key for setting in TABLE if "." not in setting.key)
+
+
+def _add(group: argparse._ArgumentGroup, setting: Setting) -> None:
+    flag, default = setting.flag_name, _default(setting)
+    text = f"{setting.help} {default}".strip().replace("%", "%%")
+    if setting.kind == "bool":
+        group.add_argument(
+            f"--{flag}", dest=setting.key, action="store_const", const=True, default=argparse.SUPPRESS, help=text
+        )
+        group.add_argument(
+            f"--no-{flag}",
+            dest=setting.key,
+            action="store_const",
+            const=False,
+            default=argparse.SUPPRESS,
+            help=argparse.SUPPRESS,
+        )
+    else:
+        group.add_argument(
+            f"--{flag}",
+            dest=setting.key,
+            default=argparse.SUPPRESS,
+            metavar=setting.kind.upper(),
+            action="append" if setting.kind in REPEATABLE else "store",
+            help=text,
+        )
+
+
+def _default(setting: Setting) -> str:
+    value = setting.default
+    if setting.kind == "bool":
+        return "(on; --no-... to switch off)" if value else "(off)"
+    if isinstance(value, tuple):
+        value = ", ".join(value)
+    return f"({value})" if value not in ("", {}) else ""
+
+
+def _leftover(made: FlagParser, rest: Sequence[str]) -> list[str]:
+    warnings: list[str] = []
+    swallow = False
+    for word in rest:
+        if swallow and not word.startswith("-"):
+            swallow = False
+            continue
+        collector = _COLLECTOR_FLAG.fullmatch(word)
+        if collector and collector[1] in _LATER:
+            name, option = collector[1], collector[2] or ""
+            if option or not word.startswith("--no-"):
+                warnings.append(f"{word.split('=')[0]} has no effect: this version has no collector {name}")
+            swallow = bool(option) and "=" not in word
+        elif _IGNORED_FLAG.fullmatch(word):
+            swallow = "=" not in word
+        else:
+            known = [option for action in made._actions for option in action.option_strings]
+            made.error(f"{word.split('=')[0]} is not a flag{nearest(word.split('=')[0], known)}")
+    return warnings

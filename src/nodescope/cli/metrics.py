@@ -1,0 +1,52 @@
+"""`nodescope metrics`: one scrape on standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from nodescope import configuration, logs
+from nodescope.cli import EXIT_FAILURE, EXIT_USAGE
+from nodescope.cli.flags import parse, parser
+from nodescope.configuration import nearest
+from nodescope.measurement import Measurement
+from nodescope.roles import BY_NAME
+
+
+def main(arguments: Sequence[str]) -> int:
+    made = parser("nodescope metrics", "Print one scrape. Ends with 1 where a collector failed.")
+    made.add_argument(
+        "--collector", action="append", default=[], metavar="NAME", help="only this collector; repeatable"
+    )
+    made.add_argument("--role", choices=sorted(BY_NAME), default="agent", help="names of this role (agent)")
+    made.add_argument("--openmetrics", action="store_true", help="print OpenMetrics rather than text 0.0.4")
+    namespace, given, warnings = parse(made, arguments)
+    settings = configuration.load(given, os.environ)
+    logs.configure(settings["log.level"], settings["log.format"])
+    for warning in (*warnings, *settings.warnings):
+        print(f"nodescope: {warning}", file=sys.stderr)
+    role = BY_NAME[namespace.role]
+    measurement = Measurement(settings, {role.name: role.collectors})
+    known = measurement.names[role.name]
+    for name in namespace.collector:
+        if name not in known:
+            print(f"nodescope metrics: there is no collector {name!r} here{nearest(name, known)}", file=sys.stderr)
+            return EXIT_USAGE
+    measurement.start()
+    try:
+        scrape = measurement.scrape(role, role.name, settings["constant-labels"])
+        accept = "application/openmetrics-text;version=1.0.0" if namespace.openmetrics else ""
+        body, _ = scrape.render(namespace.collector, accept=accept)
+        sys.stdout.buffer.write(body)
+        sys.stdout.buffer.flush()
+        failed = {
+            name: outcome
+            for name, (_, outcome) in measurement.runner.last.items()
+            if outcome.state in ("failed", "hung")
+        }
+    finally:
+        measurement.stop()
+    for name, outcome in failed.items():
+        print(f"nodescope metrics: collector {name} {outcome.state}: {outcome.reason}", file=sys.stderr)
+    return EXIT_FAILURE if failed else 0

@@ -1,0 +1,108 @@
+"""Where to listen, and for whom: the listeners that settings ask for, their sockets and their limits."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import NamedTuple
+
+from nodescope import systemd
+from nodescope.roles import BY_NAME, Role
+from nodescope.settings import Settings, SettingsError
+from nodescope.web.address import BindError, bind, parse
+from nodescope.web.server import Limits
+from nodescope.web.web_config import WebConfig, load_web_config
+
+
+class CannotStart(Exception):
+    """Why the agent cannot start, in one sentence."""
+
+
+class Plan(NamedTuple):
+    """One listener as the settings ask for it."""
+
+    address: str
+    role: Role
+    collectors: tuple[str, ...]
+    constant_labels: dict[str, str]
+
+
+def plans(settings: Settings, role: Role) -> list[Plan]:
+    """The listeners of web.listen-address, with the agent's role, and those of `listeners`."""
+    labels = settings["constant-labels"]
+    made = [Plan(where, role, role.collectors, labels) for where in settings["web.listen-address"]]
+    if settings["listeners"] and not settings.is_set("web.listen-address"):
+        made = []
+    for listener in settings["listeners"]:
+        own = _role(listener.get("role", role.name), settings)
+        wanted = listener.get("collectors", own.collectors)
+        for name in wanted:
+            if name not in own.collectors:
+                raise SettingsError(
+                    f"{settings.origin('listeners')}: listeners has collector {name!r}, expected some of "
+                    f"{', '.join(own.collectors)}"
+                )
+        made.append(Plan(listener["address"], own, tuple(wanted), {**labels, **listener["constant-labels"]}))
+    addresses = [plan.address for plan in made]
+    for address in addresses:
+        if addresses.count(address) > 1 and not address.endswith(":0"):
+            raise SettingsError(f"{settings.origin('listeners')}: {address} is given to two listeners, expected one")
+    return made
+
+
+def _role(name: str, settings: Settings) -> Role:
+    if name not in BY_NAME:
+        raise SettingsError(
+            f"{settings.origin('listeners')}: listeners has role {name!r}, expected one of {', '.join(BY_NAME)}"
+        )
+    return BY_NAME[name]
+
+
+def sockets(wanted: list[Plan], settings: Settings) -> list[tuple[Plan, socket.socket]]:
+    """A listening socket for each listener: bound here, or passed by systemd. Raises `CannotStart`."""
+    if not settings["web.systemd-socket"]:
+        return list(zip(wanted, bound([plan.address for plan in wanted]), strict=True))
+    passed = systemd.passed_sockets(os.environ)
+    if not passed:
+        raise CannotStart(
+            "web.systemd-socket is on, but systemd passed no socket: start nodescope from its .socket unit"
+        )
+    # One plan serves every passed socket; further plans have an address of their own in vain.
+    return [(wanted[min(index, len(wanted) - 1)], sock) for index, sock in enumerate(passed)]
+
+
+def bound(addresses: list[str]) -> list[socket.socket]:
+    """A listening socket for each address, all or none. Raises `CannotStart`."""
+    made: list[socket.socket] = []
+    try:
+        for address in addresses:
+            made.append(bind(parse(address)))  # noqa: PERF401 what is open so far must be known when one fails
+    except BindError as error:
+        for sock in made:
+            sock.close()
+        raise CannotStart(str(error)) from error
+    return made
+
+
+def address_problem(address: str) -> str:
+    """Why `address` cannot be listened on now, or nothing."""
+    try:
+        bind(parse(address)).close()
+    except BindError as error:
+        return str(error)
+    return ""
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(
+        workers=settings["web.workers"],
+        request_timeout_s=settings["web.request-timeout"],
+        idle_timeout_s=settings["web.idle-timeout"],
+        max_connections=settings["web.max-connections"],
+    )
+
+
+def web_config(settings: Settings) -> WebConfig | None:
+    """The web config file that the settings name, None where they name none. Raises `WebConfigError`."""
+    path = settings["web.config.file"]
+    return load_web_config(path) if path else None

@@ -1,0 +1,72 @@
+"""Structured logging to standard error: `time=... level=... msg=... key=value`, or one JSON object a line."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import Final
+
+import msgspec
+
+LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
+MAX_FIELD_CHARACTERS: Final = 1000
+
+_NAMES: Final = {
+    logging.DEBUG: "debug",
+    logging.INFO: "info",
+    logging.WARNING: "warn",
+    logging.ERROR: "error",
+    logging.CRITICAL: "error",
+}
+
+
+def configure(level: str, form: str) -> None:
+    """Sends the log of `nodescope` to standard error. `form`: text, logfmt (the same) or json."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    root = logging.getLogger("nodescope")
+    root.handlers[:] = [handler]
+    root.setLevel(LEVELS[level])
+    root.propagate = False
+
+
+def fields(record: logging.LogRecord) -> dict[str, str]:
+    """What a line says, in order. Fields beyond the message come with `extra={"fields": {...}}`."""
+    milliseconds = int(record.created % 1 * 1000)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{milliseconds:03d}Z"
+    line = {
+        "time": stamp,
+        "level": _NAMES.get(record.levelno, "info"),
+        "source": record.name.removeprefix("nodescope."),
+        "msg": record.getMessage(),
+    }
+    line.update({name: str(value) for name, value in getattr(record, "fields", {}).items()})
+    if record.exc_info and record.exc_info[1] is not None:
+        line["error"] = f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        if record.levelno <= logging.DEBUG:
+            line["trace"] = logging.Formatter().formatException(record.exc_info)
+    return {name: text[:MAX_FIELD_CHARACTERS] if name != "trace" else text for name, text in line.items()}
+
+
+class TextFormatter(logging.Formatter):
+    """key=value; a value that is not one plain word is quoted, so nothing in it can start a line of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return " ".join(f"{name}={_quoted(text)}" for name, text in fields(record).items())
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return msgspec.json.encode(
+            {name: text.encode("utf-8", "replace").decode() for name, text in fields(record).items()}
+        ).decode()
+
+
+def _quoted(text: str) -> str:
+    if text and text.isprintable() and not set(text) & set(' ="\\'):
+        return text
+    plain = text.encode("utf-8", "replace").decode()
+    return msgspec.json.encode(plain).decode()

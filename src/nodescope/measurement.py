@@ -1,0 +1,142 @@
+"""What one set of settings measures: the host, its collectors and samplers, and the runner over them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from nodescope import collectors, self_metrics
+from nodescope.collector import Collector
+from nodescope.host import Host
+from nodescope.metric import Family, single
+from nodescope.roles import Role
+from nodescope.runner import Outcome, Runner
+from nodescope.sampling import SamplerLoop, SnapshotCollector
+from nodescope.scraping import Scrape
+from nodescope.settings import Settings
+
+PROCESS_STAT_BYTES: Final = 4096
+
+log = logging.getLogger(__name__)
+
+
+def enabled(settings: Settings, name: str) -> bool:
+    """Whether a collector is on: said so by name, or on by default where defaults are not switched off."""
+    key = f"collector.{name}.enabled"
+    if settings.is_set(key) or not settings["collector.disable-defaults"]:
+        return bool(settings[key])
+    return False
+
+
+class Measurement:
+    """`wanted`: for each listener (by any key) the collectors it asks for; `names` are those of them that are on.
+
+    Collectors are shared by the listeners. Nothing on the host is touched before `start`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        wanted: Mapping[str, Iterable[str]],
+        on_change: Callable[[Outcome, str | None], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.host = Host(
+            settings["path.procfs"], settings["path.sysfs"], settings["path.rootfs"], settings["path.udev.data"]
+        )
+        self.names = {key: tuple(name for name in names if enabled(settings, name)) for key, names in wanted.items()}
+        self.collectors: dict[str, Collector] = {
+            name: collectors.build(name, self.host, settings)
+            for name in collectors.BY_NAME
+            if any(name in names for names in self.names.values())
+        }
+        self.loops: dict[str, SamplerLoop] = {
+            name: collector.loop
+            for name, collector in self.collectors.items()
+            if isinstance(collector, SnapshotCollector)
+        }
+        self.runner = Runner(self.collectors, settings["collector.timeout"], on_change or log_change)
+        self._process: int | None = None
+        self._start_seconds = 0.0
+
+    def start(self) -> None:
+        """Starts the samplers. Does not wait for them."""
+        for loop in self.loops.values():
+            loop.start()
+
+    def stop(self) -> None:
+        """Ends samplers and workers that can be ended, and closes what is kept open."""
+        for loop in self.loops.values():
+            loop.stop()
+        self.runner.stop()
+        self.host.close()
+        if self._process is not None:
+            os.close(self._process)
+            self._process = None
+
+    def scrape(
+        self,
+        role: Role,
+        key: str,
+        constant_labels: Mapping[str, str],
+        extra: Callable[[], list[Family]] = list,
+    ) -> Scrape:
+        """What the listener `key` answers at its metrics path. `extra`: further families about nodescope itself."""
+        settings = self.settings
+
+        def own(outcomes: Sequence[Outcome]) -> list[Family]:
+            return self.own(role, outcomes, scrape, extra)
+
+        scrape = Scrape(
+            self.runner,
+            self.names[key],
+            own,
+            constant_labels,
+            settings["scrape.max-series"],
+            settings["scrape.timeout"],
+            settings["scrape.timeout-offset"],
+        )
+        return scrape
+
+    def own(
+        self, role: Role, outcomes: Sequence[Outcome], scrape: Scrape, extra: Callable[[], list[Family]]
+    ) -> list[Family]:
+        """nodescope about itself, in the role's names."""
+        scrapes = self_metrics.node_scrape(outcomes) if role.profile == "node_exporter" else []
+        if self.settings["web.disable-exporter-metrics"]:
+            return scrapes
+        if role.profile != "node_exporter":
+            last_run = {name: finished for name, (finished, _) in self.runner.last.items()}
+            ages = {name: age for name, loop in self.loops.items() if (age := loop.age_seconds()) is not None}
+            scrapes = self_metrics.collectors(outcomes, last_run, ages)
+        return [
+            *scrapes,
+            *self._own_process(),
+            single(self_metrics.KEPT, self.host.kept_descriptors),
+            self_metrics.by_label(self_metrics.DROPPED, scrape.dropped),
+            self_metrics.build_info(role.name),
+            *extra(),
+        ]
+
+    def _own_process(self) -> list[Family]:
+        first = self._process is None
+        if self._process is None:
+            self._process = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
+        stat = self_metrics.parse_process_stat(os.pread(self._process, PROCESS_STAT_BYTES, 0))
+        if first:
+            boot_time = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+            self._start_seconds = round(self_metrics.start_time_seconds(stat.start_ticks, boot_time), 2)
+        return self_metrics.process(stat, self._start_seconds, len(os.listdir("/proc/self/fd")))
+
+
+def log_change(outcome: Outcome, before: str | None) -> None:
+    """One line for each change of a collector's state; what was never there and still is not is not worth one."""
+    if outcome.state in ("failed", "hung"):
+        log.warning("collector %s %s: %s", outcome.collector, outcome.state, outcome.reason)
+    elif before in ("failed", "hung"):
+        log.info("collector %s is back: %s", outcome.collector, outcome.state)
+    elif outcome.state == "absent":
+        log.debug("collector %s: %s", outcome.collector, outcome.reason)

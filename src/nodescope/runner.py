@@ -1,0 +1,208 @@
+"""Runs the at-scrape collectors so that `/metrics` never waits for one of them.
+
+One worker runs the collectors of a pass in order; requests that ask for the same collectors while a pass is under
+way share it. A collector that is slower than `HANDOVER_S` keeps its worker to itself while a fresh one takes the
+rest; one that passes its deadline counts as failed until its read returns. Python cannot end a hung read, and daemon
+threads do not hold up the exit: there is at most one such thread for each collector.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from nodescope.collector import Collector
+from nodescope.host import Absent
+from nodescope.metric import Family
+
+HANDOVER_S: Final = 0.25
+MAX_QUEUED_PASSES: Final = 64
+
+log = logging.getLogger(__name__)
+
+
+class Outcome(NamedTuple):
+    """How one run of a collector ended. `state` is "ok", "absent", "failed" or "hung"."""
+
+    collector: str
+    state: str
+    families: tuple[Family, ...]
+    duration_seconds: float
+    reason: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.state == "ok"
+
+
+class TooManyPasses(Exception):
+    """More different scrapes wait than `MAX_QUEUED_PASSES`."""
+
+
+class _Run:
+    """One collector being run by one worker."""
+
+    __slots__ = ("name", "started_at", "worker")
+
+    def __init__(self, name: str, worker: object) -> None:
+        self.name = name
+        self.worker = worker
+        self.started_at = time.monotonic()
+
+
+class _Pass:
+    """One walk over some collectors, shared by every request that waits for it."""
+
+    __slots__ = ("names", "outcomes", "todo")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self.todo = deque(names)
+        self.outcomes: dict[str, Outcome] = {}
+
+    @property
+    def done(self) -> bool:
+        return len(self.outcomes) == len(self.names)
+
+
+class Runner:
+    """Runs `collectors` by name. `timeout_s`: deadline of each. `on_change(outcome, before)`: called when a
+    collector's state differs from its state before (None at first)."""
+
+    def __init__(
+        self,
+        collectors: Mapping[str, Collector],
+        timeout_s: float,
+        on_change: Callable[[Outcome, str | None], None] = lambda outcome, before: None,
+    ) -> None:
+        self.collectors = dict(collectors)
+        self.timeout_s = timeout_s
+        self.last: dict[str, tuple[float, Outcome]] = {}
+        self._on_change = on_change
+        self._lock = threading.Lock()
+        self._queued = threading.Condition(self._lock)
+        self._finished = threading.Condition(self._lock)
+        self._open: dict[tuple[str, ...], _Pass] = {}
+        self._queue: deque[_Pass] = deque()
+        self._runs: dict[str, _Run] = {}
+        self._worker: object | None = None
+        self._stopped = False
+
+    def scrape(self, names: tuple[str, ...], timeout_s: float) -> list[Outcome]:
+        """An outcome for each of `names`, in that order, within `timeout_s` seconds."""
+        deadline = time.monotonic() + timeout_s
+        with self._lock:
+            current = self._join(names)
+            while not current.done and not self._stopped:
+                now = time.monotonic()
+                if now >= deadline:
+                    break
+                wake_at = self._oversee(current, now)
+                if not current.done:
+                    self._finished.wait(min(deadline, wake_at) - now)
+            if not current.done and self._open.get(names) is current:
+                del self._open[names]
+            return [current.outcomes.get(name) or self._unfinished(name, timeout_s) for name in names]
+
+    def stop(self) -> None:
+        """Ends the workers that can be ended; never waits for one that hangs."""
+        with self._lock:
+            self._stopped = True
+            self._worker = None
+            self._queued.notify_all()
+            self._finished.notify_all()
+
+    def _join(self, names: tuple[str, ...]) -> _Pass:
+        current = self._open.get(names)
+        if current is None:
+            if len(self._queue) >= MAX_QUEUED_PASSES:
+                raise TooManyPasses(f"{len(self._queue)} different scrapes wait already; try again later")
+            current = self._open[names] = _Pass(names)
+            self._queue.append(current)
+            if self._worker is None and not self._stopped:
+                self._start_worker()
+            self._queued.notify()
+        return current
+
+    def _start_worker(self) -> None:
+        self._worker = worker = object()
+        threading.Thread(target=self._work, args=(worker,), name="scrape", daemon=True).start()
+
+    def _oversee(self, current: _Pass, now: float) -> float:
+        """Hands over from slow runs, gives up on those past their deadline; returns when to look again."""
+        wake_at = now + self.timeout_s
+        for run in self._runs.values():
+            age = now - run.started_at
+            if run.worker is self._worker:
+                if age < HANDOVER_S:
+                    wake_at = min(wake_at, run.started_at + HANDOVER_S)
+                    continue
+                self._start_worker()
+            if run.name in current.names and run.name not in current.outcomes and run.name not in current.todo:
+                if age < self.timeout_s:
+                    wake_at = min(wake_at, run.started_at + self.timeout_s)
+                else:
+                    self._finish(current, self._hung(run, now))
+        return wake_at
+
+    def _work(self, worker: object) -> None:
+        while True:
+            with self._lock:
+                while self._worker is worker and not self._queue:
+                    self._queued.wait()
+                if self._worker is not worker:
+                    return
+                current = self._queue[0]
+                name = self._next(current)
+                if name is None:
+                    self._queue.popleft()
+                    continue
+                run = self._runs[name] = _Run(name, worker)
+            outcome = self._collect(name, run.started_at)
+            with self._lock:
+                del self._runs[name]
+                self._finish(current, outcome)
+
+    def _next(self, current: _Pass) -> str | None:
+        """The next collector of a pass that is free to run; those still in an earlier hung run have failed."""
+        now = time.monotonic()
+        while current.todo:
+            name = current.todo.popleft()
+            run = self._runs.get(name)
+            if run is None:
+                return name
+            self._finish(current, self._hung(run, now))
+        return None
+
+    def _finish(self, current: _Pass, outcome: Outcome) -> None:
+        name = outcome.collector
+        before = self.last.get(name)
+        self.last[name] = (time.time(), outcome)
+        if before is None or before[1].state != outcome.state:
+            self._on_change(outcome, before[1].state if before else None)
+        current.outcomes.setdefault(name, outcome)
+        if current.done:
+            if self._open.get(current.names) is current:
+                del self._open[current.names]
+            self._finished.notify_all()
+
+    def _collect(self, name: str, started_at: float) -> Outcome:
+        try:
+            families = tuple(self.collectors[name].collect())
+        except Absent as absent:
+            return Outcome(name, "absent", (), time.monotonic() - started_at, f"{absent} is not there")
+        except Exception as error:
+            log.debug("collector %s failed", name, exc_info=True)
+            return Outcome(name, "failed", (), time.monotonic() - started_at, f"{type(error).__name__}: {error}")
+        return Outcome(name, "ok", families, time.monotonic() - started_at)
+
+    def _hung(self, run: _Run, now: float) -> Outcome:
+        age = now - run.started_at
+        return Outcome(run.name, "hung", (), age, "a read that began earlier has not returned")
+
+    def _unfinished(self, name: str, timeout_s: float) -> Outcome:
+        return Outcome(name, "hung", (), timeout_s, f"not finished within the scrape's {timeout_s:g} s")

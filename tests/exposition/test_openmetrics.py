@@ -1,0 +1,30 @@
+"""OpenMetrics 1.0."""
+
+from __future__ import annotations
+
+from nodescope.exposition.openmetrics import OpenMetricsEncoder
+from nodescope.metric import Family, Metric, single
+
+
+def test_a_counter_has_total_on_its_samples_only() -> None:
+    """The family is named without _total, the sample with it, also where the metric's name lacks it."""
+    text = OpenMetricsEncoder().encode(
+        [
+            Family(Metric("a_total", "counter", "A.", ("l",)), [(("x",), 1)]),
+            single(Metric("b", "counter", "B."), 2),
+        ]
+    )
+    assert text == (
+        '# HELP a A.\n# TYPE a counter\na_total{l="x"} 1\n# HELP b B.\n# TYPE b counter\nb_total 2\n# EOF\n'
+    )
+
+
+def test_untyped_is_unknown_and_quotes_in_help_are_escaped() -> None:
+    """The words of OpenMetrics are used, and HELP escapes quotes."""
+    text = OpenMetricsEncoder().encode([single(Metric("v", "untyped", 'a "b"'), 1)])
+    assert text == '# HELP v a \\"b\\"\n# TYPE v unknown\nv 1\n# EOF\n'
+
+
+def test_an_empty_exposition_still_ends() -> None:
+    """Without families there is only the end mark."""
+    assert OpenMetricsEncoder().encode([]) == "# EOF\n"

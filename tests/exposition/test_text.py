@@ -1,0 +1,111 @@
+"""Text format 0.0.4."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodescope.exposition.text import TextEncoder
+from nodescope.metric import Family, Metric, single
+
+DISKS = Metric("disk_bytes_total", "counter", "Bytes.", ("device",))
+LOAD = Metric("load1", "gauge", "Load.")
+
+
+def test_a_family_has_its_header_and_its_rows() -> None:
+    """HELP and TYPE come once, then one line for each row, families in the order of their names."""
+    text = TextEncoder().encode([single(LOAD, 0.5), Family(DISKS, [(("sda",), 1), (("sdb",), 2)])])
+    assert text == (
+        "# HELP disk_bytes_total Bytes.\n# TYPE disk_bytes_total counter\n"
+        'disk_bytes_total{device="sda"} 1\ndisk_bytes_total{device="sdb"} 2\n'
+        "# HELP load1 Load.\n# TYPE load1 gauge\nload1 0.5\n"
+    )
+
+
+def test_labels_are_sorted_and_escaped() -> None:
+    """Label names are in order whatever the collector's order; quotes, backslashes and newlines are escaped."""
+    metric = Metric("m", "gauge", "a\\b\nc", ("z", "a"))
+    text = TextEncoder().encode([Family(metric, [(('q"\\\n', "1"), 1)])])
+    assert "# HELP m a\\\\b\\nc\n" in text
+    assert 'm{a="1",z="q\\"\\\\\\n"} 1\n' in text
+
+
+def test_constant_labels_are_on_every_series_but_never_overwrite() -> None:
+    """A constant label is added to each series; a series' own label of that name wins."""
+    text = TextEncoder({"device": "x", "site": "a"}).encode([single(LOAD, 1), Family(DISKS, [(("sda",), 1)])])
+    assert 'load1{device="x",site="a"} 1\n' in text
+    assert 'disk_bytes_total{device="sda",site="a"} 1\n' in text
+
+
+def test_a_changed_number_is_written_anew_and_an_unchanged_one_again() -> None:
+    """The kept lines follow the values over scrapes."""
+    encoder = TextEncoder()
+    assert encoder.encode([single(LOAD, 1)]).endswith("load1 1\n")
+    assert encoder.encode([single(LOAD, 1)]).endswith("load1 1\n")
+    assert encoder.encode([single(LOAD, 2)]).endswith("load1 2\n")
+    assert encoder.encode([single(LOAD, float("nan"))]).endswith("load1 NaN\n")
+    assert encoder.encode([single(LOAD, float("nan"))]).endswith("load1 NaN\n")
+
+
+def test_a_series_given_twice_is_written_once_and_told() -> None:
+    """The first of two equal series is kept; the second is named in `duplicates`."""
+    encoder = TextEncoder()
+    text = encoder.encode(
+        [Family(DISKS, [(("sda",), 1), (("sda",), 2)]), Family(DISKS, [(("sda",), 3), (("sdb",), 4)])]
+    )
+    assert text.count("sda") == 1
+    assert text.count("# TYPE") == 1
+    assert 'disk_bytes_total{device="sdb"} 4' in text
+    assert encoder.duplicates == ['disk_bytes_total{device="sda"}'] * 2
+
+
+def test_a_vanished_row_vanishes_and_its_line_is_forgotten() -> None:
+    """A device that is gone has no series, and nothing of it is kept."""
+    encoder = TextEncoder()
+    encoder.encode([Family(DISKS, [(("sda",), 1), (("sdb",), 2)]), single(LOAD, 1)])
+    text = encoder.encode([Family(DISKS, [(("sdb",), 2)])])
+    assert "sda" not in text
+    assert "load1" not in text
+    assert [list(kept.rows) for kept in encoder._kept.values()] == [[("sdb",)]]
+
+
+def test_no_more_than_max_series_are_written() -> None:
+    """Series beyond the limit are left out and counted, over families."""
+    encoder = TextEncoder(max_series=3)
+    rows = [((str(index),), index) for index in range(5)]
+    text = encoder.encode([Family(DISKS, rows), single(LOAD, 1)])
+    assert (encoder.series, encoder.truncated) == (3, 3)
+    assert sum(not line.startswith("#") for line in text.splitlines()) == 3
+
+
+def test_a_family_without_rows_is_not_there() -> None:
+    """Unknown is absent: no header either."""
+    assert TextEncoder().encode([Family(DISKS, [])]) == ""
+
+
+def test_the_very_same_rows_give_the_very_same_text() -> None:
+    """A tuple that comes again is written again, also after other rows came between, and under the limit."""
+    encoder = TextEncoder(max_series=2)
+    one, other = Family(DISKS, ((("sda",), 1), (("sdb",), 2))), Family(DISKS, ((("sda",), 3),))
+    texts = [encoder.encode([family]) for family in (one, one, other, one, one)]
+    assert texts[0] == texts[1] == texts[3] == texts[4] != texts[2]
+    assert encoder.series == 2
+    assert encoder.encode([single(LOAD, 1), one]).count("disk_bytes_total{") == 2
+    assert encoder.truncated == 1
+
+
+NAMES = st.sampled_from(["a", "b_total", "c"])
+ROWS = st.lists(st.tuples(st.tuples(st.text(max_size=5)), st.floats()), max_size=8).map(tuple)
+FAMILIES = st.builds(lambda name, rows: Family(Metric(name, "gauge", "h", ("l",)), rows), NAMES, ROWS)
+
+
+@given(st.lists(FAMILIES, min_size=1, max_size=6), st.lists(st.lists(st.integers(0, 5), max_size=5), max_size=6))
+def test_what_is_kept_never_shows(pool: list[Family], scrapes: list[list[int]]) -> None:
+    """An encoder that has seen other scrapes, with the very same rows among them, writes the same text as a new one."""
+    kept = TextEncoder()
+    for scrape in scrapes:
+        families = [pool[index % len(pool)] for index in scrape]
+        fresh = TextEncoder()
+        assert kept.encode(families) == fresh.encode(families)
+        assert kept.duplicates == fresh.duplicates
+        assert kept.series == fresh.series

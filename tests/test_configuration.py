@@ -1,0 +1,176 @@
+"""Settings: precedence, kinds, and sentences about what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodescope.configuration import load, nearest
+from nodescope.settings import TABLE, SettingsError
+
+
+def yaml_file(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "nodescope.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_flag_over_environment_over_file_over_role_over_default(tmp_path: Path) -> None:
+    """Each source is overridden by the one before it, and the origin says which it was."""
+    file = yaml_file(tmp_path, "web: {max-requests: 3}\n")
+    flags: dict[str, Any] = {"config.file": file}
+    role = {"web.max-requests": 2}
+    assert load({}, {})["web.max-requests"] == 40
+    assert load({}, {}, role)["web.max-requests"] == 2
+    assert load(flags, {}, role)["web.max-requests"] == 3
+    environment = {"NODESCOPE_WEB_MAX_REQUESTS": "4"}
+    assert load(flags, environment, role)["web.max-requests"] == 4
+    settings = load({**flags, "web.max-requests": "5"}, environment, role)
+    assert settings["web.max-requests"] == 5
+    assert settings.origin("web.max-requests") == "flag --web.max-requests"
+    assert load(flags, environment).origin("web.max-requests") == "environment NODESCOPE_WEB_MAX_REQUESTS"
+
+
+def test_is_set_tells_given_values_from_defaults() -> None:
+    """Defaults of the table and of the role are not set by anyone."""
+    settings = load({"log.level": "debug"}, {}, {"web.listen-address": ("a:1",)})
+    assert settings.is_set("log.level")
+    assert not settings.is_set("web.listen-address")
+    assert not settings.is_set("path.procfs")
+
+
+def test_the_file_may_nest_or_dot_and_use_either_dash(tmp_path: Path) -> None:
+    """Nested and dotted names, `_` and `-`, and a collector's own name as its switch all mean the same setting."""
+    file = yaml_file(
+        tmp_path,
+        "web.max_requests: 7\ncollector: {cpu: false, stat: {softirq: yes, enabled: no}}\n"
+        "constant_labels: {site: a, rack: 4}\n",
+    )
+    settings = load({"config.file": file}, {})
+    assert settings["web.max-requests"] == 7
+    assert settings["collector.cpu.enabled"] is False
+    assert settings["collector.stat.enabled"] is False
+    assert settings["collector.stat.softirq"] is True
+    assert settings["constant-labels"] == {"site": "a", "rack": "4"}
+
+
+def test_an_unknown_name_warns_with_the_nearest(tmp_path: Path) -> None:
+    """A name that is not a setting is told, with what it may have meant; the rest is in force."""
+    file = yaml_file(tmp_path, "web: {max-request: 7}\nlog: {level: warn}\n")
+    settings = load({"config.file": file}, {"NODESCOPE_LOG_LEVL": "debug", "OTHER": "x"})
+    assert settings["log.level"] == "warn"
+    assert settings.warnings == (
+        "environment NODESCOPE_LOG_LEVL is not a setting, did you mean NODESCOPE_LOG_LEVEL?",
+        f"file {file}: web.max-request is not a setting, did you mean web.max-requests?",
+    )
+
+
+def test_log_level_is_honoured_under_its_short_name() -> None:
+    """LOG_LEVEL sets the log level; the full name wins over it."""
+    assert load({}, {"LOG_LEVEL": "warn"})["log.level"] == "warn"
+    assert load({}, {"LOG_LEVEL": "warn", "NODESCOPE_LOG_LEVEL": "error"})["log.level"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("key", "raw", "expected"),
+    [
+        ("web.max-requests", "many", "a whole number from 0 to 10000"),
+        ("web.max-requests", -1, "a whole number from 0"),
+        ("web.max-requests", True, "a whole number"),
+        ("web.max-requests", 1.5, "a whole number"),
+        ("collector.timeout", "1 fortnight", "a duration such as 500ms"),
+        ("collector.timeout", "0s", "from 0.01 to 3600 seconds"),
+        ("collector.timeout", None, "a duration"),
+        ("collector.cpu.enabled", "perhaps", "true or false"),
+        ("log.level", "loud", "one of debug, info, warn, error"),
+        ("collector.vmstat.fields", "(", "a regular expression"),
+        ("constant-labels", "a-b=1", "'a-b' is not a label name"),
+        ("constant-labels", "__x=1", "not a label name"),
+        ("constant-labels", ["nothing"], "labels as NAME=VALUE"),
+        ("constant-labels", {"a": [1]}, "labels as NAME=VALUE"),
+        ("web.telemetry-path", "metrics", "a path such as /metrics"),
+        ("web.listen-address", [], "one or more words"),
+        ("path.procfs", 5, "a path"),
+        ("listeners", [{}], "an address"),
+        ("listeners", [{"address": "a:1", "x": 1}], "'x' is not known"),
+        ("simulate.speed", "fast", "a number from 0.001"),
+        ("simulate.speed", float("nan"), "a number"),
+        ("simulate", "h200x9", "one of nothing, cpu"),
+    ],
+)
+def test_a_bad_value_is_one_sentence(key: str, raw: Any, expected: str) -> None:
+    """The sentence names where the value came from, the setting, the value, and what was expected."""
+    with pytest.raises(SettingsError) as caught:
+        load({key: raw}, {})
+    message = str(caught.value)
+    assert message.startswith("flag --")
+    assert key in message
+    assert expected in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("raw", "seconds"), [("1.5s", 1.5), ("500ms", 0.5), ("1m30s", 90), ("2", 2), (2, 2), ("1h", 3600), (0.25, 0.25)]
+)
+def test_durations(raw: Any, seconds: float) -> None:
+    """Durations are read as Prometheus writes them, and plain numbers as seconds."""
+    assert load({"collector.timeout": raw}, {})["collector.timeout"] == seconds
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1\n- 2\n", "5\n", "1: 2\n", "a: !!python/object:os.system {}\n", "\x00"])
+def test_a_file_that_is_not_settings_is_one_sentence(tmp_path: Path, text: str) -> None:
+    """A file that is not YAML, or not NAME: VALUE, is refused with its path."""
+    file = yaml_file(tmp_path, text)
+    with pytest.raises(SettingsError, match=file):
+        load({"config.file": file}, {})
+
+
+def test_a_file_that_cannot_be_read_or_is_too_large_is_refused(tmp_path: Path) -> None:
+    """A missing file and one beyond the limit are refused with their path."""
+    with pytest.raises(SettingsError, match="cannot be read: No such file"):
+        load({"config.file": str(tmp_path / "none.yaml")}, {})
+    with pytest.raises(SettingsError, match="larger than"):
+        load({"config.file": yaml_file(tmp_path, "#" * (1024 * 1024 + 1))}, {})
+
+
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+    """Nothing said, nothing set."""
+    settings = load({"config.file": yaml_file(tmp_path, "# nothing\n")}, {})
+    assert [key for key in settings.names() if settings.is_set(key)] == ["config.file"]
+
+
+def test_names_are_unique() -> None:
+    """No two settings share a flag or an environment name."""
+    flags = [setting.flag_name for setting in TABLE]
+    names = [name for setting in TABLE for name in (setting.environment_name, *setting.aliases)]
+    assert len(set(flags)) == len(flags)
+    assert len(set(names)) == len(names)
+
+
+def test_nearest_says_nothing_where_nothing_is_near() -> None:
+    """A hint is only given where there is one."""
+    assert nearest("web.max-request", ["web.max-requests"]) == ", did you mean web.max-requests?"
+    assert nearest("zzz", ["web.max-requests"]) == ""
+
+
+RAW = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=30),
+    st.lists(st.text(max_size=5), max_size=3),
+    st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3),
+)
+
+
+@given(st.sampled_from([setting.key for setting in TABLE if setting.key != "config.file"]), RAW)
+def test_any_value_is_taken_or_refused_with_a_sentence(key: str, raw: Any) -> None:
+    """Whatever is given, the only error is SettingsError."""
+    with contextlib.suppress(SettingsError):
+        load({key: raw}, {})

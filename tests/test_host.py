@@ -1,0 +1,117 @@
+"""Host: reads, kept descriptors, absence, text."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodescope.host import Absent, Host, Malformed, text
+
+
+def tree(root: Path, files: dict[str, str]) -> Host:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return Host(f"{root}/proc/", f"{root}/sys", str(root), f"{root}/run/udev/data")
+
+
+def test_paths_go_through_the_given_roots(tmp_path: Path) -> None:
+    """Every kind of path starts at the root it was given for, with one slash between."""
+    host = tree(tmp_path, {})
+    assert host.proc("stat") == f"{tmp_path}/proc/stat"
+    assert host.sys("class/net") == f"{tmp_path}/sys/class/net"
+    assert host.udev("b8:0") == f"{tmp_path}/run/udev/data/b8:0"
+    assert host.root("/etc/os-release") == f"{tmp_path}/etc/os-release"
+    assert Host().root("/etc/os-release") == "/etc/os-release"
+
+
+def test_a_file_that_is_not_there_is_absent(tmp_path: Path) -> None:
+    """A missing file, a file in a missing directory and a file under a file are all Absent, in every way of reading."""
+    host = tree(tmp_path, {"proc/stat": "cpu"})
+    for path in ("proc/none", "none/none", "proc/stat/none"):
+        with pytest.raises(Absent):
+            host.read(f"{tmp_path}/{path}")
+        with pytest.raises(Absent):
+            host.read_once(f"{tmp_path}/{path}")
+        with pytest.raises(Absent):
+            host.list(f"{tmp_path}/{path}")
+
+
+def test_a_directory_in_place_of_a_file_is_an_error_not_absence(tmp_path: Path) -> None:
+    """What is there but cannot be read raises OSError, so that it counts as a failure."""
+    (tmp_path / "proc" / "stat").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        Host(f"{tmp_path}/proc").read(f"{tmp_path}/proc/stat")
+
+
+def test_kernel_files_stay_open_and_are_read_whole() -> None:
+    """A file of procfs is kept open after its first read and gives its whole content each time."""
+    host = Host()
+    first = host.read("/proc/self/mountinfo")
+    assert host.kept_descriptors == 1
+    with open("/proc/self/mountinfo", "rb") as file:
+        assert first == file.read() == host.read("/proc/self/mountinfo")
+    assert host.kept_descriptors == 1
+    host.close()
+    assert host.kept_descriptors == 0
+
+
+def test_a_kept_file_whose_process_is_gone_is_absent() -> None:
+    """A kept descriptor that answers ESRCH is opened again by its name, and is Absent where that is gone too."""
+    host = Host()
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+        os._exit(0)
+    path = f"/proc/{child}/stat"
+    assert host.read(path).startswith(str(child).encode())
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with pytest.raises(Absent):
+        host.read(path)
+
+
+def test_other_files_are_opened_at_each_read(tmp_path: Path) -> None:
+    """A file that is not the kernel's can be replaced by another of its name, and the next read sees that."""
+    host = tree(tmp_path, {"proc/stat": "one"})
+    assert host.read(host.proc("stat")) == b"one"
+    (tmp_path / "other").write_text("two")
+    os.rename(tmp_path / "other", tmp_path / "proc" / "stat")
+    assert host.read(host.proc("stat")) == b"two"
+    assert host.kept_descriptors == 0
+
+
+def test_reading_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    """Reads of plain files, absent files and once-read files leave the number of open descriptors as it was."""
+    host = tree(tmp_path, {"proc/stat": "x" * 10_000})
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(50):
+        host.read(host.proc("stat"))
+        host.read_once(host.proc("stat"))
+        with pytest.raises(Absent):
+            host.read(host.proc("none"))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_malformed_shows_eighty_bytes_at_most() -> None:
+    """The message names the source and what was expected, and cuts what it shows."""
+    message = str(Malformed("/proc/stat", b"x" * 500, "a number"))
+    assert message.startswith("/proc/stat: expected a number, got b'xxx")
+    assert len(message) < 130
+
+
+def test_text_replaces_each_run_of_bad_bytes_once() -> None:
+    """Bytes that are not UTF-8 become one U+FFFD per run."""
+    assert text(b"a\xff\xfe\xffb\xc3\xa9\xc3") == "a\ufffdb\u00e9\ufffd"
+
+
+@given(st.binary(max_size=200))
+def test_text_is_always_valid_unicode(raw: bytes) -> None:
+    """Whatever the bytes, the text can be encoded as UTF-8."""
+    text(raw).encode()

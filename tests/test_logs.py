@@ -1,0 +1,78 @@
+"""Log lines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodescope.logs import JsonFormatter, TextFormatter, configure
+
+
+def record(message: str, **fields: object) -> logging.LogRecord:
+    made = logging.LogRecord("nodescope.runner", logging.WARNING, "", 0, message, (), None)
+    made.created = 1_700_000_000.25
+    made.fields = fields
+    return made
+
+
+def test_text_is_key_value_and_quotes_what_is_not_a_word() -> None:
+    """One line of key=value pairs; a value with spaces, quotes or newlines is quoted."""
+    line = TextFormatter().format(record("it failed", collector="cpu", reason='a "b"\nx=y'))
+    assert line == (
+        'time=2023-11-14T22:13:20.250Z level=warn source=runner msg="it failed" collector=cpu reason="a \\"b\\"\\nx=y"'
+    )
+
+
+def test_json_is_one_object() -> None:
+    """The same fields as a JSON object."""
+    assert json.loads(JsonFormatter().format(record("x", collector="cpu"))) == {
+        "time": "2023-11-14T22:13:20.250Z",
+        "level": "warn",
+        "source": "runner",
+        "msg": "x",
+        "collector": "cpu",
+    }
+
+
+@given(st.text(max_size=100))
+def test_no_text_can_start_a_line_of_its_own(message: str) -> None:
+    """Whatever is logged, it stays on one line, in both forms."""
+    for formatter in (TextFormatter(), JsonFormatter()):
+        line = formatter.format(record(message, label=message))
+        assert len(line.splitlines()) == 1 or not message.isascii()
+        assert "\n" not in line
+        assert "\r" not in line
+
+
+def test_errors_are_named_and_traced_only_at_debug() -> None:
+    """An exception gives its type and message; its trace comes only with a debug record."""
+    try:
+        raise ValueError("odd")
+    except ValueError:
+        made = record("failed")
+        made.exc_info = sys.exc_info()
+    assert TextFormatter().format(made).endswith('error="ValueError: odd"')
+    made.levelno = logging.DEBUG
+    assert "Traceback" in TextFormatter().format(made)
+
+
+def test_configure_replaces_the_handler_and_sets_the_level(capsys: pytest.CaptureFixture[str]) -> None:
+    """Configured twice, a line is written once, from the given level on, to standard error."""
+    root = logging.getLogger("nodescope")
+    before = (root.handlers[:], root.level, root.propagate)
+    try:
+        configure("debug", "json")
+        configure("warn", "text")
+        logging.getLogger("nodescope.x").info("quiet")
+        logging.getLogger("nodescope.x").warning("loud")
+    finally:
+        root.handlers[:], root.level, root.propagate = before
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "msg=loud" in captured.err

@@ -1,0 +1,176 @@
+"""The runner: shared passes, hung collectors, outcomes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+from nodescope.host import Absent
+from nodescope.metric import Family, Metric, single
+from nodescope.runner import Outcome, Runner
+
+LOAD = Metric("load1", "gauge", "Load.")
+LONG_S = 20.0
+
+
+class Probe:
+    """A collector that does what it is told, and counts how often."""
+
+    name: ClassVar[str] = "probe"
+    metrics: ClassVar[tuple[Metric, ...]] = (LOAD,)
+
+    def __init__(self, act: Callable[[], object] = lambda: None) -> None:
+        self.act = act
+        self.runs = 0
+
+    def collect(self) -> list[Family]:
+        self.runs += 1
+        self.act()
+        return [single(LOAD, self.runs)]
+
+
+def fail() -> None:
+    raise ValueError("no number")
+
+
+def absent() -> None:
+    raise Absent("/proc/none")
+
+
+def states(outcomes: list[Outcome]) -> dict[str, str]:
+    return {outcome.collector: outcome.state for outcome in outcomes}
+
+
+def test_each_collector_has_an_outcome_in_order() -> None:
+    """A scrape gives one outcome for each name, in the order asked for, with families where it went well."""
+    runner = Runner({"a": Probe(), "b": Probe(fail), "c": Probe(absent)}, 5)
+    outcomes = runner.scrape(("c", "a", "b"), LONG_S)
+    assert [outcome.collector for outcome in outcomes] == ["c", "a", "b"]
+    assert states(outcomes) == {"a": "ok", "b": "failed", "c": "absent"}
+    assert outcomes[1].families == (single(LOAD, 1),)
+    assert outcomes[2].reason == "ValueError: no number"
+    assert outcomes[2].families == ()
+    assert outcomes[0].reason == "/proc/none is not there"
+    runner.stop()
+
+
+def test_a_hung_collector_costs_only_itself() -> None:
+    """The others' values arrive while one read hangs; it is marked, and is well again once its read returns."""
+    release = threading.Event()
+    hung = Probe(lambda: release.wait(LONG_S))
+    runner = Runner({"a": Probe(), "hung": hung, "z": Probe()}, 0.4)
+    assert states(runner.scrape(("a", "hung", "z"), LONG_S)) == {"a": "ok", "hung": "hung", "z": "ok"}
+    assert states(runner.scrape(("a", "hung", "z"), LONG_S)) == {"a": "ok", "hung": "hung", "z": "ok"}
+    assert hung.runs == 1
+    release.set()
+    deadline = time.monotonic() + LONG_S
+    while states(runner.scrape(("a", "hung", "z"), LONG_S))["hung"] != "ok":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    runner.stop()
+
+
+def test_many_hung_collectors_need_one_thread_each_and_no_more() -> None:
+    """Twelve hung reads hold twelve threads, however often they are asked for, and cost one deadline, not twelve."""
+    release = threading.Event()
+    probes = {f"hung{index}": Probe(lambda: release.wait(60)) for index in range(6)} | {"good": Probe()}
+    runner = Runner(probes, 0.5)
+    before = threading.active_count()
+    for _ in range(5):
+        outcomes = runner.scrape(tuple(probes), LONG_S)
+        assert states(outcomes).pop("good") == "ok"
+    assert threading.active_count() - before <= len(probes)
+    release.set()
+    runner.stop()
+
+
+def test_a_slow_collector_within_its_deadline_still_counts() -> None:
+    """A run that is slower than the hand-over but within its deadline gives its families."""
+    runner = Runner({"slow": Probe(lambda: time.sleep(0.4)), "z": Probe()}, LONG_S)
+    assert states(runner.scrape(("slow", "z"), LONG_S)) == {"slow": "ok", "z": "ok"}
+    runner.stop()
+
+
+def test_a_scrape_ends_at_its_own_limit() -> None:
+    """A scrape whose limit is shorter than the collectors' gets what is there, and the next scrape starts afresh."""
+    release = threading.Event()
+    runner = Runner({"a": Probe(), "slow": Probe(lambda: release.wait(LONG_S))}, LONG_S)
+    assert states(runner.scrape(("a", "slow"), 0.1)) == {"a": "ok", "slow": "hung"}
+    release.set()
+    deadline = time.monotonic() + LONG_S
+    while True:
+        outcomes = runner.scrape(("a", "slow"), LONG_S)
+        if states(outcomes) == {"a": "ok", "slow": "ok"}:
+            break
+        assert time.monotonic() < deadline
+    assert outcomes[0].families != (single(LOAD, 1),)
+    runner.stop()
+
+
+def test_requests_in_flight_share_one_pass() -> None:
+    """Twenty scrapes that arrive while one is under way are answered by that pass, or by one more."""
+    entered, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        entered.set()
+        release.wait(LONG_S)
+
+    probe = Probe(hold)
+    runner = Runner({"a": probe}, LONG_S)
+    results: list[list[Outcome]] = []
+    threads = [threading.Thread(target=lambda: results.append(runner.scrape(("a",), LONG_S))) for _ in range(20)]
+    threads[0].start()
+    assert entered.wait(LONG_S)
+    for thread in threads[1:]:
+        thread.start()
+    time.sleep(0.1)
+    release.set()
+    for thread in threads:
+        thread.join(LONG_S)
+    assert len(results) == 20
+    assert probe.runs == 1
+    assert all(outcomes == results[0] for outcomes in results)
+    runner.stop()
+
+
+def test_scrapes_of_different_collectors_do_not_mix() -> None:
+    """Two scrapes at once with different names each get theirs."""
+    runner = Runner({"a": Probe(), "b": Probe()}, 5)
+    results: dict[str, dict[str, str]] = {}
+    threads = [
+        threading.Thread(target=lambda name=name: results.update({name: states(runner.scrape((name,), LONG_S))}))
+        for name in ("a", "b")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LONG_S)
+    assert results == {"a": {"a": "ok"}, "b": {"b": "ok"}}
+    runner.stop()
+
+
+def test_a_change_of_state_is_told_once() -> None:
+    """`on_change` hears the first outcome and each different one after it, with the state before."""
+    told: list[tuple[str, str | None]] = []
+    probe = Probe()
+    runner = Runner({"a": probe}, 5, lambda outcome, before: told.append((outcome.state, before)))
+    for act in (lambda: None, lambda: None, fail, fail, absent, lambda: None):
+        probe.act = act
+        runner.scrape(("a",), LONG_S)
+    assert told == [("ok", None), ("failed", "ok"), ("absent", "failed"), ("ok", "absent")]
+    runner.stop()
+
+
+def test_stop_leaves_no_thread_but_hung_ones() -> None:
+    """After `stop` the worker ends, and a scrape under way returns."""
+    runner = Runner({"a": Probe()}, 5)
+    before = threading.active_count()
+    runner.scrape(("a",), LONG_S)
+    runner.stop()
+    deadline = time.monotonic() + LONG_S
+    while threading.active_count() > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert states(runner.scrape(("a",), 0.1)) == {"a": "hung"}
