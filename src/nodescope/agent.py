@@ -18,8 +18,8 @@ from nodescope.roles import BY_NAME, Role
 from nodescope.runner import Outcome
 from nodescope.scraping import UnknownCollector
 from nodescope.settings import Settings, SettingsError
-from nodescope.web.message import BadFilter, Request, Response
-from nodescope.web.routes import RequestCounts, Site, dispatcher
+from nodescope.web.message import BadFilter, Request, RequestCounts, Response
+from nodescope.web.routes import Site, dispatcher, routes
 from nodescope.web.server import Listener
 from nodescope.web.web_config import WebConfigError
 
@@ -146,14 +146,14 @@ class Agent:
             counts = slot.counts if slot else RequestCounts()
             handler = _Handler(self, measurement, plan, str(index), counts)
             if slot is None:
-                listener = Listener(next(sockets), handler, limits, config)
+                listener = Listener([next(sockets)], handler, limits, config)
                 slot = _Slot(plan, listener, counts)
                 handler.listener = listener
                 listener.start()
             else:
                 handler.listener = slot.listener
                 slot.plan = plan
-                slot.listener.swap(handler, config)
+                slot.listener.swap(handler, config, limits)
             slots.append(slot)
         before, self._measurement = self._measurement, measurement
         self.settings, self._slots = settings, slots
@@ -198,7 +198,7 @@ class Agent:
             where = slot.listener.address
             fields = {"address": where, "role": slot.plan.role.name, "version": __version__}
             log.info("listening", extra={"fields": fields})
-            if slot.listener.open_to_all:
+            if listening.open_to_all(where, self.settings):
                 log.warning(
                     "%s can be reached from other machines without a password: set web.config.file, or listen "
                     "on 127.0.0.1",
@@ -225,21 +225,20 @@ class _Handler:
         self._counts = counts
         self._scrape = measurement.scrape(plan.role, key, plan.constant_labels, self._families)
         settings = measurement.settings
-        self._dispatch = dispatcher(
-            Site(
-                scrape=self.scrape,
-                health=self.health,
-                ready=self.ready,
-                reload=agent.reload,
-                status=self.describe,
-                title=plan.role.title,
-                version=__version__,
-                role=plan.role.name,
-                counts=counts,
-                telemetry_path=settings["web.telemetry-path"],
-                max_requests=settings["web.max-requests"],
-            )
+        site = Site(
+            scrape=self.scrape,
+            health=self.health,
+            ready=self.ready,
+            reload=agent.reload,
+            status=self.describe,
+            title=plan.role.title,
+            version=__version__,
+            role=plan.role.name,
+            telemetry_path=settings["web.telemetry-path"],
+            max_requests=settings["web.max-requests"],
+            counts=counts,
         )
+        self._dispatch = dispatcher(routes(site))
 
     def __call__(self, request: Request) -> Response:
         return self._dispatch(request)
@@ -273,16 +272,21 @@ class _Handler:
     def _families(self) -> list[Family]:
         """Requests under promhttp's names; connections and events too, where the profile is nodescope's own."""
         families = [
-            self_metrics.by_label(self_metrics.REQUESTS, self._counts.by_code()),
+            self_metrics.by_label(self_metrics.REQUESTS, _spelled(self._counts.by_code())),
             single(self_metrics.IN_FLIGHT, self._counts.in_flight),
         ]
         if self._plan.role.profile == "node_exporter" or self.listener is None:
             return families
-        bus = self._agent.bus
+        bus, counters = self._agent.bus, self.listener.counters
         return [
             *families,
-            single(self_metrics.CONNECTIONS, self.listener.connections_total),
-            self_metrics.by_label(self_metrics.CLOSED, self.listener.refused_by_reason()),
+            single(self_metrics.CONNECTIONS, counters.accepted),
+            self_metrics.by_label(self_metrics.CLOSED, counters.closed),
+            self_metrics.by_label(self_metrics.ANSWERS, _spelled(counters.requests)),
             single(self_metrics.EVENTS, bus.published_total),
             single(self_metrics.EVENTS_DROPPED, bus.dropped_total),
         ]
+
+
+def _spelled(counts: dict[int, int]) -> dict[str, int]:
+    return {str(code): count for code, count in sorted(counts.items())}

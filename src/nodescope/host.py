@@ -10,14 +10,18 @@ from __future__ import annotations
 import errno
 import os
 import re
+import select
+import time
 from typing import Final
 
 MAX_KEPT_DESCRIPTORS: Final = 2048
+MAX_KEPT_LISTS: Final = 256
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 SYSFS_PAGE_BYTES: Final = 4096
 EXCERPT_BYTES: Final = 80
 
 _GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESRCH})
+_NEVER_LISTED: Final[tuple[float, list[str]]] = (0.0, [])
 _BAD_RUN: Final = re.compile("[\udc80-\udcff]+")
 
 
@@ -44,21 +48,24 @@ def text(raw: bytes) -> str:
 class _Descriptor:
     """An open file, closed with its last reference: a reader in another thread never sees a reused number."""
 
-    __slots__ = ("fd", "page", "size")
+    __slots__ = ("changes", "fd", "file_bytes", "filesystem", "size")
 
-    def __init__(self, fd: int, page: bool) -> None:
+    def __init__(self, fd: int, filesystem: str | None, file_bytes: int) -> None:
         self.fd = fd
-        self.page = page
+        self.filesystem = filesystem
+        self.file_bytes = file_bytes
         self.size = SYSFS_PAGE_BYTES
+        self.changes: select.poll | None = None
 
     def __del__(self) -> None:
         os.close(self.fd)
 
     def read(self) -> bytes:
-        if self.page:
+        if self.filesystem == "sysfs":
             return os.pread(self.fd, SYSFS_PAGE_BYTES, 0)
         data = os.pread(self.fd, self.size, 0)
-        if not data:
+        # A stored file says how long it is; those that the kernel makes say 0.
+        if not data or len(data) == self.file_bytes:
             return data
         # seq_file may answer short of the end: only an empty read is the end.
         while more := os.pread(self.fd, self.size, len(data)):
@@ -87,6 +94,7 @@ class Host:
         self.rootfs = _trimmed(rootfs)
         self.udev_data = _trimmed(udev_data)
         self._kept: dict[str, _Descriptor] = {}
+        self._lists: dict[str, tuple[float, list[str]]] = {}
         self._pseudo: dict[int, str] | None = None
 
     def proc(self, path: str) -> str:
@@ -123,9 +131,22 @@ class Host:
             if error.errno in _GONE:
                 raise Absent(path) from error
             raise
-        if len(self._kept) < MAX_KEPT_DESCRIPTORS and self._filesystem(descriptor.fd):
+        if descriptor.filesystem is not None and len(self._kept) < MAX_KEPT_DESCRIPTORS:
             self._kept[path] = descriptor
         return data
+
+    def unchanged(self, path: str) -> bool:
+        """Whether the kernel says that a mount table has not changed since the last call, or since it was first read.
+
+        Source: proc_pid_mounts(5), poll(2). False for files that are not kept open.
+        """
+        kept = self._kept.get(path)
+        if kept is None:
+            return False
+        if kept.changes is None:
+            kept.changes = select.poll()
+            kept.changes.register(kept.fd, select.POLLPRI | select.POLLERR)
+        return not kept.changes.poll(0)
 
     def read_once(self, path: str) -> bytes:
         """The whole file, opened and closed: for what is read each minute or less."""
@@ -137,14 +158,24 @@ class Host:
                 raise Absent(path) from error
             raise
 
-    def list(self, path: str) -> list[str]:
-        """The names in a directory, sorted. Raises `Absent` where it is not there."""
+    def list(self, path: str, keep_s: float = 0.0) -> list[str]:
+        """The names in a directory, sorted. Raises `Absent` where it is not there.
+
+        A directory that the kernel makes is listed again only after `keep_s` seconds.
+        """
+        listed_at, names = self._lists.get(path, _NEVER_LISTED)
+        if names and time.monotonic() - listed_at < keep_s:
+            return names
         try:
-            return sorted(os.listdir(path))
+            names = sorted(os.listdir(path))
+            kept = keep_s > 0 and len(self._lists) < MAX_KEPT_LISTS and os.stat(path).st_dev in self._pseudo_devices()
         except OSError as error:
             if error.errno in _GONE:
                 raise Absent(path) from error
             raise
+        if kept:
+            self._lists[path] = (time.monotonic(), names)
+        return names
 
     def exists(self, path: str) -> bool:
         return os.path.exists(path)
@@ -163,13 +194,13 @@ class Host:
             if error.errno in _GONE:
                 raise Absent(path) from error
             raise
-        return _Descriptor(fd, self._filesystem(fd) == "sysfs")
+        status = os.fstat(fd)
+        return _Descriptor(fd, self._pseudo_devices().get(status.st_dev), status.st_size)
 
-    def _filesystem(self, fd: int) -> str | None:
-        """ "proc" or "sysfs" where the kernel makes the file behind `fd`, else None."""
+    def _pseudo_devices(self) -> dict[int, str]:
         if self._pseudo is None:
             self._pseudo = _pseudo_filesystems()
-        return self._pseudo.get(os.fstat(fd).st_dev)
+        return self._pseudo
 
 
 def _trimmed(path: str) -> str:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from nodescope import systemd
 from nodescope.roles import BY_NAME, Role
 from nodescope.settings import Settings, SettingsError
-from nodescope.web.address import BindError, bind, parse
+from nodescope.web.address import AddressError, BindError, bind, parse
 from nodescope.web.server import Limits
-from nodescope.web.web_config import WebConfig, load_web_config
+from nodescope.web.web_config import WebConfig, load
 
 
 class CannotStart(Exception):
@@ -77,7 +77,7 @@ def bound(addresses: list[str]) -> list[socket.socket]:
     try:
         for address in addresses:
             made.append(bind(parse(address)))  # noqa: PERF401 what is open so far must be known when one fails
-    except BindError as error:
+    except (AddressError, BindError) as error:
         for sock in made:
             sock.close()
         raise CannotStart(str(error)) from error
@@ -88,9 +88,18 @@ def address_problem(address: str) -> str:
     """Why `address` cannot be listened on now, or nothing."""
     try:
         bind(parse(address)).close()
-    except BindError as error:
+    except (AddressError, BindError) as error:
         return str(error)
     return ""
+
+
+def open_to_all(address: str, settings: Settings) -> bool:
+    """Whether other machines can read what is served at `address` without a password or certificate."""
+    if address.startswith(("unix:", "127.", "[::1]", "localhost:")):
+        return False
+    config = web_config(settings)
+    verified = config is not None and config.tls is not None and config.tls.client_auth_type.startswith("Require")
+    return not verified and not (config is not None and config.users)
 
 
 def limits(settings: Settings) -> Limits:
@@ -105,4 +114,4 @@ def limits(settings: Settings) -> Limits:
 def web_config(settings: Settings) -> WebConfig | None:
     """The web config file that the settings name, None where they name none. Raises `WebConfigError`."""
     path = settings["web.config.file"]
-    return load_web_config(path) if path else None
+    return load(path) if path else None

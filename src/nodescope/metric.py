@@ -27,11 +27,7 @@ class Metric(NamedTuple):
 
 
 class Family(NamedTuple):
-    """A metric and its rows at one moment. Unknown values have no row.
-
-    Rows given as a tuple are never changed afterwards. A collector that gives the very tuple of its last run says that
-    nothing has changed, and their text is not made again.
-    """
+    """A metric and its rows at one moment. Unknown values have no row. Rows are never changed once given."""
 
     metric: Metric
     rows: Sequence[Row]

@@ -63,7 +63,7 @@ class SamplerLoop:
         with self._state:
             error, snapshot, started_at = self._error, self.snapshot, self._started_at
         if error is not None:
-            raise error
+            raise _bare(error)
         now = time.monotonic()
         limit = AGE_LIMIT_INTERVALS * self.sampler.interval_s
         if snapshot is not None and now - snapshot.monotonic_seconds <= limit:
@@ -111,11 +111,17 @@ class SamplerLoop:
         try:
             records = self.sampler.sample()
         except Absent as absent:
-            return Snapshot((), time.time(), time.monotonic()), absent
+            return Snapshot((), time.time(), time.monotonic()), _bare(absent)
         except Exception as error:
             log.debug("sampler %s failed", self.sampler.name, exc_info=True)
-            return None, error
+            return None, _bare(error)
         return Snapshot(records, time.time(), time.monotonic()), None
+
+
+def _bare(error: Exception) -> Exception:
+    """`error` without the frames it came through: kept, they would hold what they had open; raised again, they grow."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 class SnapshotCollector:

@@ -59,10 +59,13 @@ DROPPED: Final = Metric(
 )
 CONNECTIONS: Final = Metric("nodescope_http_connections_total", "counter", "Connections accepted.")
 CLOSED: Final = Metric(
-    "nodescope_http_connections_refused_total",
+    "nodescope_http_connections_closed_total",
     "counter",
-    "Connections ended by nodescope before an answer, by reason.",
+    "Connections that have ended, by reason.",
     ("reason",),
+)
+ANSWERS: Final = Metric(
+    "nodescope_http_responses_total", "counter", "Answers to requests, by HTTP status code.", ("code",)
 )
 EVENTS: Final = Metric("nodescope_events_total", "counter", "Events published on the bus.")
 EVENTS_DROPPED: Final = Metric(
@@ -101,6 +104,7 @@ SELF_METRICS: Final[tuple[Metric, ...]] = (
     DROPPED,
     CONNECTIONS,
     CLOSED,
+    ANSWERS,
     EVENTS,
     EVENTS_DROPPED,
     BUILD_INFO,

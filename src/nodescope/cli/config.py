@@ -20,6 +20,7 @@ def main(arguments: Sequence[str]) -> int:
         "Show or check the settings in force. check ends with 2 where a value is wrong, "
         "with 1 where something is given that is not a setting.",
     )
+    made.usage = "nodescope config show|check [FLAG ...]"
     made.add_argument(
         "action", choices=("show", "check"), help="show: every setting with its origin; check: is it right?"
     )
@@ -43,10 +44,10 @@ def file_problem(settings: Settings) -> str:
     """What is wrong with the files that settings name, or nothing."""
     if not settings["web.config.file"]:
         return ""
-    from nodescope.web.web_config import WebConfigError, load_web_config
+    from nodescope.web.web_config import WebConfigError, load
 
     try:
-        load_web_config(settings["web.config.file"])
+        load(settings["web.config.file"])
     except WebConfigError as error:
         return str(error)
     return ""

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
+from nodescope import __version__
 from nodescope.cli import EXIT_USAGE
 from nodescope.configuration import nearest
 from nodescope.settings import TABLE, Setting
@@ -103,9 +104,8 @@ class FlagParser(argparse.ArgumentParser):
 
 def parser(prog: str, description: str) -> FlagParser:
     """A parser with every setting as a flag; the values arrive as `namespace.settings`, a dict by key."""
-    made = FlagParser(
-        prog=prog, description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    made = FlagParser(prog=prog, usage=f"{prog} [FLAG ...]", description=description, allow_abbrev=False)
+    made.add_argument("--version", action="version", version=f"nodescope {__version__}")
     group = made.add_argument_group("settings")
     for setting in TABLE:
         if setting.kind != "listeners":

@@ -86,9 +86,9 @@ class TextEncoder:
             if metric.name != previous:
                 out.append(kept.header)
                 previous = metric.name
-                # The very rows of the scrape before, which nobody changes: so is their text.
+                # The rows of the scrape before: so is their text.
                 alone = metric.name not in self._repeated
-                if rows is kept.seen and alone and self.series + len(rows) <= self.max_series:
+                if rows == kept.seen and alone and self.series + len(rows) <= self.max_series:
                     self.series += len(rows)
                     out.append(kept.block)
                     continue
@@ -141,8 +141,8 @@ class TextEncoder:
         self.series += min(len(texts), room)
         block = "".join(texts[:room])
         out.append(block)
-        # A list may be changed by its owner; a text that was cut or had duplicates is made anew each time.
-        kept.seen, kept.block = (rows, block) if whole and type(rows) is tuple else (None, "")
+        # A text that was cut or had duplicates is made anew each time.
+        kept.seen, kept.block = (rows, block) if whole else (None, "")
 
     def _prefix(self, metric: Metric, labels: tuple[str, ...]) -> str:
         pairs = {**self.constant_labels, **dict(zip(metric.label_names, labels, strict=True))}

@@ -1,0 +1,160 @@
+"""Whole machines in software, which are measured through `Host` like real ones.
+
+A simulation is a machine (`machine.py`), a virtual clock, a tree of files that follows both, and, on request, a file
+that says what is true.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from nodescope.simulate.clock import VirtualClock
+from nodescope.simulate.machine import Machine, cpu_machine
+from nodescope.simulate.tree import Roots, Tree
+from nodescope.simulate.truth import TruthFile
+
+SIMULATIONS: Final[dict[str, Callable[[int], Machine]]] = {"cpu": cpu_machine}
+"""Name -> the machine for a seed."""
+
+START_SECONDS: Final = 86_400.0
+"""Virtual seconds since boot when a simulation starts: a day, so that counters and means have a past."""
+
+UPDATE_S: Final = 0.5
+STOP_S: Final = 1.0
+
+SHARED_MEMORY: Final = "/dev/shm"
+_PREFIX: Final = "nodescope-simulate-"
+
+log = logging.getLogger(__name__)
+
+
+class Simulation:
+    """The machine `name`, from its first file to its last.
+
+    The same seed gives the same bytes at the same virtual time, at any `speed` (virtual seconds in a real one; 0 for
+    a machine that only `step` moves). `truth_file`: where to say what is true, a moment before the files say it.
+    `shared_memory`: where the tree is put if that can be written, else it goes to the default temporary directory.
+    Raises `ValueError` where there is no such simulation or `speed` is negative.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        seed: int,
+        speed: float = 1.0,
+        truth_file: str | None = None,
+        shared_memory: str = SHARED_MEMORY,
+    ) -> None:
+        if name not in SIMULATIONS:
+            raise ValueError(f"simulate: expected one of {', '.join(SIMULATIONS)}, got {name!r}")
+        self.machine = SIMULATIONS[name](seed)
+        self._clock = VirtualClock(START_SECONDS, speed)
+        self._speed = speed
+        self._truth_path = truth_file
+        self._shared_memory = shared_memory
+        self._truth: TruthFile | None = None
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._tree: Tree | None = None
+        self._updating = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failed = False
+
+    def start(self) -> Roots:
+        """The first tree, and a daemon thread that updates it each `UPDATE_S`. Raises what `prepare` raises."""
+        roots = self.prepare()
+        if self._thread is None:
+            # An event of its own: a thread that was left behind must not come back to life.
+            self._stopping = threading.Event()
+            self._thread = threading.Thread(target=self._run, args=(self._stopping,), name="simulate", daemon=True)
+            self._thread.start()
+        return roots
+
+    def prepare(self) -> Roots:
+        """The first tree, in a private directory; virtual time begins. For tests, which then use `step`.
+
+        Raises `OSError` where neither memory nor the default temporary directory takes the tree, or the truth file
+        cannot be opened.
+        """
+        if self._tree is None:
+            if self._truth_path:
+                self._truth = TruthFile(self._truth_path)
+            self._clock = VirtualClock(START_SECONDS, self._speed)
+            try:
+                self._tree = self._first_tree()
+                self.step(0.0)
+            except OSError:
+                self.stop()
+                raise
+        return self._tree.roots
+
+    def step(self, virtual_seconds: float) -> float:
+        """Jump ahead by so many virtual seconds, and update the tree; the virtual time it shows now.
+
+        Raises `RuntimeError` where the simulation is not prepared, `OSError` where the tree cannot be written.
+        """
+        with self._updating:
+            tree, truth = self._tree, self._truth
+            if tree is None:
+                raise RuntimeError("a simulation is stepped after start() or prepare(), and before stop()")
+            self._clock.step(virtual_seconds)
+            now = self._clock.now()
+            if truth is not None:
+                truth.write(now, self.machine.truths(now))
+            tree.update(self.machine.files(now))
+            return now
+
+    def stop(self) -> None:
+        """End the thread and remove the tree. Does nothing where there is none."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(STOP_S)
+            if self._thread.is_alive():
+                log.warning("simulate: the thread that writes the tree does not end; it is left behind")
+            self._thread = None
+        if self._truth is not None:
+            self._truth.close()
+            self._truth = None
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = self._tree = None
+
+    def _first_tree(self) -> Tree:
+        """In memory where that can be had, for the tree is rewritten twice a second."""
+        files = self.machine.files(START_SECONDS)
+        try:
+            self._directory, tree = _tree_in(self._shared_memory, files)
+        except OSError as error:
+            log.debug("simulate: no tree in %s: %s", self._shared_memory, error)
+            self._directory, tree = _tree_in(None, files)
+        return tree
+
+    def _run(self, stopping: threading.Event) -> None:
+        while not stopping.wait(UPDATE_S):
+            try:
+                self.step(0.0)
+            except OSError as error:
+                if not self._failed:
+                    log.warning("simulate: the tree cannot be written, and stays as it was: %s", error)
+                self._failed = True
+            else:
+                self._failed = False
+
+
+def _tree_in(parent: str | None, files: dict[str, bytes]) -> tuple[tempfile.TemporaryDirectory[str], Tree]:
+    """A private directory in `parent`, and the tree in it. Leaves nothing behind where it cannot be written."""
+    # The number of the process: whoever finds a directory after a kill can tell whether it is still in use.
+    prefix = f"{_PREFIX}{os.getpid()}-"
+    directory = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
+    try:
+        tree = Tree(directory.name)
+        tree.update(files)
+    except OSError:
+        directory.cleanup()
+        raise
+    return directory, tree

@@ -1,0 +1,132 @@
+"""Throttling by core and package, and which CPUs are online, from /sys/devices/system/cpu."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import Final
+
+from nodescope.collectors.host.kernel_number import uint64
+from nodescope.host import Absent, Host, Malformed
+from nodescope.metric import Family, Metric, Row
+
+TOPOLOGY_SECONDS: Final = 60.0
+MAX_ISOLATED: Final = 65_536
+
+CORE_THROTTLES: Final = Metric(
+    "node_cpu_core_throttles_total", "counter", "Number of times this CPU core has been throttled.", ("package", "core")
+)
+PACKAGE_THROTTLES: Final = Metric(
+    "node_cpu_package_throttles_total", "counter", "Number of times this CPU package has been throttled.", ("package",)
+)
+ONLINE: Final = Metric("node_cpu_online", "gauge", "CPUs that are online and being scheduled.", ("cpu",))
+
+_CPU: Final = re.compile("cpu[0-9]")
+
+Candidates = dict[tuple[str, ...], list[str]]
+"""Labels -> the files that hold their counter, best first. Siblings share a core's counter, cores a package's."""
+
+
+def parse_cpu_ranges(data: bytes, source: str) -> list[int]:
+    """CPU numbers of a list like 1,3-5 (cpuset(7), "List format")."""
+    found: list[int] = []
+    for part in data.strip().split(b","):
+        if not part:
+            continue
+        first, dash, last = part.partition(b"-")
+        begin, end = uint64(first), uint64(last if dash else first)
+        if begin is None or end is None or end >= MAX_ISOLATED:
+            raise Malformed(source, data, "CPU numbers and ranges like 1,3-5")
+        found += range(begin, end + 1)
+        if len(found) > MAX_ISOLATED:
+            raise Malformed(source, data, f"at most {MAX_ISOLATED} CPUs")
+    return found
+
+
+class CpuTopology:
+    """The rows of throttling and of what is online.
+
+    What hangs together (which CPUs form a core, which have counters) is read again when the CPUs or the directory
+    change, and every `TOPOLOGY_SECONDS`. In between, one counter is read for each core and package.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._folder = host.sys("devices/system/cpu")
+        self._known: tuple[object, ...] = ()
+        self._read_at = 0.0
+        self._cores: Candidates = {}
+        self._packages: Candidates = {}
+        self._online_files: list[tuple[tuple[str], str]] = []
+        self._online_read: list[bytes] = []
+        self._online_rows: tuple[Row, ...] = ()
+
+    def families(self, online: list[int]) -> list[Family]:
+        """`online`: the CPUs that run now; a change of them is a change of the topology."""
+        now = time.monotonic()
+        try:
+            folder = os.stat(self._folder)
+            known = (folder.st_mtime_ns, folder.st_ino, online)
+            if known != self._known or now - self._read_at > TOPOLOGY_SECONDS:
+                self._learn([name for name in self._host.list(self._folder) if _CPU.match(name)])
+                self._known, self._read_at = known, now
+        except (Absent, OSError):
+            return []
+        families = (
+            Family(PACKAGE_THROTTLES, self._counters(self._packages)),
+            Family(CORE_THROTTLES, self._counters(self._cores)),
+            Family(ONLINE, self._online()),
+        )
+        return [family for family in families if family.rows]
+
+    def _learn(self, names: list[str]) -> None:
+        self._cores, self._packages = {}, {}
+        self._online_files = [((name[3:],), f"{self._folder}/{name}/online") for name in names]
+        self._online_read, self._online_rows = [], ()
+        for name in names:
+            folder = f"{self._folder}/{name}"
+            package = self._number(f"{folder}/topology/physical_package_id", kept=False)
+            core = self._number(f"{folder}/topology/core_id", kept=False)
+            if package is None or core is None:
+                continue
+            self._add(self._cores, (str(package), str(core)), f"{folder}/thermal_throttle/core_throttle_count")
+            self._add(self._packages, (str(package),), f"{folder}/thermal_throttle/package_throttle_count")
+
+    def _add(self, candidates: Candidates, labels: tuple[str, ...], path: str) -> None:
+        if self._host.exists(path):
+            candidates.setdefault(labels, []).append(path)
+
+    def _counters(self, candidates: Candidates) -> list[Row]:
+        rows: list[Row] = []
+        for labels, paths in candidates.items():
+            for path in paths:
+                value = self._number(path)
+                if value is not None:
+                    rows.append((labels, value))
+                    break
+        return rows
+
+    def _online(self) -> tuple[Row, ...]:
+        """None where the first CPU has no such file: there, CPUs cannot be taken out."""
+        read: list[bytes] = []
+        for _, path in self._online_files:
+            try:
+                read.append(self._host.read(path))
+            except Absent:
+                if not read:
+                    return ()
+                read.append(b"")
+            except OSError:
+                read.append(b"")
+        if read != self._online_read:
+            online = (1 if said.strip() == b"1" else 0 for said in read)
+            labels = (labels for labels, _ in self._online_files)
+            self._online_read, self._online_rows = read, tuple(zip(labels, online, strict=True))
+        return self._online_rows
+
+    def _number(self, path: str, kept: bool = True) -> int | None:
+        try:
+            return uint64((self._host.read(path) if kept else self._host.read_once(path)).strip())
+        except (Absent, OSError):
+            return None  # an odd CPU costs its siblings nothing

@@ -1,0 +1,123 @@
+"""Block device I/O."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar, Final
+
+from nodescope.collectors.host.device_filter import DeviceFilter, from_settings
+from nodescope.collectors.host.disk_identity import METRICS as IDENTITY_METRICS
+from nodescope.collectors.host.disk_identity import Device, identity_families
+from nodescope.collectors.host.kernel_number import uint64s
+from nodescope.host import Host, Malformed, text
+from nodescope.metric import Family, Metric, Row
+from nodescope.settings import Settings
+
+IDENTITY_SECONDS: Final = 60.0
+MIN_FIELDS: Final = 14
+MAX_FIELDS: Final = 20
+SECTOR_BYTES: Final = 512.0
+SECONDS_PER_TICK: Final = 0.001
+UINT32_MAX: Final = 2**32 - 1
+
+
+def _counter(name: str, help: str) -> Metric:
+    return Metric(f"node_disk_{name}_total", "counter", help, ("device",))
+
+
+STATISTICS: Final[tuple[tuple[Metric, float], ...]] = (
+    (_counter("reads_completed", "The total number of reads completed successfully."), 1),
+    (_counter("reads_merged", "The total number of reads merged."), 1),
+    (_counter("read_bytes", "The total number of bytes read successfully."), SECTOR_BYTES),
+    (_counter("read_time_seconds", "The total number of seconds spent by all reads."), SECONDS_PER_TICK),
+    (_counter("writes_completed", "The total number of writes completed successfully."), 1),
+    (_counter("writes_merged", "The number of writes merged."), 1),
+    (_counter("written_bytes", "The total number of bytes written successfully."), SECTOR_BYTES),
+    (_counter("write_time_seconds", "This is the total number of seconds spent by all writes."), SECONDS_PER_TICK),
+    (Metric("node_disk_io_now", "gauge", "The number of I/Os currently in progress.", ("device",)), 1),
+    (_counter("io_time_seconds", "Total seconds spent doing I/Os."), SECONDS_PER_TICK),
+    (_counter("io_time_weighted_seconds", "The weighted # of seconds spent doing I/Os."), SECONDS_PER_TICK),
+    (_counter("discards_completed", "The total number of discards completed successfully."), 1),
+    (_counter("discards_merged", "The total number of discards merged."), 1),
+    (_counter("discarded_sectors", "The total number of sectors discarded successfully."), 1),
+    (_counter("discard_time_seconds", "This is the total number of seconds spent by all discards."), SECONDS_PER_TICK),
+    (_counter("flush_requests", "The total number of flush requests completed successfully"), 1),
+    (_counter("flush_requests_time_seconds", "This is the total number of seconds spent by all flush requests."),
+     SECONDS_PER_TICK),
+)
+
+
+def parse_diskstats(data: bytes, source: str) -> dict[tuple[bytes, ...], list[int]]:
+    """Major number, minor number and name -> the device's 11, 15 or 17 statistics, unscaled.
+
+    Lines with fewer than `MIN_FIELDS` fields are left out, as are those that are not numbers. A machine without block
+    devices has an empty file; `Malformed` where there are lines, and none that is understood.
+    """
+    found: dict[tuple[bytes, ...], list[int]] = {}
+    for line in data.split(b"\n"):
+        words = line.split(None, MAX_FIELDS)[:MAX_FIELDS]
+        if len(words) < MIN_FIELDS:
+            continue
+        numbers = uint64s(words[:2] + words[3:])
+        if numbers and max(numbers[:2]) <= UINT32_MAX:
+            found.setdefault(tuple(words[:3]), numbers[2:])
+    if not found and data.strip():
+        raise Malformed(source, data, f"lines of major, minor, device and at least {MIN_FIELDS - 3} numbers")
+    return found
+
+
+class DiskstatsCollector:
+    """What was read from, written to and discarded on block devices, how long it took, and what the devices are.
+
+    *Source*: /proc/diskstats (Documentation/admin-guide/iostats.rst); identities from the udev database and sysfs.
+    *Units*: bytes, seconds, counts; discarded_sectors in sectors of 512 bytes. *Absent when*: the file is not there;
+    discards before Linux 4.18, flushes before 5.5. *Cost*: one read; the identities, two files for each device, when
+    the devices change and every `IDENTITY_SECONDS`.
+    """
+
+    name: ClassVar[str] = "diskstats"
+    metrics: ClassVar[tuple[Metric, ...]] = (*IDENTITY_METRICS, *(metric for metric, _ in STATISTICS))
+
+    def __init__(self, host: Host, devices: DeviceFilter) -> None:
+        self._host = host
+        self._path = host.proc("diskstats")
+        self._devices = devices
+        self._labels: dict[tuple[bytes, ...], tuple[str] | None] = {}
+        self._identity: list[Family] = []
+        self._identity_read_at = 0.0
+        self._last: tuple[bytes | None, list[Family]] = (None, [])
+
+    def collect(self) -> list[Family]:
+        data, now = self._host.read(self._path), time.monotonic()
+        if data == self._last[0] and now - self._identity_read_at <= IDENTITY_SECONDS:
+            return self._last[1]
+        found = parse_diskstats(data, self._path)
+        if found.keys() != self._labels.keys() or now - self._identity_read_at > IDENTITY_SECONDS:
+            self._learn(found)
+            self._identity_read_at = now
+        shown = [(labels, values) for key, values in found.items() if (labels := self._labels[key]) is not None]
+        families = list(self._identity)
+        for index, (metric, scale) in enumerate(STATISTICS):
+            rows: list[Row] = [
+                (labels, values[index] if scale == 1 else values[index] * scale)
+                for labels, values in shown
+                if len(values) > index
+            ]
+            if rows:
+                families.append(Family(metric, rows))
+        self._last = (data, families)
+        return families
+
+    def _learn(self, keys: dict[tuple[bytes, ...], list[int]]) -> None:
+        """The labels of each device, None for one that is filtered out, and what the others are."""
+        devices = {key: Device(int(key[0]), int(key[1]), text(key[2])) for key in keys}
+        kept = {key: device for key, device in devices.items() if self._devices.keeps(device.name)}
+        self._labels = {key: (device.name,) if key in kept else None for key, device in devices.items()}
+        self._identity = identity_families(self._host, kept.values())
+
+
+def build(host: Host, settings: Settings) -> DiskstatsCollector:
+    devices = from_settings(
+        settings, "collector.diskstats.device-include", "collector.diskstats.device-exclude"
+    )
+    return DiskstatsCollector(host, devices)

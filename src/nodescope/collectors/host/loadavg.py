@@ -1,0 +1,47 @@
+"""Load averages."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from nodescope.collectors.host.kernel_number import decimal
+from nodescope.host import Host, Malformed
+from nodescope.metric import Family, Metric, single
+from nodescope.settings import Settings
+
+LOAD: Final = (
+    Metric("node_load1", "gauge", "1m load average."),
+    Metric("node_load5", "gauge", "5m load average."),
+    Metric("node_load15", "gauge", "15m load average."),
+)
+
+
+def parse_loadavg(data: bytes, source: str) -> list[float]:
+    """The averages over 1, 5 and 15 minutes."""
+    loads = [load for load in map(decimal, data.split()[: len(LOAD)]) if load is not None]
+    if len(loads) < len(LOAD):
+        raise Malformed(source, data, "three load averages")
+    return loads
+
+
+class LoadavgCollector:
+    """Load averages over 1, 5 and 15 minutes.
+
+    *Source*: /proc/loadavg, proc_loadavg(5). *Units*: processes that run or wait. *Absent when*: the file is not
+    there. *Cost*: one read.
+    """
+
+    name: ClassVar[str] = "loadavg"
+    metrics: ClassVar[tuple[Metric, ...]] = LOAD
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._path = host.proc("loadavg")
+
+    def collect(self) -> list[Family]:
+        loads = parse_loadavg(self._host.read(self._path), self._path)
+        return [single(metric, load) for metric, load in zip(LOAD, loads, strict=True)]
+
+
+def build(host: Host, settings: Settings) -> LoadavgCollector:
+    return LoadavgCollector(host)

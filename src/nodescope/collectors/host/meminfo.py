@@ -1,0 +1,126 @@
+"""Memory."""
+
+from __future__ import annotations
+
+import re
+from operator import itemgetter
+from typing import ClassVar, Final
+
+from nodescope.collectors.host.kernel_number import UINT64_MAX, uint64_any_base
+from nodescope.host import Host, Malformed
+from nodescope.metric import Family, Metric, single
+from nodescope.settings import Settings
+
+KB_SHIFT: Final = 10
+PLAIN_DIGITS: Final = 15
+
+SIZES: Final = (
+    "MemTotal", "MemFree", "MemAvailable", "Buffers", "Cached", "SwapCached", "Active", "Inactive", "Active(anon)",
+    "Inactive(anon)", "Active(file)", "Inactive(file)", "Unevictable", "Mlocked", "SwapTotal", "SwapFree", "Zswap",
+    "Zswapped", "Dirty", "Writeback", "AnonPages", "Mapped", "Shmem", "Slab", "SReclaimable", "SUnreclaim",
+    "KernelStack", "PageTables", "NFS_Unstable", "Bounce", "WritebackTmp", "CommitLimit", "Committed_AS",
+    "VmallocTotal", "VmallocUsed", "VmallocChunk", "Percpu", "HardwareCorrupted", "AnonHugePages", "ShmemHugePages",
+    "ShmemPmdMapped", "CmaTotal", "CmaFree", "Hugepagesize", "DirectMap4k", "DirectMap2M", "DirectMap1G",
+)
+COUNTS: Final = ("HugePages_Total", "HugePages_Free", "HugePages_Rsvd", "HugePages_Surp")
+
+
+def _metric(field: str) -> Metric:
+    return Metric(f"node_memory_{field}", "gauge", f"Memory information field {field}.")
+
+
+_FIELDS: Final[dict[bytes, tuple[Metric | None, int]]] = {
+    **{f"{key}:".encode(): (_metric(key.replace("(", "_").replace(")", "") + "_bytes"), KB_SHIFT) for key in SIZES},
+    **{f"{key}:".encode(): (_metric(key), 0) for key in COUNTS},
+}
+_UNKNOWN: Final = (None, 0)
+_PLAIN: Final = re.compile(rb"(?:[A-Za-z0-9_()]+:[ \t]+[0-9]+(?: kB)?\n)+")
+_BASE_IN_FRONT: Final = re.compile(rb"\s0[^ \n]")
+
+
+def parse_meminfo(data: bytes, source: str) -> list[tuple[Metric, int]]:
+    """Metrics and bytes, or number of huge pages, in the file's order; a line that is not understood is left out."""
+    found: list[tuple[Metric, int]] = []
+    for line in data.split(b"\n"):
+        words = line.split()
+        metric, shift = _FIELDS.get(words[0], _UNKNOWN) if words else _UNKNOWN
+        if metric is None or not 2 <= len(words) <= 3:
+            continue
+        value = uint64_any_base(words[1])
+        if value is None:
+            continue
+        if len(words) == 2:
+            found.append((metric, value))
+        elif words[2] == b"kB":
+            # The kernel's and every reader's arithmetic is in 64 bits.
+            found.append((metric, value << shift & UINT64_MAX))
+    if not found:
+        raise Malformed(source, data, "lines like 'MemTotal: 16384 kB'")
+    return found
+
+
+class MeminfoCollector:
+    """How memory is used, the fields that the kernel gives on this machine.
+
+    *Source*: /proc/meminfo, proc_meminfo(5). *Units*: bytes; HugePages_* are pages. *Absent when*: the file is not
+    there. *Cost*: one read.
+    """
+
+    name: ClassVar[str] = "meminfo"
+    metrics: ClassVar[tuple[Metric, ...]] = tuple(metric for metric, _ in _FIELDS.values() if metric)
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._path = host.proc("meminfo")
+        self._layout: _Layout | None = None
+        self._families: list[Family] = []
+
+    def collect(self) -> list[Family]:
+        data = self._host.read(self._path)
+        values = self._layout.values(data) if self._layout is not None else None
+        if values is None:
+            found = parse_meminfo(data, self._path)
+            self._layout = _layout(data, [metric for metric, _ in found])
+            self._families = [single(metric, value) for metric, value in found]
+            return self._families
+        pairs = zip(self._families, values, strict=True)
+        self._families = [old if old.rows[0][1] == value else single(old.metric, value) for old, value in pairs]
+        return self._families
+
+
+class _Layout:
+    """Where a file that was read with care has its numbers, so that the next can be read by position.
+
+    `places`: of the numbers that are shown, at least two.
+    """
+
+    def __init__(self, data: bytes, places: list[int]) -> None:
+        words = data.split()
+        fixed = [index for index, word in enumerate(words) if not word.isdigit()]
+        self._words, self._lines = len(words), data.count(b"\n")
+        self._fixed_of, self._numbers_of = itemgetter(*fixed), itemgetter(*places)
+        self._fixed = self._fixed_of(words)
+        self._shifts = [KB_SHIFT if words[index + 1 : index + 2] == [b"kB"] else 0 for index in places]
+
+    def values(self, data: bytes) -> list[int] | None:
+        """The numbers shown, None where the file is laid out otherwise or has a number that needs care."""
+        words = data.split()
+        if len(words) != self._words or data.count(b"\n") != self._lines or self._fixed_of(words) != self._fixed:
+            return None
+        numbers = self._numbers_of(words)
+        if not b"".join(numbers).isdigit() or len(max(numbers, key=len)) > PLAIN_DIGITS or _BASE_IN_FRONT.search(data):
+            return None
+        return [int(number) << shift for number, shift in zip(numbers, self._shifts, strict=True)]
+
+
+def _layout(data: bytes, shown: list[Metric]) -> _Layout | None:
+    """None where the file is not plain lines, each of another name, or says less than two things."""
+    words = data.split()
+    places = {metric: index + 1 for index, word in enumerate(words) if (metric := _FIELDS.get(word, _UNKNOWN)[0])}
+    if len(places) < 2 or list(places) != shown or not _PLAIN.fullmatch(data):
+        return None
+    return _Layout(data, list(places.values()))
+
+
+def build(host: Host, settings: Settings) -> MeminfoCollector:
+    return MeminfoCollector(host)

@@ -1,0 +1,106 @@
+"""The operating system's release."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, Final
+
+from nodescope.collectors.host.os_release import parse_os_release
+from nodescope.host import Absent, Host
+from nodescope.metric import Family, Metric, single
+from nodescope.settings import Settings
+
+FILES: Final = ("/etc/os-release", "/usr/lib/os-release")
+INFO_LABELS: Final = (
+    "build_id", "id", "id_like", "image_id", "image_version", "name", "pretty_name", "variant", "variant_id", "version",
+    "version_codename", "version_id",
+)
+VERSION_LABELS: Final = ("id", "id_like", "name")
+INFO: Final = Metric(
+    "node_os_info", "gauge", f"A metric with a constant '1' value labeled by {', '.join(INFO_LABELS)}.", INFO_LABELS
+)
+VERSION: Final = Metric(
+    "node_os_version", "gauge", "Metric containing the major.minor part of the OS version.", VERSION_LABELS
+)
+SUPPORT_END: Final = Metric(
+    "node_os_support_end_timestamp_seconds", "gauge", "Metric containing the end-of-life date timestamp of the OS."
+)
+SECONDS_PER_DAY: Final = 86_400
+MAX_VERSION_DIGITS: Final = 64
+
+_MAJOR_MINOR: Final = re.compile(r"[0-9]+\.?[0-9]*")
+_DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_DAYS_IN_MONTH: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_DAYS_BEFORE_1970: Final = 719_528
+
+
+def major_minor(version_id: str) -> float | None:
+    """22.04 of "22.04.3"; None where there is no such number, or it is 0."""
+    found = _MAJOR_MINOR.match(version_id)
+    if found is None or found.end() > MAX_VERSION_DIGITS:
+        return None
+    return float(found[0]) or None
+
+
+def unix_seconds(date: str) -> int | None:
+    """Unix time of YYYY-MM-DD at midnight UTC, None where there is no such day."""
+    found = _DATE.fullmatch(date)
+    if found is None:
+        return None
+    year, month, day = (int(part) for part in found.groups())
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    if not 1 <= month <= 12 or not 1 <= day <= _DAYS_IN_MONTH[month - 1] + (leap and month == 2):
+        return None
+    before = year - 1
+    days = year * 365 + (before // 4 - before // 100 + before // 400 + 1) + sum(_DAYS_IN_MONTH[: month - 1]) + day - 1
+    return (days + (leap and month > 2) - _DAYS_BEFORE_1970) * SECONDS_PER_DAY
+
+
+def families_of(release: dict[str, str]) -> list[Family]:
+    families = [Family(INFO, ((_labels(release, INFO_LABELS), 1),))]
+    if (version := major_minor(release.get("VERSION_ID", ""))) is not None:
+        families.append(Family(VERSION, ((_labels(release, VERSION_LABELS), version),)))
+    if (end := unix_seconds(release.get("SUPPORT_END", ""))) is not None:
+        families.append(single(SUPPORT_END, end))
+    return families
+
+
+def _labels(release: dict[str, str], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(release.get(name.upper(), "") for name in names)
+
+
+class OsCollector:
+    """Name, version and end of support of the operating system.
+
+    *Source*: /etc/os-release, else /usr/lib/os-release under the host's root, os-release(5). *Units*: the end of
+    support in seconds of Unix time. *Absent when*: neither file is there; version and end of support where the file
+    does not say them. *Cost*: one read; parsed again only when the file's content has changed.
+    """
+
+    name: ClassVar[str] = "os"
+    metrics: ClassVar[tuple[Metric, ...]] = (INFO, VERSION, SUPPORT_END)
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._data: bytes | None = None
+        self._families: list[Family] = []
+
+    def collect(self) -> list[Family]:
+        path, data = self._read()
+        if data != self._data:
+            self._families = families_of(parse_os_release(data, path))
+            self._data = data
+        return self._families
+
+    def _read(self) -> tuple[str, bytes]:
+        for file in FILES:
+            path = self._host.root(file)
+            try:
+                return path, self._host.read_once(path)
+            except Absent:
+                continue
+        raise Absent(" and ".join(self._host.root(file) for file in FILES))
+
+
+def build(host: Host, settings: Settings) -> OsCollector:
+    return OsCollector(host)

@@ -1,0 +1,88 @@
+"""A simulated machine: parts that together are its files and what is true of it, and the tables that describe them.
+
+A further simulation is the same machine with more parts: GPUs, links, containers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final
+
+from nodescope.simulate.cpu import CpuPart, Cpus, StatPart
+from nodescope.simulate.disk import Disk, DiskPart, Disks, Filesystem, Partition
+from nodescope.simulate.filesystem import FilesystemPart, Mount
+from nodescope.simulate.memory import MemoryPart
+from nodescope.simulate.network import Interface, NetworkPart
+from nodescope.simulate.part import Part, Row
+from nodescope.simulate.pressure import PressurePart
+from nodescope.simulate.system import SystemPart
+
+BOOT_TIME_SECONDS: Final = 1_735_689_600
+"""When every simulated machine was booted, Unix time (2025-01-01); fixed, for the same seed gives the same bytes."""
+
+PACKAGES: Final = 2
+CORES_PER_PACKAGE: Final = 4
+THREADS_PER_CORE: Final = 2
+MEMORY_KIBIBYTES: Final = 512 * 1024 * 1024
+
+_MODEL: Final = "SAMSUNG_MZQL23T8HCLS-00A07"
+_SIZE_BYTES: Final = 3_840_755_982_336
+_RW: Final = "rw,relatime"
+
+DISKS: Final = (
+    Disk("nvme0n1", 0, _SIZE_BYTES, _MODEL, "S64HNE0T100001", "GDC5602Q", "eui.36344830541000010025384500000001",
+         "pci-0000:01:00.0-nvme-1", partitions=(
+             Partition(1_000, Filesystem("vfat", "5A3C-19E2", "FAT32", "/boot/efi", _RW)),
+             Partition(960_000, Filesystem("ext4", "7c0f6d5e-3b1a-4f57-9a52-0d6f1b8c2e11", "1.0", "/", _RW)),
+             Partition(39_000, Filesystem("ext4", "c2d8e7a4-58b6-4c0b-8f1d-6a9e3f4b7d20", "1.0", "/opt/images",
+                                          "ro,relatime")),
+         )),
+    Disk("nvme1n1", 4, _SIZE_BYTES, _MODEL, "S64HNE0T100002", "GDC5602Q", "eui.36344830541000020025384500000001",
+         "pci-0000:02:00.0-nvme-1",
+         filesystem=Filesystem("xfs", "e1a94b6f-0c37-4d82-b5e8-92f7d3c6a148", "", "/data", _RW)),
+)
+OTHER_MOUNTS: Final = (
+    Mount("0:21", "/proc", "proc", "proc", "rw,nosuid,nodev,noexec,relatime"),
+    Mount("0:22", "/sys", "sysfs", "sysfs", "rw,nosuid,nodev,noexec,relatime"),
+    Mount("0:25", "/run", "tmpfs", "tmpfs", "rw,nosuid,nodev"),
+    Mount("0:28", "/sys/fs/cgroup", "cgroup2", "cgroup2", "rw,nosuid,nodev,noexec,relatime"),
+)
+INTERFACES: Final = (
+    Interface("lo", "00:00:00:00:00:00", 65_536, 4_000, loopback=True),
+    Interface("eth0", "02:00:5e:10:00:01", 1_500, 25_000),
+    Interface("eth1", "02:00:5e:10:00:02", 9_000, 100_000),
+)
+
+
+class Machine:
+    """All parts as one. No two of them have a file in common."""
+
+    def __init__(self, parts: tuple[Part, ...]) -> None:
+        self.parts = parts
+
+    def files(self, seconds: float) -> dict[str, bytes]:
+        """Content of every file, by path below the machine's root, `seconds` after boot."""
+        files: dict[str, bytes] = {}
+        for part in self.parts:
+            files |= part.files(seconds)
+        return files
+
+    def truths(self, seconds: float) -> Iterator[Row]:
+        return chain.from_iterable(part.truths(seconds) for part in self.parts)
+
+
+def cpu_machine(seed: int) -> Machine:
+    """A server without accelerators: two packages of eight threads, 512 GiB, two disks, two Ethernet devices."""
+    cpus = Cpus(seed, PACKAGES, CORES_PER_PACKAGE, THREADS_PER_CORE)
+    disks = Disks(seed, DISKS)
+    return Machine((
+        StatPart(cpus, BOOT_TIME_SECONDS),
+        CpuPart(cpus),
+        MemoryPart(seed, MEMORY_KIBIBYTES, cpus, disks),
+        DiskPart(disks),
+        FilesystemPart(disks, OTHER_MOUNTS),
+        NetworkPart(seed, INTERFACES),
+        PressurePart(cpus, disks),
+        SystemPart(),
+    ))

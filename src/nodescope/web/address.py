@@ -1,0 +1,193 @@
+"""Addresses to serve on: HOST:PORT, [IPV6]:PORT, :PORT (every interface, both families), unix:PATH.
+
+Source: socket(7), ip(7), ipv6(7), unix(7).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from typing import Final, NamedTuple
+
+BACKLOG: Final = 1024
+MAX_PORT: Final = 65_535
+MAX_UNIX_PATH_BYTES: Final = 107
+UNIX_MODE: Final = 0o660
+STALE_CHECK_S: Final = 1.0
+
+_FORMS: Final = "HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH"
+_ANY: Final = ("", "::")
+
+
+class AddressError(ValueError):
+    """The text is no address. One sentence."""
+
+
+class BindError(OSError):
+    """The address cannot be served on. One sentence that says what to do."""
+
+
+class Address(NamedTuple):
+    """`path` for a unix socket, else `host` ("" for every interface) and `port` (0: any free one)."""
+
+    host: str
+    port: int
+    path: str = ""
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse(text: str) -> Address:
+    """Raises `AddressError`."""
+    if text.startswith("unix:"):
+        return _unix(text)
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        raise AddressError(f'"{text}" is not an address: expected {_FORMS}')
+    if not (port.isascii() and port.isdecimal()) or len(port) > 5 or int(port) > MAX_PORT:
+        raise AddressError(f'"{text}" has no usable port: expected a number from 0 to {MAX_PORT} after the last colon')
+    return Address(_host(host, text), int(port))
+
+
+def _unix(text: str) -> Address:
+    path = text.removeprefix("unix:")
+    if not path or "\0" in path or len(os.fsencode(path)) > MAX_UNIX_PATH_BYTES:
+        raise AddressError(f'"{text}" is not a unix address: expected a path of 1 to {MAX_UNIX_PATH_BYTES} bytes')
+    return Address("", 0, path)
+
+
+def _host(host: str, text: str) -> str:
+    if host.startswith("[") and host.endswith("]"):
+        return host[1:-1]
+    if ":" in host or "[" in host or "]" in host:
+        raise AddressError(f'"{text}" is ambiguous: write an IPv6 address in brackets, [::1]:9100')
+    if any(character <= " " or character == "\x7f" for character in host):
+        raise AddressError(f'"{text}" holds a blank or control character: expected {_FORMS}')
+    return host
+
+
+def bind(address: Address) -> socket.socket:
+    """A listening socket that does not block. Raises `BindError`."""
+    try:
+        sock = _bind_unix(address.path) if address.path else _bind_tcp(address)
+    except BindError:
+        raise
+    except socket.gaierror as error:
+        raise BindError(f'{address}: the host name "{address.host}" has no address ({error.strerror})') from error
+    except (OSError, UnicodeError) as error:
+        raise BindError(_sentence(address, error)) from error
+    sock.setblocking(False)
+    return sock
+
+
+def name(sock: socket.socket) -> str:
+    """The address that `sock` is bound to, as `parse` reads it."""
+    if sock.family == socket.AF_UNIX:
+        return str(Address("", 0, os.fsdecode(sock.getsockname())))
+    host, port = sock.getsockname()[:2]
+    return str(Address(host, port))
+
+
+def release(sock: socket.socket) -> None:
+    """Closes a listening socket, and removes the file of a unix one unless someone else answers there by now."""
+    path = os.fsdecode(sock.getsockname()) if sock.family == socket.AF_UNIX else ""
+    sock.close()
+    if path:
+        with contextlib.suppress(OSError):
+            _remove_stale(path)
+
+
+def _bind_tcp(address: Address) -> socket.socket:
+    if address.host in _ANY:
+        return _bind_any(address.port)
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, target = found[0]
+    return _listen(socket.AddressFamily(family), target)
+
+
+def _bind_any(port: int) -> socket.socket:
+    try:
+        return _listen(socket.AF_INET6, ("::", port))
+    except OSError as error:
+        # A kernel without IPv6, or with it switched off.
+        if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            raise
+    return _listen(socket.AF_INET, ("0.0.0.0", port))
+
+
+def _listen(family: socket.AddressFamily, target: tuple[object, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit it.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if target[0] == "::" else 1)
+        sock.bind(target)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_unix(path: str) -> socket.socket:
+    _remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # Narrow before the name exists, exact after: at no moment is it wider than asked.
+        os.fchmod(sock.fileno(), UNIX_MODE)
+        sock.bind(path)
+        os.chmod(path, UNIX_MODE)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _remove_stale(path: str) -> None:
+    """Removes a socket file that nobody answers on. Raises `BindError` for anything else of that name."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise BindError(f"{path} is there and is no socket; remove it or choose another path with --web.listen-address")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(STALE_CHECK_S)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except (TimeoutError, BlockingIOError) as error:
+            raise BindError(_in_use(f"unix:{path}")) from error
+    raise BindError(_in_use(f"unix:{path}"))
+
+
+def _in_use(address: object) -> str:
+    return (
+        f"{address} is in use by another program; stop it or choose another address with --web.listen-address"
+    )
+
+
+def _sentence(address: Address, error: OSError | UnicodeError) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return _in_use(address)
+    if number in (errno.EACCES, errno.EPERM):
+        if address.path:
+            return f"{address}: permission denied; make its directory writable for this user or choose another path"
+        return f"{address}: permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+    if number == errno.EADDRNOTAVAIL:
+        return f'{address}: no interface of this machine has the address "{address.host}"; see "ip address"'
+    if number == errno.ENOENT:
+        return f"{address}: the directory does not exist; create it or choose another path"
+    return f"{address} cannot be served on: {error}"

@@ -1,0 +1,349 @@
+"""The front: where workers wait for whole requests, and every connection waits for its turn.
+
+It stands in place of cheroot's connection manager and of its queue. All idle workers sleep in one epoll; the one that
+an event wakes accepts, shakes hands, collects bytes or sends on, without ever blocking on a client, and leaves with a
+connection only when a whole request is there. The last worker at the front never leaves: a client that is slow, silent
+or mute costs a place, and a handler that hangs costs a worker, but someone is always there for the next request.
+Nothing ticks: workers sleep until a socket has something to say or a deadline passes, and a request wakes one of them.
+Source: epoll(7) (EPOLLONESHOT: one thread at a time has a connection), eventfd(2), accept(2).
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import select
+import socket
+import threading
+from collections.abc import Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from nodescope.web._cheroot import SHUTDOWN
+from nodescope.web.connection import READABLE, WRITABLE, Connection
+from nodescope.web.head import BadRequest
+from nodescope.web.message import text
+from nodescope.web.places import BUSY, IDLE, LINGERING, NEVER, READING, WAITING, WRITING, Places
+
+if TYPE_CHECKING:
+    from nodescope.web.server import Server
+
+MAX_ACCEPTS: Final = 64
+OUT_OF_DESCRIPTORS_PAUSE_S: Final = 1.0
+WARNING_INTERVAL_S: Final = 60.0
+MAX_UNSENT_BYTES: Final = 32 * 1024 * 1024
+
+_ONCE: Final = select.EPOLLONESHOT
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+log = logging.getLogger(__name__)
+
+
+class Front:
+    """Where workers come for requests (`get`) and bring answered connections back (`put`)."""
+
+    def __init__(self, server: Server, sockets: Sequence[socket.socket]) -> None:
+        self._server = server
+        self._counts = server.counts
+        self._listening = {sock.fileno(): sock for sock in sockets}
+        self._accept_again_at = NEVER
+        self._warn_again_at = 0.0
+        self._places = Places()
+        self._lock = self._places.lock
+        self._asleep: dict[int, float] = {}
+        self._away = 0
+        self._stopping = False
+        self._ended = False
+        self._epoll = select.epoll()
+        self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._epoll.register(self._wakeup, READABLE | _ONCE)
+        for fd in self._listening:
+            self._epoll.register(fd, READABLE | _ONCE)
+
+    @property
+    def open(self) -> int:
+        return len(self._places)
+
+    @property
+    def busy(self) -> int:
+        return self._places.busy
+
+    def get(self) -> Any:
+        """The next connection with a whole request, for the worker that calls; cheroot's end mark after `stop`."""
+        while not self._stopping:
+            taken = self._take()
+            if taken is not None:
+                return taken
+            deadline = self._wait()
+            now = monotonic()
+            if now >= deadline:
+                self._expire(now)
+        return SHUTDOWN
+
+    def put(self, connection: Connection) -> None:
+        """Takes a connection back from a worker that has answered on it."""
+        with self._lock:
+            self._away -= 1
+        try:
+            self._after_answer(connection)
+        except OSError:
+            self._close(connection, "by peer")
+
+    def stop(self) -> None:
+        """Has every worker at the front leave, and those that come later."""
+        with self._lock:
+            if not self._stopping:
+                self._stopping = True
+                # Neither read again nor for one thread only: it wakes all.
+                self._epoll.modify(self._wakeup, READABLE)
+                os.eventfd_write(self._wakeup, 1)
+
+    def close(self) -> None:
+        """Lets go of everything; cuts the line of what a worker still holds. After `stop`."""
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = True
+            left = self._places.waiting()
+            for connection in self._places.answering():
+                connection.abort()
+            self._epoll.close()
+            os.close(self._wakeup)
+        for connection in left:
+            self._close(connection, "stopped")
+
+    # Workers: asleep, awake, away with a request.
+
+    def _take(self) -> Connection | None:
+        """A whole request to leave with, unless no one else is at the front and no further worker can be started."""
+        ready = self._places.ready
+        if not ready:
+            return None
+        with self._lock:
+            alone = self._server.requests.size - self._away <= 1
+            if not ready or (alone and not self._server.requests.grow_by_one()):
+                return None
+            self._away += 1
+            connection = ready.popleft()
+            # Someone asleep must wake in time for what this worker would have woken for.
+            if self._earliest(monotonic()) < min(self._asleep.values(), default=0.0):
+                os.eventfd_write(self._wakeup, 1)
+        return connection
+
+    def _wait(self) -> float:
+        """Sleeps until there is one event, and attends to it; a second one is for the next worker.
+
+        Returns the deadline until which it would have slept.
+        """
+        me = threading.get_ident()
+        with self._lock:
+            now = monotonic()
+            wake_at = self._asleep[me] = self._earliest(now)
+        found = self._epoll.poll(None if wake_at == NEVER else max(0.0, wake_at - now), 1)
+        with self._lock:
+            del self._asleep[me]
+        for fd, _ in found:
+            self._attend(fd)
+        return wake_at
+
+    def _earliest(self, now: float) -> float:
+        return min(self._accept_again_at, self._places.earliest(now, self._server.limits))
+
+    # What an event leads to.
+
+    def _attend(self, fd: int) -> None:
+        if fd == self._wakeup:
+            with self._lock:
+                if not self._stopping:
+                    os.eventfd_read(fd)
+                    self._epoll.modify(fd, READABLE | _ONCE)
+        elif fd in self._listening:
+            self._accept(self._listening[fd])
+        else:
+            connection = self._places.claim(fd)
+            if connection is not None:
+                self._step(connection)
+
+    def _step(self, connection: Connection) -> None:
+        try:
+            if connection.state == WRITING:
+                connection.flush()
+                self._after_answer(connection)
+            elif connection.state == LINGERING:
+                self._linger(connection)
+            elif connection.greeted or self._greet(connection):
+                self._read(connection)
+        except OSError as error:
+            log.debug("connection from %s: %s", connection.remote_addr, error)
+            self._close(connection, "by peer" if connection.greeted else "handshake")
+
+    def _greet(self, connection: Connection) -> bool:
+        events = connection.greet()
+        if events:
+            self._park(connection, READING, events)
+            return False
+        connection.greeted = True
+        return True
+
+    def _read(self, connection: Connection) -> None:
+        if connection.receive():
+            self._advance(connection)
+        else:
+            self._close(connection, "by peer")
+
+    def _advance(self, connection: Connection) -> None:
+        """On to a worker if a whole request is there, else waits for more."""
+        try:
+            complete = connection.advance()
+        except BadRequest as bad:
+            self._refuse(connection, bad.status, bad.reason)
+            return
+        if complete:
+            self._places.make_ready(connection, self._server.limits)
+        elif connection.state == READING or connection.started:
+            self._park(connection, READING, READABLE)
+        else:
+            self._park(connection, IDLE, READABLE)
+
+    def _after_answer(self, connection: Connection) -> None:
+        if connection.unsent:
+            self._park(connection, WRITING, WRITABLE)
+            self._shed()
+        elif connection.closing and connection.started:
+            # What was not read would make the kernel take the answer back (RFC 9112, 9.6).
+            self._start_linger(connection)
+        elif connection.closing or self._stopping:
+            self._close(connection, "done")
+        else:
+            self._advance(connection)
+
+    def _refuse(self, connection: Connection, status: int, reason: str) -> None:
+        """Answers what will get no worker, and hangs up."""
+        connection.reply(text(status, reason), (), None)
+        self._counts.refused()
+        if connection.unsent:
+            self._close(connection, "refused")
+        else:
+            self._start_linger(connection)
+
+    def _start_linger(self, connection: Connection) -> None:
+        connection.end_sending()
+        self._park(connection, LINGERING, READABLE)
+
+    def _linger(self, connection: Connection) -> None:
+        if connection.discard():
+            self._park(connection, LINGERING, READABLE)
+        else:
+            self._close(connection, "refused")
+
+    # New connections.
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(MAX_ACCEPTS):
+            try:
+                sock, peer = listening.accept()
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno in _EXHAUSTED and not self._run_dry(error):
+                    return
+                # Else the peer went away between its call and our answer (accept(2), "Error handling").
+                continue
+            self._counts.accept()
+            if len(self._places) < self._server.limits.max_connections or self._make_room():
+                self._admit(sock, peer)
+            else:
+                self._counts.closed("no room")
+                sock.close()
+        self._listen()
+
+    def _admit(self, sock: socket.socket, peer: object) -> None:
+        sock.setblocking(False)
+        remote = str(peer[0]) if isinstance(peer, tuple) else "unix"
+        try:
+            connection = self._server.connection(sock, remote)
+        except OSError as error:
+            log.debug("connection from %s: %s", remote, error)
+            self._counts.closed("handshake")
+            sock.close()
+            return
+        with self._lock:
+            self._places.add(connection, self._server.limits)
+            self._epoll.register(connection.fd, READABLE | _ONCE)
+
+    def _make_room(self) -> bool:
+        """Closes the connection that has kept us waiting longest; never one with a request in work."""
+        for state in WAITING:
+            oldest = self._places.claim_oldest(state)
+            if oldest is not None:
+                self._close(oldest, "evicted")
+                return True
+        return False
+
+    def _run_dry(self, error: OSError) -> bool:
+        """Frees a descriptor; False where none could be freed, and accepting pauses."""
+        now = monotonic()
+        if now >= self._warn_again_at:
+            self._warn_again_at = now + WARNING_INTERVAL_S
+            log.warning("a connection was not accepted (%s); raise the limit on open files", error.strerror)
+        if self._make_room():
+            return True
+        with self._lock:
+            self._accept_again_at = now + OUT_OF_DESCRIPTORS_PAUSE_S
+        return False
+
+    def _listen(self) -> None:
+        with self._lock:
+            if not self._stopping:
+                for fd in self._listening:
+                    self._epoll.modify(fd, READABLE | _ONCE)
+
+    # Deadlines and states.
+
+    def _expire(self, now: float) -> None:
+        if now >= self._accept_again_at:
+            with self._lock:
+                self._accept_again_at = NEVER
+            self._listen()
+        for connection in self._places.claim_late(now, self._server.limits):
+            try:
+                self._time_out(connection)
+            except OSError:
+                self._close(connection, "timeout")
+
+    def _time_out(self, connection: Connection) -> None:
+        if connection.state == BUSY:
+            self._refuse(connection, 503, "every worker is busy, try again later")
+            return
+        if connection.state in (READING, WRITING):
+            self._counts.timed_out()
+        if connection.state == READING and connection.started:
+            self._refuse(connection, 408, "the request did not arrive in time")
+        else:
+            self._close(connection, "idle" if connection.state == IDLE else "timeout")
+
+    def _shed(self) -> None:
+        """Drops the answers that have waited longest for their readers, until the rest is small enough to keep."""
+        while self._places.unsent_bytes() > MAX_UNSENT_BYTES:
+            oldest = self._places.claim_oldest(WRITING)
+            if oldest is None:
+                return
+            self._close(oldest, "evicted")
+
+    def _park(self, connection: Connection, state: int, events: int) -> None:
+        """Waits for `events`; the deadline runs from when the state was entered. The caller owns it no longer."""
+        with self._lock:
+            if not self._ended:
+                if connection.state != state:
+                    self._places.enter(connection, state, self._server.limits)
+                connection.owned = False
+                self._epoll.modify(connection.fd, events | _ONCE)
+                return
+        self._close(connection, "stopped")
+
+    def _close(self, connection: Connection, reason: str) -> None:
+        """Closes what the caller owns."""
+        if self._places.remove(connection):
+            self._counts.closed(reason)
+            connection.release()

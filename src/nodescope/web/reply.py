@@ -1,0 +1,70 @@
+"""A Response as bytes of HTTP/1.1.
+
+Source: RFC 9112, 4 and 6; RFC 9110, 5.6.7 (dates).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from nodescope.web.message import Response
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+REASONS: Final[dict[int, str]] = {
+    200: "OK", 204: "No Content", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+    405: "Method Not Allowed", 408: "Request Timeout", 411: "Length Required", 413: "Content Too Large",
+    414: "URI Too Long", 417: "Expectation Failed", 429: "Too Many Requests", 431: "Request Header Fields Too Large",
+    500: "Internal Server Error", 503: "Service Unavailable", 505: "HTTP Version Not Supported",
+}  # fmt: skip
+
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+Headers = tuple[tuple[str, str], ...]
+
+
+def head(response: Response, extra: Headers, minor: int, keep_alive: bool) -> bytes:
+    """Status line and header fields, with the empty line. `minor`: of the client's HTTP/1.x.
+
+    Raises `ValueError` for a field that would break out of its line.
+    """
+    fields = [f"{name}: {value}\r\n" for name, value in (*extra, *response.headers)]
+    if not keep_alive:
+        fields.append("Connection: close\r\n")
+    elif not minor:
+        fields.append("Connection: keep-alive\r\n")
+    lines = (
+        f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Unknown')}\r\n"
+        f"Date: {date()}\r\nContent-Type: {response.content_type}\r\nContent-Length: {len(response.body)}\r\n"
+        f"{''.join(fields)}\r\n"
+    )
+    breaks = 5 + len(fields)
+    if lines.count("\n") != breaks or lines.count("\r") != breaks or "\0" in lines:
+        raise ValueError(f"a response field holds a line break or NUL: {response.content_type!r}, {response.headers!r}")
+    return lines.encode("latin-1")
+
+
+class _Date:
+    """The Date field's value, made once a second."""
+
+    second: int = -1
+    value: str = ""
+
+
+def date() -> str:
+    now = int(time.time())
+    if _Date.second != now:
+        _Date.value = imf_fixdate(now)
+        _Date.second = now
+    return _Date.value
+
+
+def imf_fixdate(seconds: int) -> str:
+    """`seconds` of Unix time as in "Sun, 06 Nov 1994 08:49:37 GMT", whatever the locale."""
+    at = time.gmtime(seconds)
+    return (
+        f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon]} {at.tm_year} "
+        f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} GMT"
+    )

@@ -1,0 +1,156 @@
+"""The routes of a listener: one table, from which the landing page and the status' list are made too.
+
+Source: the Prometheus exposition over HTTP (scrape timeout header, collect[] filters) and its management API.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from nodescope.web import landing
+from nodescope.web.compression import compressed
+from nodescope.web.message import BadFilter, Request, RequestCounts, Response, text
+
+JSON: Final = "application/json"
+READ: Final = ("GET", "HEAD")
+WRITE: Final = ("POST", "PUT")
+MAX_SCRAPE_TIMEOUT_S: Final = 3600.0
+
+_RETRY: Final = (("Retry-After", "1"),)
+_SECONDS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,12})?")
+
+Handler = Callable[[Request], Response]
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent gives a listener: who it is, and callables for what it does.
+
+    `scrape(collect, exclude, timeout_s, accept)` returns the body and its content type, and raises `BadFilter`.
+    `health()`: its "status" is "ok" or "degraded". `ready()`: None, or why not. `reload()`: None, or what failed.
+    `max_requests`: scrapes at a time, 0 for no limit.
+    """
+
+    scrape: Callable[[list[str], list[str], float | None, str], tuple[bytes, str]]
+    health: Callable[[], dict[str, object]]
+    ready: Callable[[], str | None]
+    reload: Callable[[], str | None]
+    status: Callable[[], dict[str, object]]
+    title: str
+    version: str
+    role: str
+    telemetry_path: str = "/metrics"
+    max_requests: int = 40
+    counts: RequestCounts = msgspec.field(default_factory=RequestCounts)
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One path, the methods it takes, what answers, and one sentence for people."""
+
+    path: str
+    methods: tuple[str, ...]
+    handler: Handler
+    help: str
+
+
+def routes(site: Site) -> tuple[Route, ...]:
+    """Every route of `site`; the landing page gives way to metrics at its path."""
+    table: list[Route] = []
+    table += (
+        Route(site.telemetry_path, READ, lambda request: _metrics(site, request),
+              "Metrics for Prometheus; collect[] or exclude[] chooses collectors."),
+        Route("/", READ, lambda request: landing.page(site.title, site.version, site.role, _listed(table)),
+              "This page."),
+        Route("/health", READ, lambda request: _json(site.health()), "Health in JSON: ok or degraded, and why."),
+        Route("/ready", READ, lambda request: _ready(site), "Whether it can serve; 503 and the reason where not."),
+        Route("/-/healthy", READ, lambda request: text(200, "healthy"), "Whether it is alive."),
+        Route("/-/ready", READ, lambda request: _ready(site), "The same as /ready."),
+        Route("/-/reload", WRITE, lambda request: _reload(site, request), "Reads the settings again (POST or PUT)."),
+        Route("/api/v1/status", READ, lambda request: _status(site, table), "What runs, with which settings, in JSON."),
+    )  # fmt: skip
+    table[:] = {route.path: route for route in reversed(table)}.values()
+    table.reverse()
+    return tuple(table)
+
+
+def dispatcher(table: tuple[Route, ...]) -> Handler:
+    """The handler that finds the route of a request: 404 where there is none, 405 where the method is another."""
+    by_path = {route.path: route for route in table}
+
+    def dispatch(request: Request) -> Response:
+        route = by_path.get(request.path)
+        if route is None:
+            return text(404, "nothing is served at this path; / lists what is")
+        if request.method not in route.methods:
+            allowed = ", ".join(route.methods)
+            return text(405, f"this path takes {allowed}", (("Allow", allowed),))
+        return route.handler(request)
+
+    return dispatch
+
+
+def _metrics(site: Site, request: Request) -> Response:
+    collect, exclude = request.query.get("collect[]", []), request.query.get("exclude[]", [])
+    if collect and exclude:
+        return text(400, "Combined collect and exclude queries are not allowed.")
+    code = 500
+    try:
+        if not site.counts.enter(site.max_requests):
+            code = 503
+            return _too_many(site.max_requests)
+        body, content_type = site.scrape(collect, exclude, _timeout_s(request), request.header("accept") or "")
+        response = compressed(request, Response(200, body, content_type))
+        code = 200
+        return response
+    except BadFilter as error:
+        code = 400
+        return text(400, str(error))
+    finally:
+        site.counts.leave(code)
+
+
+def _too_many(limit: int) -> Response:
+    return text(503, f"{limit} scrapes are being served, and no more are at a time; try again later.", _RETRY)
+
+
+def _timeout_s(request: Request) -> float | None:
+    """Seconds that the scraper gives, None where it says nothing that can be used."""
+    value = request.header("x-prometheus-scrape-timeout-seconds") or ""
+    seconds = float(value) if _SECONDS.fullmatch(value) else 0.0
+    return min(seconds, MAX_SCRAPE_TIMEOUT_S) if seconds > 0 else None
+
+
+def _ready(site: Site) -> Response:
+    reason = site.ready()
+    return text(200, "ready") if reason is None else text(503, reason)
+
+
+def _reload(site: Site, request: Request) -> Response:
+    if _is_foreign(request):
+        return text(403, "a page of another site may not ask for this")
+    error = site.reload()
+    return text(200, "reloaded") if error is None else text(500, error)
+
+
+def _is_foreign(request: Request) -> bool:
+    """Whether a browser sends this for a page of another site (Fetch Metadata; Origin where there is no TLS)."""
+    if request.header("sec-fetch-site") == "cross-site":
+        return True
+    origin = request.header("origin")
+    return origin is not None and origin.partition("://")[2] != request.header("host")
+
+
+def _status(site: Site, table: list[Route]) -> Response:
+    listed = [{"path": path, "methods": methods, "help": sentence} for path, methods, sentence in _listed(table)]
+    return _json({**site.status(), "title": site.title, "version": site.version, "role": site.role, "routes": listed})
+
+
+def _listed(table: list[Route]) -> list[tuple[str, tuple[str, ...], str]]:
+    return [(route.path, route.methods, route.help) for route in table]
+
+
+def _json(value: dict[str, Any]) -> Response:
+    return Response(200, msgspec.json.encode(value) + b"\n", JSON)

@@ -1,0 +1,223 @@
+"""A listener: its sockets, the front where its connections wait, the workers that answer.
+
+cheroot's server with another connection manager (`front`), pool (`workers`) and connection (`connection`).
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from nodescope.web import address
+from nodescope.web._cheroot import HTTPServer
+from nodescope.web.access import Access
+from nodescope.web.connection import Answer, Connection
+from nodescope.web.front import Front
+from nodescope.web.message import Request, Response
+from nodescope.web.reply import Headers
+from nodescope.web.workers import Workers
+
+if TYPE_CHECKING:
+    from nodescope.web.web_config import WebConfig
+
+STOP_S: Final = 1.0
+
+Handler = Callable[[Request], Response]
+
+log = logging.getLogger(__name__)
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What one listener grants its clients; times in seconds."""
+
+    request_timeout_s: float = 10.0
+    idle_timeout_s: float = 120.0
+    max_connections: int = 512
+    workers: int = 8
+
+
+class Counters(msgspec.Struct, frozen=True):
+    """What a listener has counted since it was made, and how many connections are open and with a worker now.
+
+    `closed` by reason; `requests` by status code, those included that were refused before they were whole.
+    """
+
+    accepted: int
+    closed: dict[str, int]
+    requests: dict[int, int]
+    timeouts: int
+    refused: int
+    open: int
+    busy: int
+
+
+class Counts:
+    """The counters, as the threads write them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.accepted = 0
+        self.timeouts = 0
+        self.refusals = 0
+        self._closed: dict[str, int] = {}
+        self._requests: dict[int, int] = {}
+
+    def accept(self) -> None:
+        with self._lock:
+            self.accepted += 1
+
+    def closed(self, reason: str) -> None:
+        with self._lock:
+            self._closed[reason] = self._closed.get(reason, 0) + 1
+
+    def answered(self, status: int) -> None:
+        with self._lock:
+            self._requests[status] = self._requests.get(status, 0) + 1
+
+    def timed_out(self) -> None:
+        with self._lock:
+            self.timeouts += 1
+
+    def refused(self) -> None:
+        with self._lock:
+            self.refusals += 1
+
+    def read(self, open_connections: int, busy: int) -> Counters:
+        with self._lock:
+            return Counters(
+                self.accepted,
+                dict(self._closed),
+                dict(self._requests),
+                self.timeouts,
+                self.refusals,
+                open_connections,
+                busy,
+            )
+
+
+class Server(HTTPServer):
+    """cheroot's server over sockets that are bound already."""
+
+    def __init__(self, sockets: Sequence[socket.socket], handler: Handler, limits: Limits, access: Access) -> None:
+        self.limits = limits
+        self.counts = Counts()
+        self.handler = handler
+        self.access = access
+        super().__init__(("localhost", 0), Answer, minthreads=1, maxthreads=limits.workers, server_name="nodescope")
+        self._connections = Front(self, sockets)
+        self.requests = Workers(self, self._connections.get, limits.workers)
+        self._sockets: Sequence[socket.socket] = sockets
+
+    @property
+    def busy(self) -> int:
+        return self._connections.busy
+
+    @property
+    def open(self) -> int:
+        return self._connections.open
+
+    def clear_stats(self) -> None:
+        """cheroot registers its statistics for good, and with them the server; these are its own and off."""
+        self.stats = {"Enabled": False, "Worker Threads": {}}
+
+    def prepare(self) -> None:
+        self.requests.start()
+        self.ready = True
+
+    def start(self) -> None:
+        """Starts the first worker and returns."""
+        self.prepare()
+
+    def stop(self) -> None:
+        """Ends within `STOP_S`: what is being answered may finish, what hangs is left behind."""
+        self.ready = False
+        self._connections.stop()
+        sockets, self._sockets = self._sockets, ()
+        for sock in sockets:
+            address.release(sock)
+        self.requests.stop(STOP_S)
+        self._connections.close()
+
+    def connection(self, sock: socket.socket, remote: str) -> Connection:
+        """A connection over an accepted socket. Raises `OSError` where TLS cannot begin on it."""
+        return self.access.connection(self, sock, remote)
+
+    def answer(self, request: Request, connection: Connection) -> tuple[Response, Headers]:
+        """The answer to a request, and the header fields that the web config file adds."""
+        rules = self.access.rules()
+        refusal = rules.refusal(request)
+        if refusal is not None:
+            return refusal, rules.headers
+        return self.handler(request), rules.headers
+
+    def put_conn(self, conn: Connection) -> None:
+        self._connections.put(conn)
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        log.log(level, "%s", msg, exc_info=traceback)
+
+    @property
+    def interrupt(self) -> None:
+        """None: nothing interrupts this server."""
+
+    @interrupt.setter
+    def interrupt(self, interrupt: BaseException) -> None:
+        """cheroot reports here what has ended a worker, to end the server; another worker takes its place instead."""
+        self.requests.replace(threading.current_thread())
+
+
+class Listener:
+    """Serves `handler` on some sockets, within `limits`, under a web config file or in the open.
+
+    `where`: an address as `address.parse` reads it, or sockets that listen already. Raises `AddressError`,
+    `BindError`, `WebConfigError`.
+    """
+
+    def __init__(
+        self,
+        where: str | Sequence[socket.socket],
+        handler: Handler,
+        limits: Limits | None = None,
+        web_config: WebConfig | None = None,
+    ) -> None:
+        access = Access(web_config)
+        sockets = [address.bind(address.parse(where))] if isinstance(where, str) else list(where)
+        for sock in sockets:
+            sock.setblocking(False)
+        self._addresses = tuple(map(address.name, sockets))
+        self._server = Server(sockets, handler, limits or Limits(), access)
+
+    @property
+    def address(self) -> str:
+        """Where it serves, the port that was found included; several are joined by a comma."""
+        return ", ".join(self._addresses)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has been started, has not been stopped, and a worker runs to take requests."""
+        return self._server.ready and self._server.requests.alive
+
+    @property
+    def counters(self) -> Counters:
+        return self._server.counts.read(self._server.open, self._server.busy)
+
+    def start(self) -> None:
+        """Starts its threads and returns."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Ends within `STOP_S` and closes the sockets. It cannot be started again."""
+        self._server.stop()
+
+    def swap(self, handler: Handler, web_config: WebConfig | None, limits: Limits | None = None) -> None:
+        """Goes on with these, on the same sockets. Raises `WebConfigError`, and changes nothing, for a bad one."""
+        self._server.access.swap(web_config)
+        self._server.handler = handler
+        if limits is not None:
+            self._server.limits = limits
+            self._server.requests.max = limits.workers

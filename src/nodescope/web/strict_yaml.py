@@ -1,0 +1,178 @@
+"""YAML read by a table of keys: an unknown or repeated key, or a value of another kind, is an error with its line.
+
+Scalars stay the text they are in the file until their key says what they are, so `1` is a fine header value and `yes`
+a fine user name. Source: YAML 1.1, and Go's yaml.v2 UnmarshalStrict for which texts are booleans and nulls.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol, cast
+
+SHOWN_CHARACTERS: Final = 60
+
+_NULLS: Final = ("", "~", "null", "Null", "NULL")
+_BOOLEANS: Final[dict[str, bool]] = {
+    **dict.fromkeys(("true", "yes", "on", "y"), True),
+    **dict.fromkeys(("false", "no", "off", "n"), False),
+}
+_DURATION: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})(ns|us|µs|μs|ms|s|m|h)")
+_UNIT_S: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_MAX_DIGITS: Final = 9
+
+
+class Unreadable(Exception):
+    """The text is not what its table of keys allows. One sentence."""
+
+
+class Mark(Protocol):
+    line: int
+
+
+class Node(Protocol):
+    """A node as yaml composes it: `id` is scalar, sequence or mapping; `style` None says that it has no quotes."""
+
+    id: str
+    value: Any
+    style: str | None
+    start_mark: Mark
+
+
+class Secret(str):
+    """Text that no log shows by accident."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+Read = Callable[[Node, str], Any]
+"""Reads the value of a key, named for messages. Raises `Unreadable`."""
+
+
+def root(raw: bytes) -> Node | None:
+    """The document in `raw`, None where it is empty. Raises `Unreadable`."""
+    import yaml
+
+    try:
+        # The base loader resolves no scalar, and composing builds nodes only: nothing in the file is ever constructed.
+        return cast(Node | None, yaml.compose(raw.decode(), Loader=yaml.BaseLoader))
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"expected UTF-8 text, got byte {raw[error.start]:#04x}") from error
+    except RecursionError as error:
+        raise Unreadable("is nested too deeply") from error
+    except (yaml.YAMLError, ValueError) as error:
+        problem = " ".join(str(error).split())
+        raise Unreadable(f"is not YAML: {problem[:300]}") from error
+
+
+def keys(node: Node | None, key: str, table: Mapping[str, Read]) -> dict[str, Any]:
+    """The mapping `node`, each key read as `table` says. Missing and null values are left out."""
+    return {
+        name: table[name](value, f"{key}.{name}" if key else name)
+        for name, value in pairs(node, key)
+        if _known(name, value, key, table) and not is_null(value)
+    }
+
+
+def pairs(node: Node | None, key: str) -> list[tuple[str, Node]]:
+    """Keys and values of a mapping, in order; none of a null."""
+    if node is None or is_null(node):
+        return []
+    found: dict[str, Node] = {}
+    if node.id != "mapping":
+        raise _wrong(node, key or "the document", "a mapping of keys to values")
+    for name_node, value in node.value:
+        name = text(name_node, f"a key of {key}" if key else "a key")
+        if name in found:
+            raise Unreadable(f"{_place(key, name, name_node)}: the key is there twice")
+        found[name] = value
+    return list(found.items())
+
+
+def text(node: Node, key: str) -> str:
+    if node.id != "scalar":
+        raise _wrong(node, key, "text")
+    return str(node.value)
+
+
+def secret(node: Node, key: str) -> Secret:
+    if node.id != "scalar":
+        raise Unreadable(f"{key} (line {_line(node)}): expected text")
+    return Secret(node.value)
+
+
+def boolean(node: Node, key: str) -> bool:
+    value = _BOOLEANS.get(text(node, key).lower()) if is_plain(node) else None
+    if value is None:
+        raise _wrong(node, key, "true or false")
+    return value
+
+
+def count(node: Node, key: str) -> int:
+    """A whole number from 0."""
+    value = text(node, key)
+    if not (value.isascii() and value.isdecimal()) or len(value) > _MAX_DIGITS:
+        raise _wrong(node, key, f"a whole number from 0 to {'9' * _MAX_DIGITS}")
+    return int(value)
+
+
+def duration(node: Node, key: str) -> float:
+    """Seconds, from Go's spelling: 0, 500ms, 1m30s."""
+    value = text(node, key)
+    if value == "0":
+        return 0.0
+    parts = _DURATION.findall(value)
+    if not parts or "".join(number + unit for number, unit in parts) != value:
+        raise _wrong(node, key, "a duration such as 500ms or 1m30s, or 0")
+    return float(sum(float(number) * _UNIT_S[unit] for number, unit in parts))
+
+
+def choice(choices: tuple[str, ...]) -> Read:
+    def read(node: Node, key: str) -> str:
+        value = text(node, key)
+        if value not in choices:
+            raise _wrong(node, key, "one of " + ", ".join(choices))
+        return value
+
+    return read
+
+
+def sequence(item: Read) -> Read:
+    def read(node: Node, key: str) -> tuple[Any, ...]:
+        if node.id != "sequence":
+            raise _wrong(node, key, "a list")
+        return tuple(item(value, key) for value in node.value)
+
+    return read
+
+
+def is_null(node: Node) -> bool:
+    return is_plain(node) and node.value in _NULLS
+
+
+def is_plain(node: Node) -> bool:
+    """Whether it is a scalar without quotes."""
+    return bool(node.id == "scalar" and node.style is None)
+
+
+def _known(name: str, value: Node, key: str, table: Mapping[str, Read]) -> bool:
+    if name not in table:
+        raise Unreadable(f"{_place(key, name, value)}: unknown key; expected one of {', '.join(table)}")
+    return True
+
+
+def _place(key: str, name: str, node: Node) -> str:
+    path = f"{key}.{name}" if key else name
+    return f"{path[:SHOWN_CHARACTERS]} (line {_line(node)})"
+
+
+def _line(node: Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _wrong(node: Node, key: str, expected: str) -> Unreadable:
+    shown = f'"{node.value[:SHOWN_CHARACTERS]}"' if node.id == "scalar" else f"a {node.id}"
+    return Unreadable(f"{key} (line {_line(node)}): expected {expected}, got {shown}")

@@ -1,0 +1,71 @@
+"""The worker pool: as many threads as there are requests at a time, and one at the front.
+
+While one scraper asks, one worker answers, so its stack and arena stay warm and no other costs memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from nodescope.web._cheroot import ThreadPool, worker
+
+if TYPE_CHECKING:
+    from nodescope.web.server import Server
+
+log = logging.getLogger(__name__)
+
+
+class Workers(ThreadPool):
+    """cheroot's pool with the front for a queue, and daemon threads that start when they are needed.
+
+    `get`: what a worker calls for its next connection. `most`: requests that are answered at a time.
+    """
+
+    def __init__(self, server: Server, get: Callable[[], Any], most: int) -> None:
+        super().__init__(server, min=1, max=most)
+        self.get = get
+        self._threads: list[threading.Thread] = []
+        self._started = 0
+
+    @property
+    def size(self) -> int:
+        return len(self._threads)
+
+    @property
+    def alive(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
+
+    def start(self) -> None:
+        self.grow_by_one()
+
+    def grow_by_one(self) -> bool:
+        """Starts one more worker. False where there are enough, or no thread is to be had."""
+        if len(self._threads) > self.max:
+            return False
+        thread = worker(self.server)
+        thread.daemon = True
+        thread.name = f"web-worker-{self._started}"
+        try:
+            thread.start()
+        except RuntimeError as error:
+            log.warning("no further thread for requests could be started: %s", error)
+            return False
+        self._started += 1
+        self._threads.append(thread)
+        return True
+
+    def replace(self, thread: threading.Thread) -> None:
+        """Starts another worker in the place of one that ends."""
+        self._threads.remove(thread)
+        self.grow_by_one()
+
+    def stop(self, timeout: float = 0) -> None:
+        """Waits for the workers to end; leaves behind those that a handler still holds after `timeout` seconds."""
+        deadline = monotonic() + timeout
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - monotonic()))

@@ -1,0 +1,157 @@
+"""The commands that end by themselves."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nodescope import __version__
+from tools.serving import own_environment
+
+
+def run(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "nodescope", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**own_environment(), **(environment or {})},
+    )
+
+
+def test_usage_names_every_command() -> None:
+    """Without a command, or with --help, the commands are listed."""
+    for arguments in ([], ["--help"], ["help"]):
+        done = run(*arguments)
+        assert done.returncode == 0
+        for word in ("agent", "exporter", "metrics", "doctor", "config"):
+            assert f"\n  {word} " in done.stdout
+
+
+def test_version() -> None:
+    """--version says nodescope's and Python's."""
+    assert run("--version").stdout.startswith(f"nodescope {__version__} (Python ")
+
+
+@pytest.mark.parametrize("command", ["agent", "metrics", "doctor", "config", "exporter"])
+def test_every_command_has_help(command: str) -> None:
+    """--help ends well and says something."""
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert len(done.stdout) > 100
+
+
+def test_metrics_prints_one_scrape() -> None:
+    """A scrape on standard output; --collector keeps one collector's families and nodescope's own."""
+    done = run("metrics", "--collector", "loadavg", "--web.disable-exporter-metrics")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines() if line[0] != "#"] == [
+        "node_load1",
+        "node_load15",
+        "node_load5",
+    ]
+
+
+def test_metrics_in_openmetrics() -> None:
+    """--openmetrics prints that format."""
+    assert run("metrics", "--collector=uname", "--openmetrics").stdout.endswith("# EOF\n")
+
+
+def test_metrics_of_what_fails_ends_with_one(tmp_path: Path) -> None:
+    """A collector that fails is named with its reason on standard error."""
+    (tmp_path / "loadavg").write_text("not a number\n")
+    done = run("metrics", "--collector=loadavg", f"--path.procfs={tmp_path}")
+    assert done.returncode == 1
+    assert "collector loadavg failed: Malformed:" in done.stderr
+
+
+def test_metrics_of_an_unknown_collector_ends_with_two() -> None:
+    """The nearest name is offered."""
+    done = run("metrics", "--collector=loadavgs")
+    assert done.returncode == 2
+    assert "did you mean loadavg?" in done.stderr
+
+
+def test_doctor_is_content_with_this_machine() -> None:
+    """On a machine where all that is asked for works, it says so and ends with 0."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    done = run("doctor", f"--web.listen-address=127.0.0.1:{port}")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.endswith("all that was asked for works\n")
+    assert "series" in done.stdout
+
+
+def test_doctor_says_what_cannot_work_and_what_to_do(tmp_path: Path) -> None:
+    """A collector asked for by name without its file, and a malformed file, are problems with an action each."""
+    for name, text in (("stat", "nonsense\n"), ("meminfo", "MemTotal: 1 kB\n")):
+        (tmp_path / name).write_text(text)
+    done = run("doctor", f"--path.procfs={tmp_path}", "--collector.pressure", "--web.listen-address=127.0.0.1:0")
+    assert done.returncode == 1
+    for words in ("cannot work:", "pressure", "psi=1", "stat", "Malformed", "->"):
+        assert words in done.stdout
+
+
+def test_doctor_names_a_busy_port() -> None:
+    """An address that is taken is a problem."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run("doctor", f"--web.listen-address=127.0.0.1:{taken.getsockname()[1]}")
+    assert done.returncode == 1
+    assert "in use" in done.stdout
+
+
+def test_config_show_has_every_value_and_its_origin(tmp_path: Path) -> None:
+    """Each setting with where it comes from; what is shown can be read as YAML settings again."""
+    file = tmp_path / "n.yaml"
+    file.write_text("web: {max-requests: 7}\n")
+    done = run("config", "show", f"--config.file={file}", environment={"LOG_LEVEL": "warn"})
+    assert done.returncode == 0
+    assert f"web.max-requests: 7  # file {file}" in done.stdout
+    assert 'log.level: "warn"  # environment LOG_LEVEL' in done.stdout
+    assert "collector.cpu.enabled: true  # default" in done.stdout
+    again = tmp_path / "again.yaml"
+    again.write_text(done.stdout)
+    assert run("config", "check", f"--config.file={again}").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        ("web: {max-requests: 7}\n", 0, "settings are right"),
+        ("web: {max-request: 7}\n", 1, "did you mean web.max-requests?"),
+        ("web: {max-requests: x}\n", 2, "expected a whole number"),
+        ("web: {config: {file: /none.yml}}\n", 2, "/none.yml"),
+    ],
+)
+def test_config_check(tmp_path: Path, text: str, code: int, words: str) -> None:
+    """0: right; 1: something is no setting; 2: a value is wrong."""
+    file = tmp_path / "n.yaml"
+    file.write_text(text)
+    done = run("config", "check", f"--config.file={file}")
+    assert done.returncode == code
+    assert words in done.stdout + done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    """nodescope metrics | head -1 ends quietly."""
+    command = f"{sys.executable} -m nodescope metrics | head -1"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False, env=own_environment()
+    )
+    assert done.stdout.startswith("# HELP")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_environment_alone_configures() -> None:
+    """NODESCOPE_* settings work without flags."""
+    environment = {"NODESCOPE_CONSTANT_LABELS": "site=x", "NODESCOPE_WEB_DISABLE_EXPORTER_METRICS": "true"}
+    done = run("metrics", "--collector=loadavg", environment=environment)
+    assert 'node_load1{site="x"}' in done.stdout
+    assert os.environ.get("NODESCOPE_CONSTANT_LABELS") is None

@@ -1,0 +1,92 @@
+"""Flags made from the table of settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from nodescope.cli.flags import FlagParser, parse, parser
+from nodescope.settings import TABLE
+
+
+@pytest.fixture
+def made() -> FlagParser:
+    return parser("nodescope exporter node", "Serve.")
+
+
+def test_values_switches_and_repeats(made: FlagParser) -> None:
+    """--key=value, --key value, --flag, --no-flag and repeated flags are all read."""
+    _, given, warnings = parse(
+        made,
+        [
+            "--web.listen-address=:9100",
+            "--web.listen-address=:9101",
+            "--path.procfs",
+            "/host/proc",
+            "--collector.cpu.info",
+            "--no-collector.stat",
+        ],
+    )
+    assert given == {
+        "web.listen-address": [":9100", ":9101"],
+        "path.procfs": "/host/proc",
+        "collector.cpu.info": True,
+        "collector.stat.enabled": False,
+    }
+    assert warnings == []
+
+
+def test_the_last_of_two_switches_wins(made: FlagParser) -> None:
+    """--flag after --no-flag switches on."""
+    _, given, _ = parse(made, ["--no-collector.cpu", "--collector.cpu"])
+    assert given == {"collector.cpu.enabled": True}
+
+
+def test_flags_of_collectors_to_come_are_accepted(made: FlagParser) -> None:
+    """A node_exporter command line with other collectors works, and says what has no effect."""
+    _, given, warnings = parse(
+        made,
+        [
+            "--no-collector.selinux",
+            "--collector.systemd.unit-include",
+            ".+",
+            "--collector.hwmon",
+            "--no-collector.arp.netlink",
+            "--runtime.gomaxprocs=1",
+            "--collector.cpu",
+        ],
+    )
+    assert given == {"collector.cpu.enabled": True}
+    assert [warning.split(" has no effect")[0] for warning in warnings] == [
+        "--collector.systemd.unit-include",
+        "--collector.hwmon",
+        "--no-collector.arp.netlink",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--web.max-request=3"], "--web.max-request is not a flag, did you mean --web.max-requests?; see"),
+        (["--collector.nothing"], "--collector.nothing is not a flag"),
+        (["word"], "word is not a flag"),
+        (["--path.procfs"], "argument --path.procfs: expected one argument"),
+    ],
+)
+def test_an_unknown_flag_is_one_sentence(
+    made: FlagParser, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, and a sentence with the nearest flag where there is one."""
+    with pytest.raises(SystemExit) as ended:
+        parse(made, arguments)
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+
+
+def test_help_names_every_setting(made: FlagParser) -> None:
+    """--help shows each flag with its help and default."""
+    text = made.format_help()
+    for setting in TABLE:
+        if setting.kind != "listeners":
+            assert f"--{setting.flag_name}" in text

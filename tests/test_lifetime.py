@@ -1,0 +1,60 @@
+"""Starting and stopping an agent leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from nodescope import configuration
+from nodescope.agent import Agent
+
+STARTS: Final = 50
+SETTLE_DEADLINE_S: Final = 10.0
+
+
+def open_descriptors() -> list[str]:
+    """What the descriptors of this process are open on, sorted; the numbers of sockets and pipes left out."""
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # the one with which the folder was read
+            found.append(re.sub(r"\d+", "N", os.readlink(f"/proc/self/fd/{number}")))
+    return sorted(found)
+
+
+def test_nothing_is_left_after_stop(http_get: Callable[..., Any]) -> None:
+    """After 50 starts, scrapes and stops of the agent there are no more threads and descriptors than after two."""
+
+    def once() -> None:
+        agent = Agent(configuration.load({"web.listen-address": ["127.0.0.1:0"]}, {}))
+        agent.start()
+        try:
+            (address,) = agent.addresses
+            assert http_get(int(address.rpartition(":")[2]), "/metrics").status == 200
+        finally:
+            agent.stop()
+
+    once()
+    once()
+    threads, descriptors = settled(0, 0)
+    for _ in range(STARTS):
+        once()
+    assert settled(len(threads), len(descriptors)) == (threads, descriptors)
+
+
+def settled(threads: int, descriptors: int) -> tuple[list[str], list[str]]:
+    """Names of threads and targets of descriptors, once there are as few as given, or at the deadline.
+
+    `stop` waits for nothing that could hang, so threads end a moment later.
+    """
+    deadline = time.monotonic() + (SETTLE_DEADLINE_S if threads else 1.0)
+    while True:
+        names = sorted(thread.name for thread in threading.enumerate())
+        targets = open_descriptors()
+        if (len(names) <= threads and len(targets) <= descriptors) or time.monotonic() > deadline:
+            return names, targets
+        time.sleep(0.05)

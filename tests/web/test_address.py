@@ -1,0 +1,143 @@
+"""Addresses and sockets to listen on."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodescope.web.address import Address, AddressError, BindError, bind, name, parse, release
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:9100", Address("127.0.0.1", 9100)),
+        ("node1.example:0", Address("node1.example", 0)),
+        (":9100", Address("", 9100)),
+        ("[::1]:9100", Address("::1", 9100)),
+        ("[::]:9100", Address("::", 9100)),
+        ("unix:/run/nodescope.sock", Address("", 0, "/run/nodescope.sock")),
+    ],
+)
+def test_addresses_that_are_understood(text: str, address: Address) -> None:
+    """Each form is read, and written back as it was."""
+    assert parse(text) == address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "9100", "host:", "host:http", "host:65536", "host:-1", "host:1 ", "::1:9100", "[::1:9100", "h\nost:1",
+     "h ost:1", "host:\u0661", "unix:", "unix:" + "a" * 108, "unix:a\0b"],
+)  # fmt: skip
+def test_addresses_that_are_refused(text: str) -> None:
+    """What is no address is refused in one sentence that says what was expected."""
+    with pytest.raises(AddressError, match=r"expected|brackets"):
+        parse(text)
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_an_address_or_refused(text: str) -> None:
+    """No text raises anything but the refusal, and what is read is written back as something that reads the same."""
+    try:
+        address = parse(text)
+    except AddressError:
+        return
+    assert parse(str(address)) == address
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:0", "localhost:0", "[::1]:0", ":0"])
+def test_a_bound_address_answers(text: str) -> None:
+    """A socket listens on the address asked for, on a port that its name tells."""
+    try:
+        sock = bind(parse(text))
+    except BindError as error:
+        pytest.skip(f"no such interface on this machine: {error}")
+    with sock:
+        port = int(name(sock).rpartition(":")[2])
+        host = {"[::1]:0": "::1"}.get(text, "127.0.0.1" if text != "localhost:0" else sock.getsockname()[0])
+        socket.create_connection((host, port), timeout=5).close()
+        assert not sock.getblocking()
+
+
+def test_every_interface_is_served_for_both_families() -> None:
+    """A port without a host answers to IPv4 and, where there is IPv6, to IPv6."""
+    with bind(parse(":0")) as sock:
+        for host in ("127.0.0.1", "::1") if sock.family == socket.AF_INET6 else ("127.0.0.1",):
+            socket.create_connection((host, sock.getsockname()[1]), timeout=5).close()
+
+
+def test_a_port_in_use_is_named_with_what_to_do() -> None:
+    """A taken port gives one sentence with the address and the setting to change."""
+    with bind(parse("127.0.0.1:0")) as sock:
+        taken = name(sock)
+        with pytest.raises(BindError) as caught:
+            bind(parse(taken))
+    assert str(caught.value) == (
+        f"{taken} is in use by another program; stop it or choose another address with --web.listen-address"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("192.0.2.1:9100", "no interface of this machine"),
+        ("no-such-host.invalid:9100", "has no address"),
+        ("unix:/nonexistent/a.sock", "directory does not exist"),
+        ("." * 70 + ":9100", "cannot be served on|has no address"),
+    ],
+)
+def test_what_cannot_be_bound_says_why(text: str, message: str) -> None:
+    """An address of another machine, an unknown name and a missing directory each say so."""
+    with pytest.raises(BindError, match=message):
+        bind(parse(text))
+
+
+def test_a_unix_socket_is_for_owner_and_group(tmp_path: Path) -> None:
+    """A unix socket has mode 0660, whatever the umask, and its file goes with it."""
+    path = tmp_path / "a.sock"
+    before = os.umask(0o077)
+    try:
+        sock = bind(parse(f"unix:{path}"))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    assert name(sock) == f"unix:{path}"
+    release(sock)
+    assert not path.exists()
+
+
+def test_a_stale_unix_socket_is_replaced(tmp_path: Path) -> None:
+    """A socket file that nobody answers on gives way."""
+    path = tmp_path / "a.sock"
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(path))
+    with bind(parse(f"unix:{path}")):
+        assert path.is_socket()
+
+
+def test_a_unix_socket_in_use_stays(tmp_path: Path) -> None:
+    """A socket that someone answers on is not taken away, neither at the start nor at the end of another."""
+    path = tmp_path / "a.sock"
+    first = bind(parse(f"unix:{path}"))
+    with pytest.raises(BindError, match="in use by another program"):
+        bind(parse(f"unix:{path}"))
+    path.unlink()
+    with bind(parse(f"unix:{path}")):
+        release(first)
+        assert path.is_socket()
+
+
+def test_a_file_is_never_removed(tmp_path: Path) -> None:
+    """A path that is no socket is left alone, and named."""
+    path = tmp_path / "precious"
+    path.write_text("data")
+    with pytest.raises(BindError, match="is no socket"):
+        bind(parse(f"unix:{path}"))
+    assert path.read_text() == "data"

@@ -1,0 +1,118 @@
+"""YAML read by a table of keys."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodescope.web import strict_yaml
+from nodescope.web.strict_yaml import Read, Secret, Unreadable, root
+
+TABLE: Final[dict[str, Read]] = {
+    "flag": strict_yaml.boolean,
+    "count": strict_yaml.count,
+    "wait": strict_yaml.duration,
+    "word": strict_yaml.text,
+    "secret": strict_yaml.secret,
+    "kind": strict_yaml.choice(("a", "b")),
+    "words": strict_yaml.sequence(strict_yaml.text),
+}
+
+
+def read(text: str) -> dict[str, Any]:
+    return strict_yaml.keys(root(text.encode()), "", TABLE)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("flag: true", True),
+        ("flag: Yes", True),
+        ("flag: off", False),
+        ("count: 20", 20),
+        ('count: "20"', 20),
+        ("wait: 0", 0.0),
+        ("wait: 500ms", 0.5),
+        ('wait: "1m30s"', 90.0),
+        ("wait: 1.5h", 5400.0),
+        ("word: 1", "1"),
+        ("word: yes", "yes"),
+        ("word: 'null'", "null"),
+        ("word: |\n  a\n  b\n", "a\nb\n"),
+        ("kind: b", "b"),
+        ("words: [a, 1]", ("a", "1")),
+        ("words: []", ()),
+    ],
+)
+def test_values_are_read_by_their_key(text: str, value: object) -> None:
+    """A scalar is what its key says, however YAML would have resolved it."""
+    assert list(read(text).values()) == [value]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "~", "null", "word:\nflag: ~\n"])
+def test_nulls_are_left_out(text: str) -> None:
+    """An empty document and null values say nothing."""
+    assert read(text) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("flag: maybe", r'flag \(line 1\): expected true or false, got "maybe"'),
+        ('flag: "true"', "expected true or false"),
+        ("count: -1", "expected a whole number"),
+        ("count: 1.5", "expected a whole number"),
+        ("count: " + "9" * 400, "expected a whole number"),
+        ("wait: 5", "expected a duration"),
+        ("wait: -1s", "expected a duration"),
+        ("wait: 1s 2s", "expected a duration"),
+        ("wait: 1d", "expected a duration"),
+        ("kind: c", 'expected one of a, b, got "c"'),
+        ("words: a", 'expected a list, got "a"'),
+        ("words: [[a]]", "expected text, got a sequence"),
+        ("word: {a: b}", "expected text, got a mapping"),
+        ("\nother: 1", r"other \(line 2\): unknown key; expected one of flag,"),
+        ("word: a\nword: a", r"word \(line 2\): the key is there twice"),
+        ("[a]", "the document .*expected a mapping"),
+        ("text", "expected a mapping"),
+        ("? [a]\n: b", "expected text, got a sequence"),
+        ("<<: {word: a}", "unknown key"),
+        ("a: [", "is not YAML"),
+        ("a: b\n--- \nc: d", "is not YAML"),
+        ("a: \x00", "is not YAML"),
+        ("[" * 400, "nested too deeply|is not YAML"),
+        ("word: !!python/object:os.system [a]", "expected text, got a sequence"),
+    ],
+)
+def test_anything_else_is_refused_with_its_place(text: str, message: str) -> None:
+    """What the table does not allow is refused in one sentence with key and line."""
+    with pytest.raises(Unreadable, match=message):
+        read(text)
+
+
+def test_text_that_is_not_utf_8_is_refused() -> None:
+    """The offending byte is shown."""
+    with pytest.raises(Unreadable, match="got byte 0xff"):
+        root(b"word: \xff")
+
+
+def test_a_secret_is_not_shown() -> None:
+    """A secret's value is the text, its representation is not."""
+    found = read("secret: hunter2")["secret"]
+    assert (found, repr(found), isinstance(found, Secret)) == ("hunter2", "<secret>", True)
+    with pytest.raises(Unreadable) as caught:
+        read("secret: [hunter2]")
+    assert "hunter2" not in str(caught.value)
+
+
+@given(st.one_of(st.text(max_size=60), st.text(alphabet="flagcountword: \n-[]{}&*!|>'\"0s1", max_size=60)))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    """No text raises anything but the refusal."""
+    try:
+        found = strict_yaml.keys(root(text.encode("utf-8", "surrogatepass")), "", TABLE)
+    except Unreadable:
+        return
+    assert set(found) <= set(TABLE)
