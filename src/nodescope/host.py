@@ -60,12 +60,14 @@ class _Descriptor:
     def __del__(self) -> None:
         os.close(self.fd)
 
-    def read(self) -> bytes:
+    def read(self, at_once: bool = False) -> bytes:
         if self.filesystem == "sysfs":
             return os.pread(self.fd, SYSFS_PAGE_BYTES, 0)
         data = os.pread(self.fd, self.size, 0)
         # A stored file says how long it is; those that the kernel makes say 0.
         if not data or len(data) == self.file_bytes:
+            return data
+        if at_once and self.filesystem is not None and len(data) < self.size:
             return data
         # seq_file may answer short of the end: only an empty read is the end.
         while more := os.pread(self.fd, self.size, len(data)):
@@ -110,15 +112,16 @@ class Host:
         """`path` (absolute on the host) as this process reaches it."""
         return f"{'' if self.rootfs == '/' else self.rootfs}/{path.lstrip('/')}"
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, at_once: bool = False) -> bytes:
         """The whole file, through a kept descriptor where the kernel makes the file.
 
+        `at_once`: the kernel makes this file in one piece (single_open()), so an answer with room to spare is whole.
         Raises `Absent` where it is not there, `OSError` where it cannot be read.
         """
         kept = self._kept.get(path)
         if kept is not None:
             try:
-                return kept.read()
+                return kept.read(at_once)
             except OSError as error:
                 if error.errno not in _GONE:
                     raise

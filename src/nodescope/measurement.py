@@ -129,7 +129,12 @@ class Measurement:
         if first:
             boot_time = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
             self._start_seconds = round(self_metrics.start_time_seconds(stat.start_ticks, boot_time), 2)
-        return self_metrics.process(stat, self._start_seconds, len(os.listdir("/proc/self/fd")))
+        return self_metrics.process(stat, self._start_seconds, _open_descriptors())
+
+
+def _open_descriptors() -> int:
+    """Since Linux 6.2 the directory's size is their number, which costs less than a list of them."""
+    return os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd"))
 
 
 def log_change(outcome: Outcome, before: str | None) -> None:

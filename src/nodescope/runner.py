@@ -1,9 +1,12 @@
 """Runs the at-scrape collectors so that `/metrics` never waits for one of them.
 
-One worker runs the collectors of a pass in order; requests that ask for the same collectors while a pass is under
-way share it. A collector that is slower than `HANDOVER_S` keeps its worker to itself while a fresh one takes the
-rest; one that passes its deadline counts as failed until its read returns. Python cannot end a hung read, and daemon
-threads do not hold up the exit: there is at most one such thread for each collector.
+One worker at a time runs collectors, in order; requests that ask for the same collectors while a pass is under way
+share it. A collector that is slower than `HANDOVER_S` keeps its worker to itself while a fresh one takes the rest; one
+that passes its deadline counts as failed until its read returns. Python cannot end a hung read, and daemon threads do
+not hold up the exit: there is at most one such thread for each collector.
+
+The worker is a thread of its own, or, with `here`, the thread that asks: waking another costs more than most reads.
+Whoever asks so must have somebody else ask again when no answer comes (the listener has, see web/front.py).
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from nodescope.host import Absent
 from nodescope.metric import Family
 
 HANDOVER_S: Final = 0.25
-MAX_QUEUED_PASSES: Final = 64
+MAX_OPEN_PASSES: Final = 64
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +43,7 @@ class Outcome(NamedTuple):
 
 
 class TooManyPasses(Exception):
-    """More different scrapes wait than `MAX_QUEUED_PASSES`."""
+    """More different scrapes wait than `MAX_OPEN_PASSES`."""
 
 
 class _Run:
@@ -84,16 +87,17 @@ class Runner:
         self.last: dict[str, tuple[float, Outcome]] = {}
         self._on_change = on_change
         self._lock = threading.Lock()
-        self._queued = threading.Condition(self._lock)
         self._finished = threading.Condition(self._lock)
         self._open: dict[tuple[str, ...], _Pass] = {}
-        self._queue: deque[_Pass] = deque()
         self._runs: dict[str, _Run] = {}
         self._worker: object | None = None
         self._stopped = False
 
-    def scrape(self, names: tuple[str, ...], timeout_s: float) -> list[Outcome]:
-        """An outcome for each of `names`, in that order, within `timeout_s` seconds."""
+    def scrape(self, names: tuple[str, ...], timeout_s: float, here: bool = False) -> list[Outcome]:
+        """An outcome for each of `names`, in that order, within `timeout_s` seconds.
+
+        `here`: this thread may be the worker, and then comes back late when a read hangs.
+        """
         deadline = time.monotonic() + timeout_s
         with self._lock:
             current = self._join(names)
@@ -102,9 +106,11 @@ class Runner:
                 if now >= deadline:
                     break
                 wake_at = self._oversee(current, now)
-                if not current.done:
+                if self._worker is None and current.todo:
+                    self._begin(current, here)
+                elif not current.done:
                     self._finished.wait(min(deadline, wake_at) - now)
-            if not current.done and self._open.get(names) is current:
+            if self._open.get(names) is current:
                 del self._open[names]
             return [current.outcomes.get(name) or self._unfinished(name, timeout_s) for name in names]
 
@@ -113,24 +119,44 @@ class Runner:
         with self._lock:
             self._stopped = True
             self._worker = None
-            self._queued.notify_all()
             self._finished.notify_all()
 
     def _join(self, names: tuple[str, ...]) -> _Pass:
         current = self._open.get(names)
         if current is None:
-            if len(self._queue) >= MAX_QUEUED_PASSES:
-                raise TooManyPasses(f"{len(self._queue)} different scrapes wait already; try again later")
+            if len(self._open) >= MAX_OPEN_PASSES:
+                raise TooManyPasses(f"{len(self._open)} different scrapes wait already; try again later")
             current = self._open[names] = _Pass(names)
-            self._queue.append(current)
-            if self._worker is None and not self._stopped:
-                self._start_worker()
-            self._queued.notify()
         return current
 
-    def _start_worker(self) -> None:
+    def _begin(self, current: _Pass, here: bool) -> None:
+        """Makes this thread, or a new one, the worker. Called, and returns, with the lock held."""
         self._worker = worker = object()
-        threading.Thread(target=self._work, args=(worker,), name="scrape", daemon=True).start()
+        if here:
+            self._work(current, worker)
+        else:
+            threading.Thread(target=self._work_apart, args=(current, worker), name="scrape", daemon=True).start()
+
+    def _work_apart(self, current: _Pass, worker: object) -> None:
+        with self._lock:
+            self._work(current, worker)
+
+    def _work(self, current: _Pass, worker: object) -> None:
+        """Runs what is left of a pass, until it is done or the worker is abandoned. The lock is held between runs."""
+        while self._worker is worker:
+            name = self._next(current)
+            if name is None:
+                self._worker = None
+                break
+            run = self._runs[name] = _Run(name, worker)
+            self._lock.release()
+            try:
+                outcome = self._collect(name, run.started_at)
+            finally:
+                self._lock.acquire()
+            del self._runs[name]
+            self._finish(current, outcome)
+        self._finished.notify_all()
 
     def _oversee(self, current: _Pass, now: float) -> float:
         """Hands over from slow runs, gives up on those past their deadline; returns when to look again."""
@@ -141,31 +167,13 @@ class Runner:
                 if age < HANDOVER_S:
                     wake_at = min(wake_at, run.started_at + HANDOVER_S)
                     continue
-                self._start_worker()
+                self._worker = None
             if run.name in current.names and run.name not in current.outcomes and run.name not in current.todo:
                 if age < self.timeout_s:
                     wake_at = min(wake_at, run.started_at + self.timeout_s)
                 else:
                     self._finish(current, self._hung(run, now))
         return wake_at
-
-    def _work(self, worker: object) -> None:
-        while True:
-            with self._lock:
-                while self._worker is worker and not self._queue:
-                    self._queued.wait()
-                if self._worker is not worker:
-                    return
-                current = self._queue[0]
-                name = self._next(current)
-                if name is None:
-                    self._queue.popleft()
-                    continue
-                run = self._runs[name] = _Run(name, worker)
-            outcome = self._collect(name, run.started_at)
-            with self._lock:
-                del self._runs[name]
-                self._finish(current, outcome)
 
     def _next(self, current: _Pass) -> str | None:
         """The next collector of a pass that is free to run; those still in an earlier hung run have failed."""

@@ -13,8 +13,8 @@ ROUTES = [("/metrics", ("GET", "HEAD"), "Metrics."), ("/-/reload", ("POST",), "R
 def test_routes_are_listed_and_those_that_can_be_read_are_links() -> None:
     """Each route is there with its sentence; only what takes GET is a link."""
     html = page("nodescope", "1.2.3", "node", ROUTES).body.decode()
-    assert '<a href="/metrics">/metrics</a>' in html
-    assert 'href="/-/reload"' not in html
+    assert '<a href="./metrics">/metrics</a>' in html
+    assert 'href="./-/reload"' not in html
     assert "Reads &lt;settings&gt; &amp; more." in html
     assert "version 1.2.3, role node" in html
 

@@ -37,15 +37,18 @@ class _Line:
 
 
 class _Lines:
-    """What is kept of one family: its header, the line of each row, and the whole text of the rows last seen."""
+    """What is kept of one family: its header, the line of each row, and the text of the rows last seen."""
 
-    __slots__ = ("block", "header", "rows", "seen")
+    __slots__ = ("alone", "header", "metric", "rows", "seen", "series", "text")
 
-    def __init__(self, header: str) -> None:
+    def __init__(self, metric: Metric, header: str) -> None:
+        self.metric = metric
         self.header = header
         self.rows: dict[tuple[str, ...], _Line] = {}
+        self.alone = True
         self.seen: object = None
-        self.block = ""
+        self.series = 0
+        self.text = ""
 
 
 class TextEncoder:
@@ -65,46 +68,50 @@ class TextEncoder:
         self.truncated = 0
         self.duplicates: list[str] = []
         self._kept: dict[Metric, _Lines] = {}
+        self._metrics: list[Metric] = []
+        self._order: list[tuple[int, _Lines]] = []
         self._scrape = 0
-        self._names: list[str] = []
-        self._order: list[int] = []
-        self._repeated: set[str] = set()
+        self._headed_last = (0, "")
 
     def encode(self, families: Iterable[Family]) -> str:
         self._scrape += 1
         self.series = self.truncated = 0
         self.duplicates = []
+        given = list(families)
+        metrics = [metric for metric, _ in given]
+        if metrics != self._metrics:
+            self._plan(metrics)
         out: list[str] = []
-        previous = ""
-        ordered = self._ordered(list(families))
-        for metric, rows in ordered:
-            if not rows:
-                continue
-            kept = self._kept.get(metric)
-            if kept is None:
-                kept = self._kept[metric] = _Lines(self.header(metric))
-            if metric.name != previous:
-                out.append(kept.header)
-                previous = metric.name
-                # The rows of the scrape before: so is their text.
-                alone = metric.name not in self._repeated
-                if rows == kept.seen and alone and self.series + len(rows) <= self.max_series:
-                    self.series += len(rows)
-                    out.append(kept.block)
-                    continue
-            self._append_rows(out, metric, rows, kept)
-        if len(self._kept) > len(ordered):
-            self._forget({family.metric for family in ordered})
-        out.append(self.end)
+        append, most, series = out.append, self.max_series, 0
+        for index, kept in self._order:
+            rows = given[index][1]
+            # The rows of the scrape before: so is their text.
+            if rows == kept.seen and series + kept.series <= most:
+                series += kept.series
+                append(kept.text)
+            elif rows:
+                self.series = series
+                append(self._family(rows, kept))
+                series = self.series
+        self.series = series
+        append(self.end)
         return "".join(out)
 
-    def _ordered(self, families: list[Family]) -> list[Family]:
-        names = [metric.name for metric, _ in families]
-        if names != self._names:
-            self._names = names
-            self._order = sorted(range(len(names)), key=names.__getitem__)
-            self._repeated = {name for name, count in Counter(names).items() if count > 1}
-        return [families[index] for index in self._order]
+    def _plan(self, metrics: list[Metric]) -> None:
+        """The order of families, by name, and what is kept of each; what is not among them is forgotten."""
+        order = sorted(range(len(metrics)), key=lambda index: metrics[index].name)
+        before, self._kept = self._kept, {}
+        self._order = []
+        for index in order:
+            metric = metrics[index]
+            kept = self._kept.get(metric) or before.get(metric) or _Lines(metric, "")
+            self._kept[metric] = kept
+            self._order.append((index, kept))
+        counts = Counter(metric.name for metric in metrics)
+        for kept in self._kept.values():
+            kept.alone = counts[kept.metric.name] == 1
+            kept.header, kept.seen = self.header(kept.metric), None
+        self._metrics = metrics
 
     end = ""
 
@@ -114,13 +121,14 @@ class TextEncoder:
     def sample_name(self, metric: Metric) -> str:
         return metric.name
 
-    def _append_rows(self, out: list[str], metric: Metric, rows: Sequence[Row], kept: _Lines) -> None:
+    def _family(self, rows: Sequence[Row], kept: _Lines) -> str:
+        """The text of a family with `rows`, with its header unless a family of its name has been written just now."""
         scrape, lines = self._scrape, kept.rows
         texts: list[str] = []
         for labels, value in rows:
             line = lines.get(labels)
             if line is None:
-                line = lines[labels] = _Line(self._prefix(metric, labels))
+                line = lines[labels] = _Line(self._prefix(kept.metric, labels))
             elif line.scrape == scrape:
                 self.duplicates.append(line.prefix.rstrip())
                 continue
@@ -129,26 +137,28 @@ class TextEncoder:
                 line.value = value
                 line.text = line.prefix + number(value) + "\n"
             texts.append(line.text)
-        self._end_family(out, rows, texts, kept)
-
-    def _end_family(self, out: list[str], rows: Sequence[Row], texts: list[str], kept: _Lines) -> None:
-        if len(kept.rows) > len(texts):
-            for labels in [labels for labels, line in kept.rows.items() if line.scrape != self._scrape]:
-                del kept.rows[labels]
+        if len(lines) > len(texts):
+            for labels in [labels for labels, line in lines.items() if line.scrape != scrape]:
+                del lines[labels]
         room = self.max_series - self.series
-        whole = len(texts) == len(rows) <= room
         self.truncated += max(0, len(texts) - room)
-        self.series += min(len(texts), room)
-        block = "".join(texts[:room])
-        out.append(block)
-        # A text that was cut or had duplicates is made anew each time.
-        kept.seen, kept.block = (rows, block) if whole else (None, "")
+        written = texts[:room]
+        self.series += len(written)
+        text = self._headed("".join(written), kept)
+        # A text that was cut, had duplicates or shares its header is made anew each time.
+        whole = kept.alone and len(written) == len(rows)
+        kept.seen, kept.text, kept.series = (rows, text, len(written)) if whole else (None, "", 0)
+        return text
+
+    def _headed(self, block: str, kept: _Lines) -> str:
+        if kept.alone:
+            return kept.header + block
+        if self._headed_last == (self._scrape, kept.metric.name):
+            return block
+        self._headed_last = (self._scrape, kept.metric.name)
+        return kept.header + block
 
     def _prefix(self, metric: Metric, labels: tuple[str, ...]) -> str:
         pairs = {**self.constant_labels, **dict(zip(metric.label_names, labels, strict=True))}
         inside = ",".join(f'{name}="{escape_label(pairs[name])}"' for name in sorted(pairs))
         return f"{self.sample_name(metric)}{{{inside}}} " if inside else f"{self.sample_name(metric)} "
-
-    def _forget(self, seen: set[Metric]) -> None:
-        for metric in [metric for metric in self._kept if metric not in seen]:
-            del self._kept[metric]

@@ -58,7 +58,8 @@ def page(title: str, version: str, role: str, routes: Iterable[tuple[str, tuple[
 
 def _row(path: str, methods: tuple[str, ...], sentence: str) -> str:
     shown = _escaped(path)
-    name = f'<a href="{shown}">{shown}</a>' if "GET" in methods else shown
+    # Relative, for a proxy that serves this page under a prefix.
+    name = f'<a href=".{shown}">{shown}</a>' if "GET" in methods else shown
     return f"<dt>{name}</dt><dd>{_escaped(sentence)}</dd>"
 
 

@@ -50,6 +50,17 @@ class Machine:
         return collectors.build(name, self.host, load(flags, {}))
 
 
+class OneFile(Host):
+    """A host on which every file that is kept open holds `data`, or cannot be read."""
+
+    data: bytes | OSError = b""
+
+    def read(self, path: str, at_once: bool = False) -> bytes:
+        if isinstance(self.data, OSError):
+            raise self.data
+        return self.data
+
+
 def series(families: Iterable[Family]) -> dict[str, float]:
     """name{label="value",...} -> number, in the order given; labels without their values' escapes."""
     found: dict[str, float] = {}

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodescope.collectors.host.meminfo import MeminfoCollector, parse_meminfo
-from nodescope.host import Absent, Host, Malformed
-from tests.collectors.host.machine import Machine, mangled, parses_or_refuses, series
+from nodescope.host import Absent, Malformed
+from tests.collectors.host.machine import Machine, OneFile, mangled, parses_or_refuses, series
 
 SAMPLE = (
     b"MemTotal:        3742148 kB\nMemFree:          225472 kB\nActive(anon):    2020004 kB\n"
@@ -81,13 +81,10 @@ def test_each_scrape_reads_anew(machine: Machine) -> None:
 @given(st.lists(mangled(SAMPLE), min_size=1, max_size=3))
 def test_any_bytes(files: list[bytes]) -> None:
     """However the file changes, what was remembered of it gives what reading line by line gives."""
-
-    class Files(Host):
-        def read(self, path: str) -> bytes:
-            return data
-
-    collector = MeminfoCollector(Files())
+    host = OneFile()
+    collector = MeminfoCollector(host)
     for data in [SAMPLE, SAMPLE, *files]:
+        host.data = data
         parses_or_refuses(partial(_same, collector, data))
 
 

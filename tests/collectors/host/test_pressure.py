@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 
 from nodescope.collectors.host.pressure import PressureCollector, parse_pressure
-from nodescope.host import Absent, Host, Malformed
-from tests.collectors.host.machine import Machine, mangled, parses_or_refuses, series
+from nodescope.host import Absent, Malformed
+from tests.collectors.host.machine import Machine, OneFile, mangled, parses_or_refuses, series
 
 SOME = b"some avg10=0.18 avg60=0.34 avg300=0.10 total=14036781\n"
 FULL = b"full avg10=0.00 avg60=0.13 avg300=0.96 total=159229614\n"
@@ -53,13 +53,10 @@ def test_absent(machine: Machine) -> None:
 
 def test_switched_off() -> None:
     """EOPNOTSUPP from any file means that PSI is off: there is nothing, and nothing failed."""
-
-    class Off(Host):
-        def read(self, path: str) -> bytes:
-            raise OSError(errno.EOPNOTSUPP, "Operation not supported", path)
-
+    host = OneFile()
+    host.data = OSError(errno.EOPNOTSUPP, "Operation not supported")
     with pytest.raises(Absent):
-        PressureCollector(Off()).collect()
+        PressureCollector(host).collect()
 
 
 def test_malformed(machine: Machine) -> None:

@@ -195,7 +195,7 @@ def test_this_machine(route: RouteSocket) -> None:
         links = {found.name: found for found in route.links()}
         assert len(links["lo"].statistics) >= 23
         assert all(isinstance(found.packed, bytes) for found in route.addresses())
-        assert route.statistics().keys() <= {found.index for found in links.values()}
+        assert route.statistics().keys() <= {found.ifindex for found in links.values()}
     route.close()
     assert route.links()
     route.close()

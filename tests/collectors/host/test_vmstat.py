@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodescope.collectors.host.vmstat import VmstatCollector, parse_vmstat
-from nodescope.host import Absent, Host, Malformed
-from tests.collectors.host.machine import Machine, mangled, parses_or_refuses, series
+from nodescope.host import Absent, Malformed
+from tests.collectors.host.machine import Machine, OneFile, mangled, parses_or_refuses, series
 
 SAMPLE = b"nr_free_pages 977769\npgpgin 7344136\npswpin 1476\npgfault 2320168809\noom_kill 0\nallocstall 12\n"
 
@@ -64,13 +64,10 @@ def test_absent(machine: Machine) -> None:
 @given(st.lists(mangled(SAMPLE), min_size=2, max_size=3))
 def test_any_bytes(files: list[bytes]) -> None:
     """However the file changes, the remembered layout gives what reading line by line gives."""
-
-    class Files(Host):
-        def read(self, path: str) -> bytes:
-            return data
-
-    collector = VmstatCollector(Files(), None)
+    host = OneFile()
+    collector = VmstatCollector(host, None)
     for data in [SAMPLE, *files]:
+        host.data = data
         parses_or_refuses(collector.collect)
         parses_or_refuses(partial(_same, collector, data))
 

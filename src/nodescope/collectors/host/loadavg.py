@@ -39,7 +39,7 @@ class LoadavgCollector:
         self._path = host.proc("loadavg")
 
     def collect(self) -> list[Family]:
-        loads = parse_loadavg(self._host.read(self._path), self._path)
+        loads = parse_loadavg(self._host.read(self._path, at_once=True), self._path)
         return [single(metric, load) for metric, load in zip(LOAD, loads, strict=True)]
 
 

@@ -76,7 +76,7 @@ class MeminfoCollector:
         self._families: list[Family] = []
 
     def collect(self) -> list[Family]:
-        data = self._host.read(self._path)
+        data = self._host.read(self._path, at_once=True)
         values = self._layout.values(data) if self._layout is not None else None
         if values is None:
             found = parse_meminfo(data, self._path)
