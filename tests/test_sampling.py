@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -29,7 +29,7 @@ class Probe:
         self.gate = threading.Event()
         self.gate.set()
 
-    def sample(self) -> tuple[int, ...]:
+    def sample(self) -> tuple[Any, ...]:
         self.gate.wait(LONG_S)
         if self.error:
             raise self.error

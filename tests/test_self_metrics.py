@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from nodescope import self_metrics
+from nodescope.metric import Family
 from nodescope.runner import Outcome
 
 OUTCOMES = [
@@ -14,7 +15,7 @@ OUTCOMES = [
 ]
 
 
-def rows(family: self_metrics.Family) -> dict[str, float]:
+def rows(family: Family) -> dict[str, float]:
     return {labels[0]: value for labels, value in family.rows}
 
 

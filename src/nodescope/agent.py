@@ -243,9 +243,11 @@ class _Handler:
     def __call__(self, request: Request) -> Response:
         return self._dispatch(request)
 
-    def scrape(self, collect: list[str], exclude: list[str], timeout_s: float | None, accept: str) -> tuple[bytes, str]:
+    def scrape(
+        self, collect: list[str], exclude: list[str], timeout_s: float | None, accept: str, again: bool
+    ) -> tuple[bytes, str]:
         try:
-            return self._scrape.render(collect, exclude, timeout_s, accept)
+            return self._scrape.render(collect, exclude, timeout_s, accept, here=not again)
         except UnknownCollector as error:
             raise BadFilter(str(error)) from error
 

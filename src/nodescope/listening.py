@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from nodescope import systemd
 from nodescope.roles import BY_NAME, Role
+from nodescope.runner import HANDOVER_S
 from nodescope.settings import Settings, SettingsError
 from nodescope.web.address import AddressError, BindError, bind, parse
 from nodescope.web.server import Limits
@@ -108,6 +109,7 @@ def limits(settings: Settings) -> Limits:
         request_timeout_s=settings["web.request-timeout"],
         idle_timeout_s=settings["web.idle-timeout"],
         max_connections=settings["web.max-connections"],
+        again_after_s=HANDOVER_S,
     )
 
 

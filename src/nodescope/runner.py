@@ -154,7 +154,7 @@ class Runner:
                 outcome = self._collect(name, run.started_at)
             finally:
                 self._lock.acquire()
-            del self._runs[name]
+                del self._runs[name]
             self._finish(current, outcome)
         self._finished.notify_all()
 

@@ -53,15 +53,20 @@ class Scrape:
         self._encoding = threading.Lock()
 
     def render(
-        self, collect: Sequence[str] = (), exclude: Sequence[str] = (), timeout_s: float | None = None, accept: str = ""
+        self,
+        collect: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        timeout_s: float | None = None,
+        accept: str = "",
+        here: bool = False,
     ) -> tuple[bytes, str]:
         """Body and content type. Raises `UnknownCollector`.
 
-        `collect`: only these; `exclude`: all but these. `timeout_s`: the scraper's own limit.
+        `collect`: only these; `exclude`: all but these. `timeout_s`: the scraper's own limit. `here`: as in `Runner`.
         """
         names = self.select(collect, exclude)
         limit = self._timeout_s if timeout_s is None else max(LEAST_TIMEOUT_S, timeout_s - self._timeout_offset_s)
-        outcomes = self.runner.scrape(names, limit)
+        outcomes = self.runner.scrape(names, limit, here)
         form = negotiate(accept) if accept else "text"
         families = [family for outcome in outcomes for family in outcome.families]
         families += self._own(outcomes)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.serving import Server, nodescope, own_environment, unused_port
+from tools.serving import Server, nodescope_command, own_environment, unused_port
 
 Start = Callable[..., Server]
 Get = Callable[..., "object"]
@@ -89,7 +89,7 @@ def test_sigterm_ends_it_while_a_read_hangs(server_process: Start, http_get: Get
     os.mkfifo(tmp_path / "proc" / "loadavg")
     port = unused_port()
     arguments = ["exporter", "node", f"--path.procfs={tmp_path}/proc", "--collector.timeout=300ms"]
-    server = server_process(nodescope(arguments, port), port)
+    server = server_process(nodescope_command(arguments, port), port)
     text = scrape(http_get, server)
     assert 'node_scrape_collector_success{collector="loadavg"} 0' in text
     assert "node_uname_info{" in text
@@ -192,7 +192,9 @@ def test_systemd_is_told(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(address)
         manager.settimeout(LONG_S)
-        process = subprocess.Popen(nodescope(["agent"], unused_port()), env=environment, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            nodescope_command(["agent"], unused_port()), env=environment, stderr=subprocess.DEVNULL
+        )
         try:
             heard = [manager.recv(100) for _ in range(3)]
             process.terminate()

@@ -25,7 +25,9 @@ class FakeAgent:
         self.reloads = 0
         self.on_scrape: Callable[[], None] = lambda: None
 
-    def scrape(self, collect: list[str], exclude: list[str], timeout_s: float | None, accept: str) -> tuple[bytes, str]:
+    def scrape(
+        self, collect: list[str], exclude: list[str], timeout_s: float | None, accept: str, again: bool
+    ) -> tuple[bytes, str]:
         self.asked.append((collect, exclude, timeout_s, accept))
         self.on_scrape()
         if "nonsense" in collect:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import threading
 from typing import TYPE_CHECKING, Final
 
 from nodescope.web import head, reply
@@ -28,10 +29,26 @@ READABLE: Final = select.EPOLLIN
 WRITABLE: Final = select.EPOLLOUT
 
 
+class Work:
+    """A request being answered: by the worker that took it or, when that is held up, by another."""
+
+    __slots__ = ("_answered", "head", "request")
+
+    def __init__(self, request: Request, found: head.Head) -> None:
+        self.request = request
+        self.head = found
+        self._answered = threading.Lock()
+
+    def claim(self) -> bool:
+        """Whether the caller is the first that has an answer, and so the one to send it."""
+        return self._answered.acquire(blocking=False)
+
+
 class Connection(HTTPConnection):
     """A plain connection. `state`, `deadline`, `ready_at` and `owned` are the front's.
 
-    It has no file objects: the buffer stands in for rfile, `send` for wfile.
+    `begun_at` and `asked_again` are those of the request in work. It has no file objects: the buffer stands in for
+    rfile, `send` for wfile.
     """
 
     def __init__(self, server: Server, sock: socket.socket, remote: str) -> None:
@@ -42,7 +59,10 @@ class Connection(HTTPConnection):
         self.state = 0
         self.deadline = 0.0
         self.ready_at = 0.0
+        self.begun_at = 0.0
         self.owned = False
+        self.asked_again = False
+        self.work: Work | None = None
         self.closing = False
         self.served = False
         self.greeted = True
@@ -151,8 +171,9 @@ class Connection(HTTPConnection):
         self.socket.close()
 
     def close(self) -> None:
-        """A worker is done with it, and it shall not be kept."""
-        self.closing = True
+        """A worker is done with it, and it shall not be kept, unless it is in other hands by now."""
+        if not self.server.is_late():
+            self.closing = True
         self.server.put_conn(self)
 
     def _find_head(self) -> bool:
@@ -176,7 +197,12 @@ class Connection(HTTPConnection):
 
 
 class Exchange(HTTPRequest):
-    """One request and its answer, in cheroot's words; parsed already when a worker gets it."""
+    """One request and its answer, in cheroot's words; parsed already when a worker gets it.
+
+    `late`: another worker has answered it in the meantime.
+    """
+
+    late = False
 
     def parse_request(self) -> None:
         # A connection kept from other TLS settings than those in force gets no answer: its client calls again.
@@ -187,6 +213,8 @@ class Exchange(HTTPRequest):
 
     def simple_response(self, status: object, msg: str = "") -> None:
         """Called by cheroot when a handler fails, with a status line."""
+        if self.late:
+            return
         self.sent_headers = True
         self.conn.reply(text(int(str(status)[:3]), msg or str(status)[4:]), (), None)
 
@@ -198,7 +226,16 @@ class Answer(Gateway):
         exchange, connection, server = self.req, self.req.conn, self.req.server
         found, body = connection.take()
         request = Request(found.method, found.path, found.query, found.headers, connection.remote_addr, body)
-        response, extra = server.answer(request, connection)
+        connection.work = work = Work(request, found)
+        try:
+            response, extra = server.answer(request, connection)
+        finally:
+            exchange.late = not work.claim()
+            if exchange.late:
+                server.come_late()
+        if exchange.late:
+            exchange.close_connection = False
+            return
         connection.reply(response, extra, found)
         connection.served = True
         exchange.sent_headers = True

@@ -20,8 +20,10 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from nodescope.web._cheroot import SHUTDOWN
-from nodescope.web.connection import READABLE, WRITABLE, Connection
+from nodescope.web.connection import READABLE, WRITABLE, Connection, Work
 from nodescope.web.head import BadRequest
 from nodescope.web.message import text
 from nodescope.web.places import BUSY, IDLE, LINGERING, NEVER, READING, WAITING, WRITING, Places
@@ -52,6 +54,8 @@ class Front:
         self._places = Places()
         self._lock = self._places.lock
         self._asleep: dict[int, float] = {}
+        self._answering: dict[int, Connection] = {}
+        self.late: set[int] = set()
         self._away = 0
         self._stopping = False
         self._ended = False
@@ -82,9 +86,16 @@ class Front:
         return SHUTDOWN
 
     def put(self, connection: Connection) -> None:
-        """Takes a connection back from a worker that has answered on it."""
+        """Takes a connection back from a worker that has answered on it, or has come too late to."""
         with self._lock:
             self._away -= 1
+            if threading.get_ident() in self.late:
+                self.late.discard(threading.get_ident())
+                return
+            self._answering.pop(connection.fd, None)
+        self._go_on(connection)
+
+    def _go_on(self, connection: Connection) -> None:
         try:
             self._after_answer(connection)
         except OSError:
@@ -126,6 +137,8 @@ class Front:
                 return None
             self._away += 1
             connection = ready.popleft()
+            connection.begun_at, connection.asked_again, connection.work = monotonic(), False, None
+            self._answering[connection.fd] = connection
             # Someone asleep must wake in time for what this worker would have woken for.
             if self._earliest(monotonic()) < min(self._asleep.values(), default=0.0):
                 os.eventfd_write(self._wakeup, 1)
@@ -148,7 +161,41 @@ class Front:
         return wake_at
 
     def _earliest(self, now: float) -> float:
-        return min(self._accept_again_at, self._places.earliest(now, self._server.limits))
+        return min(self._accept_again_at, self._places.earliest(now, self._server.limits), self._again_at())
+
+    # A request that a worker has had for too long.
+
+    def _again_at(self) -> float:
+        """When the next request is to be given to another worker too. Under the lock."""
+        after_s = self._server.limits.again_after_s
+        if after_s is not None:
+            for connection in self._answering.values():
+                if not connection.asked_again:
+                    return connection.begun_at + after_s
+        return NEVER
+
+    def _give_again(self, now: float) -> None:
+        while True:
+            with self._lock:
+                if self._again_at() > now:
+                    return
+                connection = next(each for each in self._answering.values() if not each.asked_again)
+                connection.asked_again = True
+                work = connection.work
+            if work is not None and work.request.method in ("GET", "HEAD"):
+                threading.Thread(
+                    target=self._answer_again, args=(connection, work), name="web-again", daemon=True
+                ).start()
+
+    def _answer_again(self, connection: Connection, work: Work) -> None:
+        request = msgspec.structs.replace(work.request, again=True)
+        response, extra = self._server.answer(request, connection)
+        if work.claim():
+            connection.reply(response, extra, work.head)
+            connection.served = True
+            with self._lock:
+                self._answering.pop(connection.fd, None)
+            self._go_on(connection)
 
     # What an event leads to.
 
@@ -302,6 +349,7 @@ class Front:
     # Deadlines and states.
 
     def _expire(self, now: float) -> None:
+        self._give_again(now)
         if now >= self._accept_again_at:
             with self._lock:
                 self._accept_again_at = NEVER

@@ -13,7 +13,8 @@ TEXT: Final = "text/plain; charset=utf-8"
 class Request(msgspec.Struct, frozen=True):
     """One request, checked and decoded. `remote` is the peer's address, "unix" on a unix socket.
 
-    `path` is percent-decoded except for %2F; `headers` has names in lower case.
+    `path` is percent-decoded except for %2F; `headers` has names in lower case. `again`: another worker has had this
+    request for too long; whichever answers first is heard.
     """
 
     method: str
@@ -22,6 +23,7 @@ class Request(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     remote: str
     body: bytes = b""
+    again: bool = False
 
     def header(self, name: str) -> str | None:
         return self.headers.get(name.lower())

@@ -29,12 +29,12 @@ Handler = Callable[[Request], Response]
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """What the agent gives a listener: who it is, and callables for what it does.
 
-    `scrape(collect, exclude, timeout_s, accept)` returns the body and its content type, and raises `BadFilter`.
+    `scrape(collect, exclude, timeout_s, accept, again)` returns the body and its content type, and raises `BadFilter`.
     `health()`: its "status" is "ok" or "degraded". `ready()`: None, or why not. `reload()`: None, or what failed.
     `max_requests`: scrapes at a time, 0 for no limit.
     """
 
-    scrape: Callable[[list[str], list[str], float | None, str], tuple[bytes, str]]
+    scrape: Callable[[list[str], list[str], float | None, str, bool], tuple[bytes, str]]
     health: Callable[[], dict[str, object]]
     ready: Callable[[], str | None]
     reload: Callable[[], str | None]
@@ -96,20 +96,28 @@ def _metrics(site: Site, request: Request) -> Response:
     collect, exclude = request.query.get("collect[]", []), request.query.get("exclude[]", [])
     if collect and exclude:
         return text(400, "Combined collect and exclude queries are not allowed.")
+    if request.again:
+        # Counted, and let in, when it came.
+        return _scraped(site, request, collect, exclude)
     code = 500
     try:
         if not site.counts.enter(site.max_requests):
             code = 503
             return _too_many(site.max_requests)
-        body, content_type = site.scrape(collect, exclude, _timeout_s(request), request.header("accept") or "")
-        response = compressed(request, Response(200, body, content_type))
-        code = 200
+        response = _scraped(site, request, collect, exclude)
+        code = response.status
         return response
-    except BadFilter as error:
-        code = 400
-        return text(400, str(error))
     finally:
         site.counts.leave(code)
+
+
+def _scraped(site: Site, request: Request, collect: list[str], exclude: list[str]) -> Response:
+    accept = request.header("accept") or ""
+    try:
+        body, content_type = site.scrape(collect, exclude, _timeout_s(request), accept, request.again)
+    except BadFilter as error:
+        return text(400, str(error))
+    return compressed(request, Response(200, body, content_type))
 
 
 def _too_many(limit: int) -> Response:

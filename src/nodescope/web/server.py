@@ -33,12 +33,17 @@ log = logging.getLogger(__name__)
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What one listener grants its clients; times in seconds."""
+    """What one listener grants its clients; times in seconds.
+
+    `again_after_s`: a GET that a worker has had for so long is given to the handler once more, in a thread of its own,
+    with `Request.again`; None for never.
+    """
 
     request_timeout_s: float = 10.0
     idle_timeout_s: float = 120.0
     max_connections: int = 512
     workers: int = 8
+    again_after_s: float | None = None
 
 
 class Counters(msgspec.Struct, frozen=True):
@@ -154,6 +159,14 @@ class Server(HTTPServer):
         if refusal is not None:
             return refusal, rules.headers
         return self.handler(request), rules.headers
+
+    def come_late(self) -> None:
+        """The worker that calls has an answer to a request that another has answered."""
+        self._connections.late.add(threading.get_ident())
+
+    def is_late(self) -> bool:
+        """Whether the connection that the calling worker brings back is not its own any more."""
+        return threading.get_ident() in self._connections.late
 
     def put_conn(self, conn: Connection) -> None:
         self._connections.put(conn)

@@ -20,23 +20,31 @@ from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 
 INFO: Final = Metric(
-    "node_cpu_info", "gauge", "CPU information from /proc/cpuinfo.",
+    "node_cpu_info",
+    "gauge",
+    "CPU information from /proc/cpuinfo.",
     ("package", "core", "cpu", "vendor", "family", "model", "model_name", "microcode", "stepping", "cachesize"),
 )
 FREQUENCY: Final = Metric(
     "node_cpu_frequency_hertz", "gauge", "CPU frequency in hertz from /proc/cpuinfo.", ("package", "core", "cpu")
 )
 FLAG: Final = Metric(
-    "node_cpu_flag_info", "gauge",
-    "The `flags` field of CPU information from /proc/cpuinfo taken from the first core.", ("flag",),
+    "node_cpu_flag_info",
+    "gauge",
+    "The `flags` field of CPU information from /proc/cpuinfo taken from the first core.",
+    ("flag",),
 )
 BUG: Final = Metric(
-    "node_cpu_bug_info", "gauge",
-    "The `bugs` field of CPU information from /proc/cpuinfo taken from the first core.", ("bug",),
+    "node_cpu_bug_info",
+    "gauge",
+    "The `bugs` field of CPU information from /proc/cpuinfo taken from the first core.",
+    ("bug",),
 )
 ISOLATED: Final = Metric(
-    "node_cpu_isolated", "gauge",
-    "Whether each core is isolated, information from /sys/devices/system/cpu/isolated.", ("cpu",),
+    "node_cpu_isolated",
+    "gauge",
+    "Whether each core is isolated, information from /sys/devices/system/cpu/isolated.",
+    ("cpu",),
 )
 HERTZ_PER_MEGAHERTZ: Final = 1e6
 
@@ -60,8 +68,21 @@ def info_families(data: bytes, source: str, machine: str, shown: InfoSettings) -
     processors = parse_cpuinfo(data, source, machine)
     for cpu in processors:
         place = (cpu.package, cpu.core, str(cpu.number))
-        info.append(((*place, cpu.vendor, cpu.family, cpu.model, cpu.model_name, cpu.microcode, cpu.stepping,
-                      cpu.cache_size), 1))
+        info.append(
+            (
+                (
+                    *place,
+                    cpu.vendor,
+                    cpu.family,
+                    cpu.model,
+                    cpu.model_name,
+                    cpu.microcode,
+                    cpu.stepping,
+                    cpu.cache_size,
+                ),
+                1,
+            )
+        )
         if cpu.mhz is not None:
             frequency.append((place, cpu.mhz * HERTZ_PER_MEGAHERTZ))
     families = (
@@ -88,7 +109,16 @@ class CpuCollector:
 
     name: ClassVar[str] = "cpu"
     metrics: ClassVar[tuple[Metric, ...]] = (
-        SECONDS, GUEST_SECONDS, CORE_THROTTLES, PACKAGE_THROTTLES, ONLINE, ISOLATED, INFO, FREQUENCY, FLAG, BUG,
+        SECONDS,
+        GUEST_SECONDS,
+        CORE_THROTTLES,
+        PACKAGE_THROTTLES,
+        ONLINE,
+        ISOLATED,
+        INFO,
+        FREQUENCY,
+        FLAG,
+        BUG,
     )
 
     def __init__(self, host: Host, guest: bool, info: InfoSettings | None) -> None:

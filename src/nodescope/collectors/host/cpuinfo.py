@@ -22,7 +22,7 @@ _X86: Final = {
     b"vendor": "vendor", b"vendor_id": "vendor", b"cpu family": "family", b"model": "model",
     b"model name": "model_name", b"stepping": "stepping", b"microcode": "microcode", b"cache size": "cache_size",
     b"physical id": "package", b"core id": "core", b"cpu MHz": "mhz", b"flags": "flags", b"bugs": "bugs",
-}
+}  # fmt: skip
 _ARM: Final = {b"Processor": "model_name", b"model name": "model_name", b"Features": "flags"}
 _MIPS: Final = {b"system type": "vendor", b"cpu model": "model_name"}
 _LOONGSON: Final = {b"system type": "vendor", b"CPU Family": "family", b"Model Name": "model_name"}
@@ -32,7 +32,12 @@ _S390_COMMON: Final = {b"vendor_id": "vendor", b"features": "flags"}
 _S390_EACH: Final = {b"cpu MHz dynamic": "mhz", b"physical id": "package", b"core id": "core"}
 
 _DIALECTS: Final[tuple[tuple[str, Mapping[bytes, str]], ...]] = (
-    ("arm", _ARM), ("aarch64", _ARM), ("mips", _MIPS), ("loong", _LOONGSON), ("ppc", _POWER), ("riscv", _RISCV),
+    ("arm", _ARM),
+    ("aarch64", _ARM),
+    ("mips", _MIPS),
+    ("loong", _LOONGSON),
+    ("ppc", _POWER),
+    ("riscv", _RISCV),
 )
 _MEGAHERTZ: Final = re.compile(rb"[0-9.]+")
 _S390_PROCESSOR: Final = re.compile(rb"processor\s+([0-9]+)$")

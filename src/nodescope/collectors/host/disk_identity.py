@@ -18,11 +18,22 @@ def _gauge(name: str, help: str, *labels: str) -> Metric:
     return Metric(f"node_disk_{name}", "gauge", help, ("device", *labels))
 
 
-INFO: Final = _gauge("info", "Info of /sys/block/<block_device>.", "major", "minor", "path", "wwn", "model", "serial",
-                     "revision", "rotational")
+INFO: Final = _gauge(
+    "info",
+    "Info of /sys/block/<block_device>.",
+    "major",
+    "minor",
+    "path",
+    "wwn",
+    "model",
+    "serial",
+    "revision",
+    "rotational",
+)
 FILESYSTEM: Final = _gauge("filesystem_info", "Info about disk filesystem.", "type", "usage", "uuid", "version")
-DEVICE_MAPPER: Final = _gauge("device_mapper_info", "Info about disk device mapper.", "name", "uuid", "vg_name",
-                              "lv_name", "lv_layer")
+DEVICE_MAPPER: Final = _gauge(
+    "device_mapper_info", "Info about disk device mapper.", "name", "uuid", "vg_name", "lv_name", "lv_layer"
+)
 ATA: Final = (
     ("ID_ATA_WRITE_CACHE", _gauge("ata_write_cache", "ATA disk has a write cache.")),
     ("ID_ATA_WRITE_CACHE_ENABLED", _gauge("ata_write_cache_enabled", "ATA disk has its write cache enabled.")),
@@ -68,8 +79,23 @@ def identity_families(host: Host, devices: Iterable[Device]) -> list[Family]:
 def _identity(device: Device, properties: dict[str, str], rotational: str) -> Iterator[tuple[Metric, Row]]:
     get = properties.get
     serial = next((value for key in _SERIALS if (value := get(key))), "")
-    yield INFO, ((device.name, str(device.major), str(device.minor), get("ID_PATH", ""), get("ID_WWN", ""),
-                  get("ID_MODEL", ""), serial, get("ID_REVISION", ""), rotational), 1)
+    yield (
+        INFO,
+        (
+            (
+                device.name,
+                str(device.major),
+                str(device.minor),
+                get("ID_PATH", ""),
+                get("ID_WWN", ""),
+                get("ID_MODEL", ""),
+                serial,
+                get("ID_REVISION", ""),
+                rotational,
+            ),
+            1,
+        ),
+    )
     for metric, keys in _PROPERTIES:
         if get(keys[0]):
             yield metric, ((device.name, *(get(key, "") for key in keys)), 1)
@@ -88,7 +114,7 @@ def _properties(host: Host, device: Device) -> dict[str, str]:
 
 
 def _rotational(host: Host, device: Device) -> str:
-    """"1" for a disk that turns, else "0": partitions and virtual devices have no such attribute."""
+    """ "1" for a disk that turns, else "0": partitions and virtual devices have no such attribute."""
     # sysfs writes a slash in a name as an exclamation mark.
     path = host.sys(f"block/{device.name.replace('/', '!')}/queue/rotational")
     try:

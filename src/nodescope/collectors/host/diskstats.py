@@ -44,7 +44,7 @@ STATISTICS: Final[tuple[tuple[Metric, float], ...]] = (
     (_counter("flush_requests", "The total number of flush requests completed successfully"), 1),
     (_counter("flush_requests_time_seconds", "This is the total number of seconds spent by all flush requests."),
      SECONDS_PER_TICK),
-)
+)  # fmt: skip
 
 
 def parse_diskstats(data: bytes, source: str) -> dict[tuple[bytes, ...], list[int]]:
@@ -117,7 +117,5 @@ class DiskstatsCollector:
 
 
 def build(host: Host, settings: Settings) -> DiskstatsCollector:
-    devices = from_settings(
-        settings, "collector.diskstats.device-include", "collector.diskstats.device-exclude"
-    )
+    devices = from_settings(settings, "collector.diskstats.device-include", "collector.diskstats.device-exclude")
     return DiskstatsCollector(host, devices)

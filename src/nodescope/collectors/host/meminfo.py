@@ -21,7 +21,7 @@ SIZES: Final = (
     "KernelStack", "PageTables", "NFS_Unstable", "Bounce", "WritebackTmp", "CommitLimit", "Committed_AS",
     "VmallocTotal", "VmallocUsed", "VmallocChunk", "Percpu", "HardwareCorrupted", "AnonHugePages", "ShmemHugePages",
     "ShmemPmdMapped", "CmaTotal", "CmaFree", "Hugepagesize", "DirectMap4k", "DirectMap2M", "DirectMap1G",
-)
+)  # fmt: skip
 COUNTS: Final = ("HugePages_Total", "HugePages_Free", "HugePages_Rsvd", "HugePages_Surp")
 
 

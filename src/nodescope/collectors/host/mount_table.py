@@ -18,7 +18,7 @@ LOCAL: Final = frozenset(
 _PASSABLE: Final = LOCAL | {
     "binfmt_misc", "bpf", "btrfs", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "fusectl", "hugetlbfs",
     "mqueue", "nsfs", "overlay", "proc", "pstore", "rpc_pipefs", "securityfs", "selinuxfs", "sysfs", "tracefs", "zfs",
-}
+}  # fmt: skip
 
 Listed = tuple[MountPoint, bool]
 """A mount, and whether it is the first with its labels: another with the same labels adds its device number alone."""

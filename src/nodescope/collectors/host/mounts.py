@@ -57,9 +57,17 @@ def mount_record(mount: MountPoint, answer: Answer, first: bool) -> Mount | None
         return Mount(*labels, "", None, None, mounted=1)
     block = float(answer.f_bsize)
     return Mount(
-        *labels, "", 0, mount.readonly, mounted=1,
-        size_bytes=answer.f_blocks * block, free_bytes=answer.f_bfree * block, avail_bytes=answer.f_bavail * block,
-        files=answer.f_files, files_free=answer.f_ffree, purgeable_bytes=0,
+        *labels,
+        "",
+        0,
+        mount.readonly,
+        mounted=1,
+        size_bytes=answer.f_blocks * block,
+        free_bytes=answer.f_bfree * block,
+        avail_bytes=answer.f_bavail * block,
+        files=answer.f_files,
+        files_free=answer.f_ffree,
+        purgeable_bytes=0,
     )
 
 

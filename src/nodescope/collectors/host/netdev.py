@@ -27,14 +27,14 @@ NETLINK_NAMES: Final = (
     "receive_crc_errors", "receive_frame_errors", "receive_fifo_errors", "receive_missed_errors",
     "transmit_aborted_errors", "transmit_carrier_errors", "transmit_fifo_errors", "transmit_heartbeat_errors",
     "transmit_window_errors", "receive_compressed", "transmit_compressed", "receive_nohandler",
-)
+)  # fmt: skip
 """The counters of struct rtnl_link_stats64 in its order, under their detailed names."""
 
 PROC_NAMES: Final = (
     "receive_bytes", "receive_packets", "receive_errors", "receive_dropped", "receive_fifo", "receive_frame",
     "receive_compressed", "receive_multicast", "transmit_bytes", "transmit_packets", "transmit_errors",
     "transmit_dropped", "transmit_fifo", "transmit_colls", "transmit_carrier", "transmit_compressed",
-)
+)  # fmt: skip
 """The columns of /proc/net/dev under their detailed names."""
 
 LEGACY_NETLINK: Final = (
@@ -57,13 +57,13 @@ LEGACY_NETLINK: Final = (
     ("receive_compressed", ("receive_compressed",)),
     ("transmit_compressed", ("transmit_compressed",)),
     ("receive_nohandler", ("receive_nohandler",)),
-)
+)  # fmt: skip
 """The names of /proc/net/dev, which sums what the kernel counts apart (net/core/net-procfs.c)."""
 
 _LEGACY_PROC: Final = {
     "receive_errors": "receive_errs", "receive_dropped": "receive_drop", "transmit_errors": "transmit_errs",
     "transmit_dropped": "transmit_drop",
-}
+}  # fmt: skip
 LEGACY_PROC: Final = tuple((_LEGACY_PROC.get(name, name), (name,)) for name in PROC_NAMES)
 
 ADDRESS_INFO: Final = Metric(
@@ -112,7 +112,7 @@ def summed(sums: Sums, names: Sequence[str], counters: Sequence[Sequence[int]]) 
 
 
 def scope_of(address: Address) -> str:
-    """"link-local", "interface-local", "global" or "". Source: RFC 1122, RFC 3927, RFC 4291, RFC 5771."""
+    """ "link-local", "interface-local", "global" or "". Source: RFC 1122, RFC 3927, RFC 4291, RFC 5771."""
     packed = address.packed
     if address.family == socket.AF_INET:
         if packed[0] == 127 or packed[:2] == b"\xa9\xfe" or packed[:3] == b"\xe0\x00\x00":

@@ -14,7 +14,7 @@ FILES: Final = ("/etc/os-release", "/usr/lib/os-release")
 INFO_LABELS: Final = (
     "build_id", "id", "id_like", "image_id", "image_version", "name", "pretty_name", "variant", "variant_id", "version",
     "version_codename", "version_id",
-)
+)  # fmt: skip
 VERSION_LABELS: Final = ("id", "id_like", "name")
 INFO: Final = Metric(
     "node_os_info", "gauge", f"A metric with a constant '1' value labeled by {', '.join(INFO_LABELS)}.", INFO_LABELS

@@ -25,7 +25,7 @@ _ESCAPE: Final = re.compile(
 _CONTROL: Final = re.compile(rb"[\x00-\x1f]")
 _ESCAPED: Final = {
     b'"': b'"', b"\\": b"\\", b"/": b"/", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t",
-}
+}  # fmt: skip
 _BLANK: Final = b" \t\n\v\f\r"
 _REPLACEMENT: Final = "\ufffd".encode()
 

@@ -17,14 +17,20 @@ def _metric(name: str, help: str) -> Metric:
 
 RESOURCES: Final[tuple[tuple[str, tuple[tuple[bytes, Metric], ...]], ...]] = (
     ("cpu", ((b"some", _metric("cpu_waiting", "that processes have waited for CPU time")),)),
-    ("io", (
-        (b"some", _metric("io_waiting", "that processes have waited due to IO congestion")),
-        (b"full", _metric("io_stalled", "no process could make progress due to IO congestion")),
-    )),
-    ("memory", (
-        (b"some", _metric("memory_waiting", "that processes have waited for memory")),
-        (b"full", _metric("memory_stalled", "no process could make progress due to memory congestion")),
-    )),
+    (
+        "io",
+        (
+            (b"some", _metric("io_waiting", "that processes have waited due to IO congestion")),
+            (b"full", _metric("io_stalled", "no process could make progress due to IO congestion")),
+        ),
+    ),
+    (
+        "memory",
+        (
+            (b"some", _metric("memory_waiting", "that processes have waited for memory")),
+            (b"full", _metric("memory_stalled", "no process could make progress due to memory congestion")),
+        ),
+    ),
     ("irq", ((b"full", _metric("irq_stalled", "no process could make progress due to IRQ congestion")),)),
 )
 

@@ -15,8 +15,10 @@ LINES: Final = (
     (b"processes", Metric("node_forks_total", "counter", "Total number of forks.")),
     (b"btime", Metric("node_boot_time_seconds", "gauge", "Node boot time, in unixtime.")),
     (b"procs_running", Metric("node_procs_running", "gauge", "Number of processes in runnable state.")),
-    (b"procs_blocked",
-     Metric("node_procs_blocked", "gauge", "Number of processes blocked waiting for I/O to complete.")),
+    (
+        b"procs_blocked",
+        Metric("node_procs_blocked", "gauge", "Number of processes blocked waiting for I/O to complete."),
+    ),
 )
 SOFTIRQS: Final = Metric("node_softirqs_total", "counter", "Number of softirq calls.", ("vector",))
 VECTORS: Final = ("hi", "timer", "net_tx", "net_rx", "block", "block_iopoll", "tasklet", "sched", "hrtimer", "rcu")

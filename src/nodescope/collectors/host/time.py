@@ -17,12 +17,16 @@ ZONE_OFFSET: Final = Metric(
     "node_time_zone_offset_seconds", "gauge", "System time zone offset in seconds.", ("time_zone",)
 )
 AVAILABLE: Final = Metric(
-    "node_time_clocksource_available_info", "gauge",
-    "Available clocksources read from '/sys/devices/system/clocksource'.", ("device", "clocksource"),
+    "node_time_clocksource_available_info",
+    "gauge",
+    "Available clocksources read from '/sys/devices/system/clocksource'.",
+    ("device", "clocksource"),
 )
 CURRENT: Final = Metric(
-    "node_time_clocksource_current_info", "gauge",
-    "Current clocksource read from '/sys/devices/system/clocksource'.", ("device", "clocksource"),
+    "node_time_clocksource_current_info",
+    "gauge",
+    "Current clocksource read from '/sys/devices/system/clocksource'.",
+    ("device", "clocksource"),
 )
 
 _DEVICE: Final = re.compile("clocksource[0-9]")

@@ -10,7 +10,9 @@ from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 
 INFO: Final = Metric(
-    "node_uname_info", "gauge", "Labeled system information as provided by the uname system call.",
+    "node_uname_info",
+    "gauge",
+    "Labeled system information as provided by the uname system call.",
     ("sysname", "release", "version", "machine", "nodename", "domainname"),
 )
 NO_DOMAIN: Final = b"(none)"
