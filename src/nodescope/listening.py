@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from nodescope import systemd
 from nodescope.roles import BY_NAME, Role
-from nodescope.runner import HANDOVER_S
 from nodescope.settings import Settings, SettingsError
 from nodescope.web.address import AddressError, BindError, bind, parse
 from nodescope.web.server import Limits
 from nodescope.web.web_config import WebConfig, load
+
+AGAIN_AFTER_S: Final = 0.25
+"""As long as the runner leaves a slow collector its worker, which is then the thread that has the request."""
 
 
 class CannotStart(Exception):
@@ -109,7 +111,7 @@ def limits(settings: Settings) -> Limits:
         request_timeout_s=settings["web.request-timeout"],
         idle_timeout_s=settings["web.idle-timeout"],
         max_connections=settings["web.max-connections"],
-        again_after_s=HANDOVER_S,
+        again_after_s=AGAIN_AFTER_S,
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodescope.web.address import Address, AddressError, BindError, bind, name, parse, release
+from nodescope.web.address import Address, AddressError, BindError, bind, name, parse
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,8 @@ def test_a_unix_socket_is_for_owner_and_group(tmp_path: Path) -> None:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
     assert name(sock) == f"unix:{path}"
-    release(sock)
+    sock.close()
+    sock.close()
     assert not path.exists()
 
 
@@ -130,7 +131,7 @@ def test_a_unix_socket_in_use_stays(tmp_path: Path) -> None:
         bind(parse(f"unix:{path}"))
     path.unlink()
     with bind(parse(f"unix:{path}")):
-        release(first)
+        first.close()
         assert path.is_socket()
 
 

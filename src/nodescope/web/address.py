@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 import stat
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 BACKLOG: Final = 1024
 MAX_PORT: Final = 65_535
@@ -41,6 +41,29 @@ class Address(NamedTuple):
         if self.path:
             return f"unix:{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class UnixSocket(socket.socket):
+    """A unix socket that takes its file with it when it is closed, unless another's is there by then."""
+
+    def __init__(self) -> None:
+        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._file: tuple[str, int, int] | None = None
+
+    def bind(self, address: Any) -> None:
+        super().bind(address)
+        found = os.lstat(address)
+        self._file = (address, found.st_dev, found.st_ino)
+
+    def close(self) -> None:
+        super().close()
+        if self._file is not None:
+            path, *identity = self._file
+            self._file = None
+            with contextlib.suppress(OSError):
+                found = os.lstat(path)
+                if identity == [found.st_dev, found.st_ino]:
+                    os.unlink(path)
 
 
 def parse(text: str) -> Address:
@@ -94,15 +117,6 @@ def name(sock: socket.socket) -> str:
     return str(Address(host, port))
 
 
-def release(sock: socket.socket) -> None:
-    """Closes a listening socket, and removes the file of a unix one unless someone else answers there by now."""
-    path = os.fsdecode(sock.getsockname()) if sock.family == socket.AF_UNIX else ""
-    sock.close()
-    if path:
-        with contextlib.suppress(OSError):
-            _remove_stale(path)
-
-
 def _bind_tcp(address: Address) -> socket.socket:
     if address.host in _ANY:
         return _bind_any(address.port)
@@ -139,7 +153,7 @@ def _listen(family: socket.AddressFamily, target: tuple[object, ...]) -> socket.
 
 def _bind_unix(path: str) -> socket.socket:
     _remove_stale(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock = UnixSocket()
     try:
         # Narrow before the name exists, exact after: at no moment is it wider than asked.
         os.fchmod(sock.fileno(), UNIX_MODE)

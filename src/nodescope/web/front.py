@@ -1,16 +1,15 @@
-"""The front: where workers wait for whole requests, and every connection waits for its turn.
+"""The front: where workers wait for whole requests.
 
 It stands in place of cheroot's connection manager and of its queue. All idle workers sleep in one epoll; the one that
 an event wakes accepts, shakes hands, collects bytes or sends on, without ever blocking on a client, and leaves with a
 connection only when a whole request is there. The last worker at the front never leaves: a client that is slow, silent
 or mute costs a place, and a handler that hangs costs a worker, but someone is always there for the next request.
 Nothing ticks: workers sleep until a socket has something to say or a deadline passes, and a request wakes one of them.
-Source: epoll(7) (EPOLLONESHOT: one thread at a time has a connection), eventfd(2), accept(2).
+Source: epoll(7) (EPOLLONESHOT: one thread at a time has a connection), eventfd(2).
 """
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import select
@@ -24,20 +23,18 @@ import msgspec
 
 from nodescope.web._cheroot import SHUTDOWN
 from nodescope.web.connection import READABLE, WRITABLE, Connection, Work
+from nodescope.web.entrance import Entrance
 from nodescope.web.head import BadRequest
 from nodescope.web.message import text
-from nodescope.web.places import BUSY, IDLE, LINGERING, NEVER, READING, WAITING, WRITING, Places
+from nodescope.web.places import BUSY, IDLE, LINGERING, NEVER, READING, WRITING, Places
+from nodescope.web.watch import Watch
 
 if TYPE_CHECKING:
     from nodescope.web.server import Server
 
-MAX_ACCEPTS: Final = 64
-OUT_OF_DESCRIPTORS_PAUSE_S: Final = 1.0
-WARNING_INTERVAL_S: Final = 60.0
 MAX_UNSENT_BYTES: Final = 32 * 1024 * 1024
 
 _ONCE: Final = select.EPOLLONESHOT
-_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +45,9 @@ class Front:
     def __init__(self, server: Server, sockets: Sequence[socket.socket]) -> None:
         self._server = server
         self._counts = server.counts
-        self._listening = {sock.fileno(): sock for sock in sockets}
-        self._accept_again_at = NEVER
-        self._warn_again_at = 0.0
         self._places = Places()
         self._lock = self._places.lock
         self._asleep: dict[int, float] = {}
-        self._answering: dict[int, Connection] = {}
         self.late: set[int] = set()
         self._away = 0
         self._stopping = False
@@ -62,8 +55,8 @@ class Front:
         self._epoll = select.epoll()
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._wakeup, READABLE | _ONCE)
-        for fd in self._listening:
-            self._epoll.register(fd, READABLE | _ONCE)
+        self._watch = Watch(self._epoll)
+        self._entrance = Entrance(server, self._places, self._epoll, sockets, self._close)
 
     @property
     def open(self) -> int:
@@ -92,7 +85,7 @@ class Front:
             if threading.get_ident() in self.late:
                 self.late.discard(threading.get_ident())
                 return
-            self._answering.pop(connection.fd, None)
+            self._end_watch(connection)
         self._go_on(connection)
 
     def _go_on(self, connection: Connection) -> None:
@@ -121,6 +114,7 @@ class Front:
                 connection.abort()
             self._epoll.close()
             os.close(self._wakeup)
+            self._watch.close()
         for connection in left:
             self._close(connection, "stopped")
 
@@ -133,12 +127,11 @@ class Front:
             return None
         with self._lock:
             alone = self._server.requests.size - self._away <= 1
-            if not ready or (alone and not self._server.requests.grow_by_one()):
+            if self._stopping or not ready or (alone and not self._server.requests.grow_by_one()):
                 return None
             self._away += 1
             connection = ready.popleft()
-            connection.begun_at, connection.asked_again, connection.work = monotonic(), False, None
-            self._answering[connection.fd] = connection
+            self._watch.begin(connection, self._server.limits.again_after_s)
             # Someone asleep must wake in time for what this worker would have woken for.
             if self._earliest(monotonic()) < min(self._asleep.values(), default=0.0):
                 os.eventfd_write(self._wakeup, 1)
@@ -161,27 +154,19 @@ class Front:
         return wake_at
 
     def _earliest(self, now: float) -> float:
-        return min(self._accept_again_at, self._places.earliest(now, self._server.limits), self._again_at())
+        return min(self._entrance.again_at, self._places.earliest(now, self._server.limits))
 
     # A request that a worker has had for too long.
 
-    def _again_at(self) -> float:
-        """When the next request is to be given to another worker too. Under the lock."""
-        after_s = self._server.limits.again_after_s
-        if after_s is not None:
-            for connection in self._answering.values():
-                if not connection.asked_again:
-                    return connection.begun_at + after_s
-        return NEVER
+    def _end_watch(self, connection: Connection) -> None:
+        if not self._ended:
+            self._watch.end(connection, self._server.limits.again_after_s)
 
-    def _give_again(self, now: float) -> None:
-        while True:
-            with self._lock:
-                if self._again_at() > now:
-                    return
-                connection = next(each for each in self._answering.values() if not each.asked_again)
-                connection.asked_again = True
-                work = connection.work
+    def _give_again(self) -> None:
+        with self._lock:
+            overdue = [] if self._ended else self._watch.overdue(self._server.limits.again_after_s)
+        for connection in overdue:
+            work = connection.work
             if work is not None and work.request.method in ("GET", "HEAD"):
                 threading.Thread(
                     target=self._answer_again, args=(connection, work), name="web-again", daemon=True
@@ -194,7 +179,7 @@ class Front:
             connection.reply(response, extra, work.head)
             connection.served = True
             with self._lock:
-                self._answering.pop(connection.fd, None)
+                self._end_watch(connection)
             self._go_on(connection)
 
     # What an event leads to.
@@ -205,8 +190,12 @@ class Front:
                 if not self._stopping:
                     os.eventfd_read(fd)
                     self._epoll.modify(fd, READABLE | _ONCE)
-        elif fd in self._listening:
-            self._accept(self._listening[fd])
+        elif fd in self._watch:
+            self._give_again()
+        elif fd in self._entrance:
+            self._entrance.accept(fd)
+            if self._entrance.again_at == NEVER:
+                self._listen()
         else:
             connection = self._places.claim(fd)
             if connection is not None:
@@ -284,75 +273,10 @@ class Front:
         else:
             self._close(connection, "refused")
 
-    # New connections.
-
-    def _accept(self, listening: socket.socket) -> None:
-        for _ in range(MAX_ACCEPTS):
-            try:
-                sock, peer = listening.accept()
-            except BlockingIOError:
-                break
-            except OSError as error:
-                if error.errno in _EXHAUSTED and not self._run_dry(error):
-                    return
-                # Else the peer went away between its call and our answer (accept(2), "Error handling").
-                continue
-            self._counts.accept()
-            if len(self._places) < self._server.limits.max_connections or self._make_room():
-                self._admit(sock, peer)
-            else:
-                self._counts.closed("no room")
-                sock.close()
-        self._listen()
-
-    def _admit(self, sock: socket.socket, peer: object) -> None:
-        sock.setblocking(False)
-        remote = str(peer[0]) if isinstance(peer, tuple) else "unix"
-        try:
-            connection = self._server.connection(sock, remote)
-        except OSError as error:
-            log.debug("connection from %s: %s", remote, error)
-            self._counts.closed("handshake")
-            sock.close()
-            return
-        with self._lock:
-            self._places.add(connection, self._server.limits)
-            self._epoll.register(connection.fd, READABLE | _ONCE)
-
-    def _make_room(self) -> bool:
-        """Closes the connection that has kept us waiting longest; never one with a request in work."""
-        for state in WAITING:
-            oldest = self._places.claim_oldest(state)
-            if oldest is not None:
-                self._close(oldest, "evicted")
-                return True
-        return False
-
-    def _run_dry(self, error: OSError) -> bool:
-        """Frees a descriptor; False where none could be freed, and accepting pauses."""
-        now = monotonic()
-        if now >= self._warn_again_at:
-            self._warn_again_at = now + WARNING_INTERVAL_S
-            log.warning("a connection was not accepted (%s); raise the limit on open files", error.strerror)
-        if self._make_room():
-            return True
-        with self._lock:
-            self._accept_again_at = now + OUT_OF_DESCRIPTORS_PAUSE_S
-        return False
-
-    def _listen(self) -> None:
-        with self._lock:
-            if not self._stopping:
-                for fd in self._listening:
-                    self._epoll.modify(fd, READABLE | _ONCE)
-
     # Deadlines and states.
 
     def _expire(self, now: float) -> None:
-        self._give_again(now)
-        if now >= self._accept_again_at:
-            with self._lock:
-                self._accept_again_at = NEVER
+        if now >= self._entrance.again_at:
             self._listen()
         for connection in self._places.claim_late(now, self._server.limits):
             try:
@@ -378,6 +302,11 @@ class Front:
             if oldest is None:
                 return
             self._close(oldest, "evicted")
+
+    def _listen(self) -> None:
+        with self._lock:
+            if not self._stopping:
+                self._entrance.listen()
 
     def _park(self, connection: Connection, state: int, events: int) -> None:
         """Waits for `events`; the deadline runs from when the state was entered. The caller owns it no longer."""

@@ -116,7 +116,7 @@ class Server(HTTPServer):
         super().__init__(("localhost", 0), Answer, minthreads=1, maxthreads=limits.workers, server_name="nodescope")
         self._connections = Front(self, sockets)
         self.requests = Workers(self, self._connections.get, limits.workers)
-        self._sockets: Sequence[socket.socket] = sockets
+        self._sockets = tuple(sockets)
 
     @property
     def busy(self) -> int:
@@ -142,9 +142,8 @@ class Server(HTTPServer):
         """Ends within `STOP_S`: what is being answered may finish, what hangs is left behind."""
         self.ready = False
         self._connections.stop()
-        sockets, self._sockets = self._sockets, ()
-        for sock in sockets:
-            address.release(sock)
+        for sock in self._sockets:
+            sock.close()
         self.requests.stop(STOP_S)
         self._connections.close()
 

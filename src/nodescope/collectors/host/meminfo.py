@@ -35,7 +35,6 @@ _FIELDS: Final[dict[bytes, tuple[Metric | None, int]]] = {
 }
 _UNKNOWN: Final = (None, 0)
 _PLAIN: Final = re.compile(rb"(?:[A-Za-z0-9_()]+:[ \t]+[0-9]+(?: kB)?\n)+")
-_BASE_IN_FRONT: Final = re.compile(rb"\s0[^ \n]")
 
 
 def parse_meminfo(data: bytes, source: str) -> list[tuple[Metric, int]]:
@@ -108,7 +107,10 @@ class _Layout:
         if len(words) != self._words or data.count(b"\n") != self._lines or self._fixed_of(words) != self._fixed:
             return None
         numbers = self._numbers_of(words)
-        if not b"".join(numbers).isdigit() or len(max(numbers, key=len)) > PLAIN_DIGITS or _BASE_IN_FRONT.search(data):
+        if not b"".join(numbers).isdigit() or len(max(numbers, key=len)) > PLAIN_DIGITS:
+            return None
+        # A zero in front says that the number is not decimal.
+        if any(number[:1] == b"0" and number != b"0" for number in numbers):
             return None
         return [int(number) << shift for number, shift in zip(numbers, self._shifts, strict=True)]
 

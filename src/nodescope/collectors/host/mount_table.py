@@ -11,7 +11,7 @@ from nodescope.host import Absent, Host
 
 # Their statfs reads counters in memory: it asks no server, no user process and no pool of devices.
 LOCAL: Final = frozenset(
-    {"ext2", "ext3", "ext4", "xfs", "f2fs", "vfat", "exfat", "tmpfs", "ramfs", "devtmpfs", "efivarfs", "squashfs"}
+    {"ext2", "ext3", "ext4", "xfs", "f2fs", "vfat", "exfat", "tmpfs", "ramfs", "devtmpfs", "squashfs"}
 )
 
 # The way through these to another mount does not wait: they hold no data, or wait in their own statfs alone.

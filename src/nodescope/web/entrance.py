@@ -1,0 +1,116 @@
+"""The entrance: listening sockets, and room for those who come.
+
+Source: accept(2) ("Error handling"), listen(2), epoll(7).
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import select
+import socket
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from nodescope.web.connection import READABLE, Connection
+from nodescope.web.places import NEVER, WAITING, Places
+
+if TYPE_CHECKING:
+    from nodescope.web.server import Server
+
+MAX_ACCEPTS: Final = 64
+OUT_OF_DESCRIPTORS_PAUSE_S: Final = 1.0
+WARNING_INTERVAL_S: Final = 60.0
+
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+log = logging.getLogger(__name__)
+
+
+class Entrance:
+    """Takes connections in, each as a place that waits for a request. `close(connection, reason)` lets one go.
+
+    `again_at`: when to `listen` again after descriptors ran out, on the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        places: Places,
+        epoll: select.epoll,
+        sockets: Sequence[socket.socket],
+        close: Callable[[Connection, str], None],
+    ) -> None:
+        self.again_at = NEVER
+        self._server = server
+        self._counts = server.counts
+        self._places = places
+        self._epoll = epoll
+        self._close = close
+        self._listening = {sock.fileno(): sock for sock in sockets}
+        self._warn_again_at = 0.0
+        for fd in self._listening:
+            epoll.register(fd, READABLE | select.EPOLLONESHOT)
+
+    def __contains__(self, fd: int) -> bool:
+        return fd in self._listening
+
+    def listen(self) -> None:
+        """Waits for the next to come. Under the lock of the places."""
+        self.again_at = NEVER
+        for fd in self._listening:
+            self._epoll.modify(fd, READABLE | select.EPOLLONESHOT)
+
+    def accept(self, fd: int) -> None:
+        """Takes in who has come to a listening socket."""
+        for _ in range(MAX_ACCEPTS):
+            try:
+                sock, peer = self._listening[fd].accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED and not self._free_a_descriptor(error):
+                    return
+                # Else the peer went away between its call and our answer.
+                continue
+            self._counts.accept()
+            if len(self._places) < self._server.limits.max_connections or self._make_room():
+                self._admit(sock, peer)
+            else:
+                self._counts.closed("no room")
+                sock.close()
+
+    def _admit(self, sock: socket.socket, peer: object) -> None:
+        sock.setblocking(False)
+        remote = str(peer[0]) if isinstance(peer, tuple) else "unix"
+        try:
+            connection = self._server.connection(sock, remote)
+        except OSError as error:
+            log.debug("connection from %s: %s", remote, error)
+            self._counts.closed("handshake")
+            sock.close()
+            return
+        with self._places.lock:
+            self._places.add(connection, self._server.limits)
+            self._epoll.register(connection.fd, READABLE | select.EPOLLONESHOT)
+
+    def _make_room(self) -> bool:
+        """Closes the connection that has kept us waiting longest; never one with a request in work."""
+        for state in WAITING:
+            oldest = self._places.claim_oldest(state)
+            if oldest is not None:
+                self._close(oldest, "evicted")
+                return True
+        return False
+
+    def _free_a_descriptor(self, error: OSError) -> bool:
+        """False where none could be freed, and listening pauses."""
+        now = monotonic()
+        if now >= self._warn_again_at:
+            self._warn_again_at = now + WARNING_INTERVAL_S
+            log.warning("a connection was not accepted (%s); raise the limit on open files", error.strerror)
+        if self._make_room():
+            return True
+        self.again_at = now + OUT_OF_DESCRIPTORS_PAUSE_S
+        return False

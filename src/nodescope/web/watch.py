@@ -1,0 +1,81 @@
+"""Watches over the requests that workers have in hand, for those that take too long."""
+
+from __future__ import annotations
+
+import select
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from nodescope.web.alarm import Alarm
+from nodescope.web.connection import READABLE
+from nodescope.web.places import NEVER
+
+if TYPE_CHECKING:
+    from nodescope.web.connection import Connection
+
+_UNKNOWN: Final = -1.0
+
+
+class Watch:
+    """Requests in work, in the order in which they were begun. All methods are called under the lock of the places.
+
+    `after_s`: how long a request may be in work before it is overdue, None for any time.
+    """
+
+    def __init__(self, epoll: select.epoll) -> None:
+        self._epoll = epoll
+        self._in_work: dict[int, Connection] = {}
+        self._alarm: Alarm | None = None
+        self._alarm_at = NEVER
+
+    def __contains__(self, fd: int) -> bool:
+        return self._alarm is not None and fd == self._alarm.fd
+
+    def begin(self, connection: Connection, after_s: float | None) -> None:
+        """A worker has taken the connection's request."""
+        connection.begun_at, connection.asked_again, connection.work = monotonic(), False, None
+        self._in_work[connection.fd] = connection
+        self._set(after_s)
+
+    def end(self, connection: Connection, after_s: float | None) -> None:
+        """Its request is answered."""
+        self._in_work.pop(connection.fd, None)
+        self._set(after_s)
+
+    def overdue(self, after_s: float | None) -> list[Connection]:
+        """The alarm has gone off: those whose time is up, each once."""
+        now = monotonic()
+        found = []
+        while self._next_at(after_s) <= now:
+            connection = next(each for each in self._in_work.values() if not each.asked_again)
+            connection.asked_again = True
+            found.append(connection)
+        if self._alarm is not None:
+            self._alarm.read()
+            self._alarm_at = _UNKNOWN
+            self._set(after_s)
+            self._epoll.modify(self._alarm.fd, READABLE | select.EPOLLONESHOT)
+        return found
+
+    def close(self) -> None:
+        if self._alarm is not None:
+            self._alarm.close()
+            self._alarm = None
+        self._in_work.clear()
+
+    def _next_at(self, after_s: float | None) -> float:
+        if after_s is not None:
+            for connection in self._in_work.values():
+                if not connection.asked_again:
+                    return connection.begun_at + after_s
+        return NEVER
+
+    def _set(self, after_s: float | None) -> None:
+        next_at = self._next_at(after_s)
+        if next_at == self._alarm_at:
+            return
+        if self._alarm is None:
+            self._alarm = Alarm()
+            self._epoll.register(self._alarm.fd, READABLE | select.EPOLLONESHOT)
+        self._alarm_at = next_at
+        self._alarm.set(None if next_at == NEVER else next_at - monotonic())

@@ -1,0 +1,138 @@
+"""Requests that a worker has for too long are given to the handler once more, and the first answer is sent."""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from nodescope.web.alarm import Alarm
+from nodescope.web.message import Request, Response
+from nodescope.web.server import Limits
+from tests.web.conftest import Serve
+from tests.web.raw_client import GET, Client, get
+
+Connect = Callable[..., Client]
+Eventually = Callable[[Callable[[], bool]], None]
+
+LIMITS = Limits(again_after_s=0.05, workers=2)
+
+
+class Hanging:
+    """A handler that hangs on what is asked for the first time, until `leave` is set."""
+
+    def __init__(self) -> None:
+        self.leave = threading.Event()
+        self.asked: list[tuple[str, bool]] = []
+        self.returned = 0
+
+    def __call__(self, request: Request) -> Response:
+        self.asked.append((request.method, request.again))
+        if request.path != "/quick" and not request.again:
+            self.leave.wait(20)
+            self.returned += 1
+        if request.path == "/fails" and request.again:
+            raise RuntimeError("the second try fails")
+        return Response(200, b"again" if request.again else b"first")
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    handler = Hanging()
+    yield handler
+    handler.leave.set()
+
+
+def test_a_request_that_hangs_is_overtaken(serve: Serve, connect: Connect, hanging: Hanging) -> None:
+    """The second try's answer is sent, and the connection goes on; the first, when it comes back, is not heard."""
+    listener = serve(hanging, LIMITS)
+    client = connect(listener)
+    assert client.ask().body == b"again"
+    assert client.ask(get("/quick")).body == b"first"
+    hanging.leave.set()
+    for _ in range(20):
+        assert client.ask(get("/quick")).body == b"first"
+    assert hanging.asked[:2] == [("GET", False), ("GET", True)]
+    assert listener.counters.requests == {200: 22}
+
+
+def test_workers_that_come_back_are_of_use_again(
+    serve: Serve, connect: Connect, hanging: Hanging, eventually: Eventually
+) -> None:
+    """With both workers hanging others wait; once they are back requests are answered as before."""
+    listener = serve(hanging, LIMITS)
+    for _ in range(2):
+        assert connect(listener).ask().body == b"again"
+    waiting = connect(listener).send(get("/quick"))
+    assert waiting.is_open()
+    hanging.leave.set()
+    eventually(lambda: hanging.returned == 2)
+    assert waiting.reply().body == b"first"
+    for _ in range(10):
+        assert connect(listener).ask(get("/quick")).body == b"first"
+
+
+def test_a_request_that_is_answered_in_time_is_asked_once(
+    serve: Serve, connect: Connect, hanging: Hanging
+) -> None:
+    """What does not hang reaches the handler once, however long the connection is kept."""
+    client = connect(serve(hanging, LIMITS))
+    for _ in range(3):
+        assert client.ask(get("/quick")).body == b"first"
+        time.sleep(0.07)
+    assert hanging.asked == [("GET", False)] * 3
+
+
+def test_what_changes_something_is_never_asked_twice(serve: Serve, connect: Connect, hanging: Hanging) -> None:
+    """A POST waits for the one handler that has it."""
+    client = connect(serve(hanging, LIMITS)).send(get("/", method="POST"))
+    time.sleep(0.2)
+    hanging.leave.set()
+    assert client.reply().body == b"first"
+    assert hanging.asked == [("POST", False)]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_second_try_that_fails_leaves_the_first(
+    serve: Serve, connect: Connect, hanging: Hanging, eventually: Eventually
+) -> None:
+    """Where the second try raises, the first one's answer is sent when it comes."""
+    client = connect(serve(hanging, LIMITS)).send(get("/fails"))
+    eventually(lambda: len(hanging.asked) == 2)
+    eventually(lambda: all(thread.name != "web-again" for thread in threading.enumerate()))
+    hanging.leave.set()
+    assert client.reply().body == b"first"
+
+
+def test_several_requests_are_watched_at_a_time(serve: Serve, connect: Connect, hanging: Hanging) -> None:
+    """Each of several that hang is overtaken in its own time."""
+    listener = serve(hanging, Limits(again_after_s=0.05, workers=4))
+    clients = [connect(listener).send(GET) for _ in range(4)]
+    assert [client.reply().body for client in clients] == [b"again"] * 4
+
+
+def test_an_alarm_goes_off_when_it_is_set_to() -> None:
+    """An alarm is readable after its time, not before, not once it is unset, and not again once it is read."""
+    alarm = Alarm()
+    try:
+        alarm.set(60)
+        assert not readable(alarm, 0)
+        alarm.set(0)
+        assert readable(alarm, 10)
+        alarm.read()
+        assert not readable(alarm, 0)
+        alarm.read()
+        alarm.set(0.01)
+        alarm.set(None)
+        assert not readable(alarm, 0.05)
+        alarm.set(-1)
+        assert readable(alarm, 10)
+    finally:
+        alarm.close()
+
+
+def readable(alarm: Alarm, within_s: float) -> bool:
+    return bool(select.select([alarm.fd], [], [], within_s)[0])
