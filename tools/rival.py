@@ -6,23 +6,11 @@ import subprocess
 from collections.abc import Sequence
 from typing import Final
 
+from nodescope.roles import HOST_COLLECTORS
 from nodescope.settings import DISK_EXCLUDE, FSTYPE_EXCLUDE, MOUNT_EXCLUDE
 
 PROGRAM: Final = "prometheus-node-exporter"
-COLLECTORS: Final = (
-    "cpu",
-    "diskstats",
-    "filesystem",
-    "loadavg",
-    "meminfo",
-    "netdev",
-    "os",
-    "pressure",
-    "stat",
-    "time",
-    "uname",
-    "vmstat",
-)
+COLLECTORS: Final = HOST_COLLECTORS
 
 # Both take these flags. Debian and newer versions differ in the defaults of the last four.
 FLAGS: Final = (

@@ -21,6 +21,7 @@ from tools.serving import Server, nodescope_command, own_environment, unused_por
 
 Start = Callable[..., Server]
 Get = Callable[..., "object"]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 LONG_S = 20.0
 
 
@@ -28,17 +29,6 @@ def scrape(get: Callable[..., object], server: Server, path: str = "/metrics", *
     reply = get(server.port, path, {name.replace("_", "-"): value for name, value in headers.items()})
     body: bytes = reply.body  # type: ignore[attr-defined]
     return body.decode()
-
-
-def run(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "nodescope", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**own_environment(), **(environment or {})},
-    )
 
 
 def test_the_node_role_answers_with_node_exporters_names(agent_process: Start, http_get: Get) -> None:
@@ -149,7 +139,7 @@ def test_several_listeners_each_with_their_own(agent_process: Start, http_get: G
     assert 'node_load1{site="b"}' in text
 
 
-def test_a_busy_port_is_one_sentence() -> None:
+def test_a_busy_port_is_one_sentence(run: Run) -> None:
     """A port that is taken ends the start with a sentence that says what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -176,7 +166,7 @@ def test_a_busy_port_is_one_sentence() -> None:
         (["agent", "--web.config.file=/none.yml"], "/none.yml"),
     ],
 )
-def test_what_is_asked_wrongly_is_one_sentence(arguments: list[str], sentence: str) -> None:
+def test_what_is_asked_wrongly_is_one_sentence(run: Run, arguments: list[str], sentence: str) -> None:
     """Exit code 2 (1 for what the start finds), nothing on standard output, one sentence on standard error."""
     done = run(*arguments)
     assert done.returncode in (1, 2)

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,19 +14,10 @@ import pytest
 from nodescope import __version__
 from tools.serving import own_environment
 
-
-def run(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "nodescope", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**own_environment(), **(environment or {})},
-    )
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_usage_names_every_command() -> None:
+def test_usage_names_every_command(run: Run) -> None:
     """Without a command, or with --help, the commands are listed."""
     for arguments in ([], ["--help"], ["help"]):
         done = run(*arguments)
@@ -34,20 +26,20 @@ def test_usage_names_every_command() -> None:
             assert f"\n  {word} " in done.stdout
 
 
-def test_version() -> None:
+def test_version(run: Run) -> None:
     """--version says nodescope's and Python's."""
     assert run("--version").stdout.startswith(f"nodescope {__version__} (Python ")
 
 
 @pytest.mark.parametrize("command", ["agent", "metrics", "doctor", "config", "exporter"])
-def test_every_command_has_help(command: str) -> None:
+def test_every_command_has_help(run: Run, command: str) -> None:
     """--help ends well and says something."""
     done = run(command, "--help")
     assert done.returncode == 0
     assert len(done.stdout) > 100
 
 
-def test_metrics_prints_one_scrape() -> None:
+def test_metrics_prints_one_scrape(run: Run) -> None:
     """A scrape on standard output; --collector keeps one collector's families and nodescope's own."""
     done = run("metrics", "--collector", "loadavg", "--web.disable-exporter-metrics")
     assert done.returncode == 0, done.stderr
@@ -58,12 +50,12 @@ def test_metrics_prints_one_scrape() -> None:
     ]
 
 
-def test_metrics_in_openmetrics() -> None:
+def test_metrics_in_openmetrics(run: Run) -> None:
     """--openmetrics prints that format."""
     assert run("metrics", "--collector=uname", "--openmetrics").stdout.endswith("# EOF\n")
 
 
-def test_metrics_of_what_fails_ends_with_one(tmp_path: Path) -> None:
+def test_metrics_of_what_fails_ends_with_one(run: Run, tmp_path: Path) -> None:
     """A collector that fails is named with its reason on standard error."""
     (tmp_path / "loadavg").write_text("not a number\n")
     done = run("metrics", "--collector=loadavg", f"--path.procfs={tmp_path}")
@@ -71,14 +63,14 @@ def test_metrics_of_what_fails_ends_with_one(tmp_path: Path) -> None:
     assert "collector loadavg failed: Malformed:" in done.stderr
 
 
-def test_metrics_of_an_unknown_collector_ends_with_two() -> None:
+def test_metrics_of_an_unknown_collector_ends_with_two(run: Run) -> None:
     """The nearest name is offered."""
     done = run("metrics", "--collector=loadavgs")
     assert done.returncode == 2
     assert "did you mean loadavg?" in done.stderr
 
 
-def test_doctor_is_content_with_this_machine() -> None:
+def test_doctor_is_content_with_this_machine(run: Run) -> None:
     """On a machine where all that is asked for works, it says so and ends with 0."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -89,7 +81,7 @@ def test_doctor_is_content_with_this_machine() -> None:
     assert "series" in done.stdout
 
 
-def test_doctor_says_what_cannot_work_and_what_to_do(tmp_path: Path) -> None:
+def test_doctor_says_what_cannot_work_and_what_to_do(run: Run, tmp_path: Path) -> None:
     """A collector asked for by name without its file, and a malformed file, are problems with an action each."""
     for name, text in (("stat", "nonsense\n"), ("meminfo", "MemTotal: 1 kB\n")):
         (tmp_path / name).write_text(text)
@@ -99,7 +91,7 @@ def test_doctor_says_what_cannot_work_and_what_to_do(tmp_path: Path) -> None:
         assert words in done.stdout
 
 
-def test_doctor_names_a_busy_port() -> None:
+def test_doctor_names_a_busy_port(run: Run) -> None:
     """An address that is taken is a problem."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run("doctor", f"--web.listen-address=127.0.0.1:{taken.getsockname()[1]}")
@@ -107,7 +99,7 @@ def test_doctor_names_a_busy_port() -> None:
     assert "in use" in done.stdout
 
 
-def test_config_show_has_every_value_and_its_origin(tmp_path: Path) -> None:
+def test_config_show_has_every_value_and_its_origin(run: Run, tmp_path: Path) -> None:
     """Each setting with where it comes from; what is shown can be read as YAML settings again."""
     file = tmp_path / "n.yaml"
     file.write_text("web: {max-requests: 7}\n")
@@ -130,7 +122,7 @@ def test_config_show_has_every_value_and_its_origin(tmp_path: Path) -> None:
         ("web: {config: {file: /none.yml}}\n", 2, "/none.yml"),
     ],
 )
-def test_config_check(tmp_path: Path, text: str, code: int, words: str) -> None:
+def test_config_check(run: Run, tmp_path: Path, text: str, code: int, words: str) -> None:
     """0: right; 1: something is no setting; 2: a value is wrong."""
     file = tmp_path / "n.yaml"
     file.write_text(text)
@@ -139,7 +131,7 @@ def test_config_check(tmp_path: Path, text: str, code: int, words: str) -> None:
     assert words in done.stdout + done.stderr
 
 
-def test_a_reader_that_goes_away_is_no_traceback() -> None:
+def test_a_reader_that_goes_away_is_no_traceback(run: Run) -> None:
     """nodescope metrics | head -1 ends quietly."""
     command = f"{sys.executable} -m nodescope metrics | head -1"
     done = subprocess.run(
@@ -149,7 +141,7 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_the_environment_alone_configures() -> None:
+def test_the_environment_alone_configures(run: Run) -> None:
     """NODESCOPE_* settings work without flags."""
     environment = {"NODESCOPE_CONSTANT_LABELS": "site=x", "NODESCOPE_WEB_DISABLE_EXPORTER_METRICS": "true"}
     done = run("metrics", "--collector=loadavg", environment=environment)
