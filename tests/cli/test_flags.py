@@ -63,6 +63,13 @@ def test_flags_of_collectors_to_come_are_accepted(made: FlagParser) -> None:
     ]
 
 
+def test_deprecated_flags_of_node_exporter_mean_the_new_ones(made: FlagParser) -> None:
+    """The old names of the filters still filter."""
+    _, given, warnings = parse(made, ["--collector.netdev.device-blacklist=^lo$"])
+    assert given == {"collector.netdev.device-exclude": "^lo$"}
+    assert warnings == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -90,6 +90,14 @@ _LATER: Final = frozenset(
         "zoneinfo",
     }
 )
+# Flags that node_exporter still takes under their old names.
+_DEPRECATED: Final = {
+    "collector.diskstats.ignored-devices": "collector.diskstats.device-exclude",
+    "collector.filesystem.ignored-fs-types": "collector.filesystem.fs-types-exclude",
+    "collector.filesystem.ignored-mount-points": "collector.filesystem.mount-points-exclude",
+    "collector.netdev.device-blacklist": "collector.netdev.device-exclude",
+    "collector.netdev.device-whitelist": "collector.netdev.device-include",
+}
 _COLLECTOR_FLAG: Final = re.compile(r"--(?:no-)?collector\.([a-z_]+)([.=].*)?")
 _IGNORED_FLAG: Final = re.compile(r"--runtime\.gomaxprocs(=.*)?")
 
@@ -110,6 +118,8 @@ def parser(prog: str, description: str) -> FlagParser:
     for setting in TABLE:
         if setting.kind != "listeners":
             _add(group, setting)
+    for old, key in _DEPRECATED.items():
+        group.add_argument(f"--{old}", dest=key, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return made
 
 
