@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 
 import pytest
 from hypothesis import given
@@ -59,6 +60,24 @@ def test_errors_are_named_and_traced_only_at_debug() -> None:
     assert TextFormatter().format(made).endswith('error="ValueError: odd"')
     made.levelno = logging.DEBUG
     assert "Traceback" in TextFormatter().format(made)
+
+
+def test_a_thread_that_dies_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception that ends a thread is one line of the log."""
+
+    def die() -> None:
+        raise ValueError("odd")
+
+    root = logging.getLogger("nodescope")
+    before = (root.handlers[:], root.level, root.propagate, threading.excepthook)
+    try:
+        configure("info", "text")
+        thread = threading.Thread(target=die, name="prober")
+        thread.start()
+        thread.join(10)
+    finally:
+        root.handlers[:], root.level, root.propagate, threading.excepthook = before
+    assert 'msg="thread prober ended" error="ValueError: odd"' in capsys.readouterr().err
 
 
 def test_configure_replaces_the_handler_and_sets_the_level(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from typing import Final
 
@@ -29,6 +30,15 @@ def configure(level: str, form: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(LEVELS[level])
     root.propagate = False
+    threading.excepthook = _log_thread_end
+
+
+def _log_thread_end(ended: threading.ExceptHookArgs) -> None:
+    """What ends a thread that nobody waits for is logged like everything else."""
+    if ended.exc_value is not None:
+        thread = ended.thread.name if ended.thread else "?"
+        trace = (ended.exc_type, ended.exc_value, ended.exc_traceback)
+        logging.getLogger("nodescope").error("thread %s ended", thread, exc_info=trace)
 
 
 def fields(record: logging.LogRecord) -> dict[str, str]:
