@@ -83,14 +83,14 @@ def test_a_thread_that_dies_is_logged(capsys: pytest.CaptureFixture[str]) -> Non
 def test_configure_replaces_the_handler_and_sets_the_level(capsys: pytest.CaptureFixture[str]) -> None:
     """Configured twice, a line is written once, from the given level on, to standard error."""
     root = logging.getLogger("nodescope")
-    before = (root.handlers[:], root.level, root.propagate)
+    before = (root.handlers[:], root.level, root.propagate, threading.excepthook)
     try:
         configure("debug", "json")
         configure("warn", "text")
         logging.getLogger("nodescope.x").info("quiet")
         logging.getLogger("nodescope.x").warning("loud")
     finally:
-        root.handlers[:], root.level, root.propagate = before
+        root.handlers[:], root.level, root.propagate, threading.excepthook = before
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("\n") == 1

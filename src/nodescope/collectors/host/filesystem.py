@@ -33,8 +33,9 @@ class FilesystemCollector(SnapshotCollector):
         self._last: tuple[list[Mount], list[Family]] = ([], [])
 
     def collect(self) -> list[Family]:
-        records = _local(self._table.local())
-        if self._table.others():
+        local, others = self._table.listed()
+        records = _local(local)
+        if others:
             records += self._sampled(alone=not records)
         if records != self._last[0]:
             self._last = (records, self.view.render(records))

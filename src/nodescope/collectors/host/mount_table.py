@@ -42,13 +42,14 @@ class MountTable:
 
     def local(self) -> list[Listed]:
         """Mounts whose statfs answers at once."""
-        return self._refreshed()[0]
+        return self.listed()[0]
 
     def others(self) -> list[Listed]:
         """Mounts whose statfs may hang: what a server, a user process or a pool stands behind, and all below those."""
-        return self._refreshed()[1]
+        return self.listed()[1]
 
-    def _refreshed(self) -> tuple[list[Listed], list[Listed]]:
+    def listed(self) -> tuple[list[Listed], list[Listed]]:
+        """`local` and `others`, of one moment."""
         # The kernel tells of a change once: scrapes and the sampler's thread share what it said.
         with self._lock:
             if not self._current or not self._host.unchanged(self._current):
