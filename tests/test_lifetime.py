@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -40,21 +41,22 @@ def test_nothing_is_left_after_stop(http_get: Callable[..., Any]) -> None:
 
     once()
     once()
-    threads, descriptors = settled(0, 0)
+    before = threads_and_descriptors()
     for _ in range(STARTS):
         once()
-    assert settled(len(threads), len(descriptors)) == (threads, descriptors)
+    assert left_over(before) == Counter()
 
 
-def settled(threads: int, descriptors: int) -> tuple[list[str], list[str]]:
-    """Names of threads and targets of descriptors, once there are as few as given, or at the deadline.
+def threads_and_descriptors() -> Counter[str]:
+    return Counter([f"thread {thread.name}" for thread in threading.enumerate()] + open_descriptors())
+
+
+def left_over(before: Counter[str]) -> Counter[str]:
+    """What there is more than before, once there is nothing, or at the deadline.
 
     `stop` waits for nothing that could hang, so threads end a moment later.
     """
-    deadline = time.monotonic() + (SETTLE_DEADLINE_S if threads else 1.0)
-    while True:
-        names = sorted(thread.name for thread in threading.enumerate())
-        targets = open_descriptors()
-        if (len(names) <= threads and len(targets) <= descriptors) or time.monotonic() > deadline:
-            return names, targets
+    deadline = time.monotonic() + SETTLE_DEADLINE_S
+    while (more := threads_and_descriptors() - before) and time.monotonic() < deadline:
         time.sleep(0.05)
+    return more

@@ -37,9 +37,12 @@ class _Line:
 
 
 class _Lines:
-    """What is kept of one family: its header, the line of each row, and the text of the rows last seen."""
+    """What is kept of one family: its header, the line of each row, and the text of the rows last seen.
 
-    __slots__ = ("alone", "header", "metric", "rows", "seen", "series", "text")
+    `only`: the labels of its row where it has one alone, and then `before` is all that precedes the number.
+    """
+
+    __slots__ = ("alone", "before", "header", "metric", "only", "rows", "seen", "series", "text")
 
     def __init__(self, metric: Metric, header: str) -> None:
         self.metric = metric
@@ -49,6 +52,8 @@ class _Lines:
         self.seen: object = None
         self.series = 0
         self.text = ""
+        self.only: tuple[str, ...] | None = None
+        self.before = ""
 
 
 class TextEncoder:
@@ -89,6 +94,11 @@ class TextEncoder:
             if rows == kept.seen and series + kept.series <= most:
                 series += kept.series
                 append(kept.text)
+            elif len(rows) == 1 and rows[0][0] == kept.only and series < most:
+                # A family of one row: all but the number is as it was.
+                series += 1
+                kept.seen, kept.text = rows, kept.before + number(rows[0][1]) + "\n"
+                append(kept.text)
             elif rows:
                 self.series = series
                 append(self._family(rows, kept))
@@ -110,7 +120,7 @@ class TextEncoder:
         counts = Counter(metric.name for metric in metrics)
         for kept in self._kept.values():
             kept.alone = counts[kept.metric.name] == 1
-            kept.header, kept.seen = self.header(kept.metric), None
+            kept.header, kept.seen, kept.only = self.header(kept.metric), None, None
         self._metrics = metrics
 
     end = ""
@@ -148,6 +158,9 @@ class TextEncoder:
         # A text that was cut, had duplicates or shares its header is made anew each time.
         whole = kept.alone and len(written) == len(rows)
         kept.seen, kept.text, kept.series = (rows, text, len(written)) if whole else (None, "", 0)
+        kept.only = None
+        if whole and len(rows) == 1:
+            kept.only, kept.before = rows[0][0], kept.header + lines[rows[0][0]].prefix
         return text
 
     def _headed(self, block: str, kept: _Lines) -> str:
