@@ -73,6 +73,9 @@ class Measurement:
             loop.stop()
         self.runner.stop()
         self.host.close()
+        # What a collector keeps open closes with its last reference: one that hangs keeps its own until it returns.
+        self.collectors.clear()
+        self.runner.collectors.clear()
         if self._process is not None:
             os.close(self._process)
             self._process = None

@@ -146,21 +146,23 @@ class NetdevCollector:
         self._host = host
         self._devices = devices
         self._route = RouteSocket()
-        self._read = self._over_netlink if netlink else self._from_proc
+        self._netlink = netlink
         self._names = NETLINK_NAMES if netlink else PROC_NAMES
         legacy = LEGACY_NETLINK if netlink else LEGACY_PROC
         self._sums = as_they_are(self._names) if detailed else legacy
         label_names = ("device", "ifalias") if ifalias else ("device",)
         self._metrics = {name: metric_of(name, label_names) for name, _ in self._sums}
-        self._labels_of = self._with_alias if ifalias else self._device_alone
+        self._ifalias = ifalias
         self._addresses = addresses
         self._labels: dict[str, tuple[str, ...]] = {}
         self._name_of: dict[int, str] = {}
         self._named_at = float("-inf")
 
     def collect(self) -> list[Family]:
-        kept = [(name, counters) for name, counters in self._read() if self._devices.keeps(name)]
-        labels = [self._labels_of(name) for name, _ in kept]
+        found = self._over_netlink() if self._netlink else self._from_proc()
+        kept = [(name, counters) for name, counters in found if self._devices.keeps(name)]
+        labels_of = self._with_alias if self._ifalias else self._device_alone
+        labels = [labels_of(name) for name, _ in kept]
         families = [
             Family(self._metrics[name], list(zip(labels, column, strict=False)))
             for name, column in summed(self._sums, self._names, [counters for _, counters in kept])
