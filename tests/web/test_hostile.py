@@ -172,6 +172,7 @@ def test_handlers_that_hang_hold_up_no_one_else(serve: Serve, connect: Connect, 
     connect(listener).send(get("/hang"))
     eventually(lambda: listener.counters.busy == 1)
     assert connect(listener).ask().status == 200
+    eventually(lambda: listener.counters.busy == 1)
     connect(listener).send(get("/hang"))
     eventually(lambda: listener.counters.busy == 2)
     late = connect(listener).send(GET)

@@ -257,8 +257,8 @@ def test_stop_lets_an_answer_finish(serve: Serve, connect: Connect, eventually: 
     assert not stopping.is_alive()
 
 
-def test_start_and_stop_leave_nothing_behind() -> None:
-    """After fifty listeners there are as many descriptors and threads as before."""
+def test_start_and_stop_leave_nothing_behind(eventually: Eventually) -> None:
+    """After fifty listeners there are no more descriptors and threads than before."""
 
     def once() -> None:
         listener = Listener("127.0.0.1:0", echo)
@@ -268,7 +268,8 @@ def test_start_and_stop_leave_nothing_behind() -> None:
             listener.stop()
 
     once()
-    before = len(os.listdir("/proc/self/fd")), threading.active_count()
+    descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
     for _ in range(50):
         once()
-    assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before
+    # What other tests left to be collected may go meanwhile, and a stopped worker may take a moment.
+    eventually(lambda: len(os.listdir("/proc/self/fd")) <= descriptors and threading.active_count() <= threads)

@@ -49,13 +49,15 @@ class Workers(ThreadPool):
         thread = worker(self.server)
         thread.daemon = True
         thread.name = f"web-worker-{self._started}"
+        # Known before it runs: it may end, and be replaced, before `start` returns.
+        self._threads.append(thread)
         try:
             thread.start()
         except RuntimeError as error:
+            self._threads.remove(thread)
             log.warning("no further thread for requests could be started: %s", error)
             return False
         self._started += 1
-        self._threads.append(thread)
         return True
 
     def replace(self, thread: threading.Thread) -> None:
