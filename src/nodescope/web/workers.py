@@ -30,6 +30,7 @@ class Workers(ThreadPool):
         self.get = get
         self._threads: list[threading.Thread] = []
         self._started = 0
+        self._growing = threading.Lock()
 
     @property
     def size(self) -> int:
@@ -44,30 +45,34 @@ class Workers(ThreadPool):
 
     def grow_by_one(self) -> bool:
         """Starts one more worker. False where there are enough, or no thread is to be had."""
+        with self._growing:
+            return self._grow()
+
+    def _grow(self) -> bool:
         if len(self._threads) > self.max:
             return False
         thread = worker(self.server)
         thread.daemon = True
         thread.name = f"web-worker-{self._started}"
-        # Known before it runs: it may end, and be replaced, before `start` returns.
-        self._threads.append(thread)
         try:
             thread.start()
         except RuntimeError as error:
-            self._threads.remove(thread)
             log.warning("no further thread for requests could be started: %s", error)
             return False
         self._started += 1
+        self._threads.append(thread)
         return True
 
     def replace(self, thread: threading.Thread) -> None:
         """Starts another worker in the place of one that ends."""
-        self._threads.remove(thread)
-        self.grow_by_one()
+        # It may end before those who started it have noted it.
+        with self._growing:
+            self._threads.remove(thread)
+            self._grow()
 
     def stop(self, timeout: float = 0) -> None:
         """Waits for the workers to end; leaves behind those that a handler still holds after `timeout` seconds."""
         deadline = monotonic() + timeout
-        for thread in self._threads:
+        for thread in list(self._threads):
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - monotonic()))
