@@ -101,6 +101,13 @@ def test_log_level_is_honoured_under_its_short_name() -> None:
         ("simulate.speed", "fast", "a number from 0.001"),
         ("simulate.speed", float("nan"), "a number"),
         ("simulate", "h200x9", "one of nothing, cpu"),
+        ("simulate.speed", 10**400, "a number"),
+        ("collector.timeout", 10**400, "a duration"),
+        pytest.param("collector.timeout", 1 << 20_000, "a duration", id="huge"),
+        ("collector.vmstat.fields", ["a", "b"], "one value"),
+        ("log.level", {"a": 1}, "one value"),
+        ("constant-labels", {True: "x"}, "needs quotes"),
+        ("listeners", [{"address": "a:1", "role": ["node"]}], "role is a word"),
     ],
 )
 def test_a_bad_value_is_one_sentence(key: str, raw: Any, expected: str) -> None:
@@ -120,6 +127,63 @@ def test_a_bad_value_is_one_sentence(key: str, raw: Any, expected: str) -> None:
 def test_durations(raw: Any, seconds: float) -> None:
     """Durations are read as Prometheus writes them, and plain numbers as seconds."""
     assert load({"collector.timeout": raw}, {})["collector.timeout"] == seconds
+
+
+def bomb(start: str, begin: str, end: str) -> str:
+    """Ten lines of YAML, each nine times the one before; the last is a setting's value."""
+    lines = [f"x0: &x0 {start}"]
+    for level in range(1, 9):
+        names = [f"k{each}: " if begin == "{" else "" for each in range(9)]
+        inner = ",".join(f"{name}*x{level - 1}" for name in names)
+        lines.append(f"x{level}: &x{level} {begin}{inner}{end}")
+    return "\n".join([*lines, "collector.timeout: *x8", ""])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a {b: *a}\n",
+        bomb("[a]", "[", "]"),
+        bomb("{a: 1}", "{", "}"),
+        "a: " + "{b: " * 60 + "1" + "}" * 60,
+        "".join(f"name-{number}: 1\n" for number in range(2000)),
+    ],
+    ids=["endless", "lists", "mappings", "deep", "many"],
+)
+def test_a_file_without_measure_is_refused_soon(tmp_path: Path, text: str) -> None:
+    """Anchors that multiply, endless nesting and thousands of names are one sentence, not hours or gigabytes."""
+    file = yaml_file(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        load({"config.file": file}, {})
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "web.max-requests: 1\nweb.max-requests: 2\n",
+        "web.max-requests: 1\nweb: {max_requests: 2}\n",
+        "collector: {cpu: true}\ncollector: {os: true}\n",
+    ],
+)
+def test_a_name_given_twice_is_refused(tmp_path: Path, text: str) -> None:
+    """Of two values for one name neither is taken silently."""
+    with pytest.raises(SettingsError, match="twice"):
+        load({"config.file": yaml_file(tmp_path, text)}, {})
+
+
+def test_a_name_without_a_value_says_nothing(tmp_path: Path) -> None:
+    """A setting or a section that is left empty has its default, and is not warned of."""
+    settings = load({"config.file": yaml_file(tmp_path, "collector:\nweb:\n  max-requests:\nlog.level: null\n")}, {})
+    assert settings.warnings == ()
+    assert settings["web.max-requests"] == 40
+    assert settings.origin("log.level") == "default"
+
+
+def test_an_empty_flag_wins_over_the_environment(tmp_path: Path) -> None:
+    """--config.file= reads no file, whatever the environment names."""
+    file = yaml_file(tmp_path, "web.max-requests: 1\n")
+    assert load({"config.file": ""}, {"NODESCOPE_CONFIG_FILE": file})["web.max-requests"] == 40
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1\n- 2\n", "5\n", "1: 2\n", "a: !!python/object:os.system {}\n", "\x00"])

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
+import pytest
+
 from nodescope.host import Absent
 from nodescope.metric import Family, Metric, single
-from nodescope.runner import Outcome, Runner
+from nodescope.runner import MAX_REASON_CHARACTERS, Outcome, Runner
 
 LOAD = Metric("load1", "gauge", "Load.")
 LONG_S = 20.0
@@ -174,3 +176,90 @@ def test_stop_leaves_no_thread_but_hung_ones() -> None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert states(runner.scrape(("a",), 0.1)) == {"a": "hung"}
+
+
+class End(BaseException):
+    """What no `except Exception` takes."""
+
+
+def end() -> None:
+    raise End
+
+
+def test_a_collector_that_ends_its_worker_costs_later_scrapes_nothing() -> None:
+    """After a BaseException in a run, on the asking thread, the next scrape is answered by a new worker."""
+    probe = Probe(end)
+    runner = Runner({"a": probe, "b": Probe()}, 5)
+    with pytest.raises(End):
+        runner.scrape(("a", "b"), LONG_S, here=True)
+    probe.act = lambda: None
+    assert states(runner.scrape(("a", "b"), LONG_S)) == {"a": "ok", "b": "ok"}
+    runner.stop()
+
+
+def test_a_listener_that_fails_costs_later_scrapes_nothing() -> None:
+    """Where `on_change` raises, the next scrape is answered all the same."""
+
+    def refuse(outcome: Outcome, before: str | None) -> None:
+        if before is None:
+            raise ValueError(outcome.collector)
+
+    runner = Runner({"a": Probe()}, 5, refuse)
+    with pytest.raises(ValueError, match="a"):
+        runner.scrape(("a",), LONG_S, here=True)
+    assert states(runner.scrape(("a",), LONG_S)) == {"a": "ok"}
+    runner.stop()
+
+
+def test_a_thread_that_cannot_be_started_costs_later_scrapes_nothing() -> None:
+    """Where no thread is to be had a scrape fails, and the next one is answered when there is one again."""
+    runner = Runner({"a": Probe()}, 5)
+    before = threading.stack_size(2**45)
+    try:
+        with pytest.raises(RuntimeError):
+            runner.scrape(("a",), LONG_S)
+    finally:
+        threading.stack_size(before)
+    assert states(runner.scrape(("a",), LONG_S)) == {"a": "ok"}
+    runner.stop()
+
+
+def test_a_slow_run_serves_every_pass_that_wants_it() -> None:
+    """A collector that is slow, but within its deadline, is not hung for another listener that asks meanwhile."""
+    entered, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        entered.set()
+        release.wait(LONG_S)
+
+    slow = Probe(hold)
+    runner = Runner({"slow": slow, "b": Probe()}, LONG_S)
+    results: list[dict[str, str]] = []
+    first = threading.Thread(target=lambda: results.append(states(runner.scrape(("slow",), LONG_S))))
+    first.start()
+    assert entered.wait(LONG_S)
+    second = threading.Thread(target=lambda: results.append(states(runner.scrape(("slow", "b"), LONG_S))))
+    second.start()
+    deadline = time.monotonic() + LONG_S
+    while "b" not in runner.last:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    release.set()
+    first.join(LONG_S)
+    second.join(LONG_S)
+    assert sorted(results, key=len) == [{"slow": "ok"}, {"slow": "ok", "b": "ok"}]
+    assert slow.runs == 1
+    runner.stop()
+
+
+def test_a_reason_can_be_written_anywhere() -> None:
+    """A reason with a path that is not UTF-8, or without end, becomes text of bounded length."""
+
+    def refuse() -> None:
+        raise OSError("/mnt/\udcff" + "x" * 100_000)
+
+    runner = Runner({"a": Probe(refuse)}, 5)
+    (outcome,) = runner.scrape(("a",), LONG_S)
+    assert outcome.reason.encode().startswith(b"OSError: /mnt/?xxx")
+    assert len(outcome.reason) <= MAX_REASON_CHARACTERS
+    runner.stop()

@@ -61,6 +61,20 @@ def test_a_hung_sample_leaves_the_newest_snapshot() -> None:
     loop.stop()
 
 
+def test_a_thread_that_cannot_be_started_is_tried_again() -> None:
+    """Where no thread is to be had there is no snapshot; the next demand starts one."""
+    loop = SamplerLoop(Probe(demand_wait_s=0.01))
+    before = threading.stack_size(2**45)
+    try:
+        with pytest.raises(NoSnapshot):
+            loop.fresh()
+    finally:
+        threading.stack_size(before)
+    loop.sampler.demand_wait_s = LONG_S
+    assert loop.fresh().records == (1,)
+    loop.stop()
+
+
 def test_an_old_snapshot_is_not_shown() -> None:
     """A snapshot older than three intervals is refused, and the reason says how long a sample has been running."""
     probe = Probe(interval_s=0.02, demand_wait_s=0.01)

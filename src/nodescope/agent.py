@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from nodescope import __version__, listening, self_metrics, status
+from nodescope import __version__, listening, logs, self_metrics, status
 from nodescope.events.bus import Bus
 from nodescope.listening import CannotStart, Plan
 from nodescope.measurement import Measurement, log_change
@@ -21,12 +22,20 @@ from nodescope.settings import Settings, SettingsError
 from nodescope.web.message import BadFilter, Request, RequestCounts, Response
 from nodescope.web.routes import Site, dispatcher, routes
 from nodescope.web.server import Listener
-from nodescope.web.web_config import WebConfigError
+from nodescope.web.web_config import WebConfig, WebConfigError
 
 if TYPE_CHECKING:
     from nodescope.simulate import Simulation
 
 EVENT_CAPACITY: Final = 4096
+RELOAD_WAIT_S: Final = 1.0
+STOP_WAIT_S: Final = 0.3
+ONLY_AT_START: Final = ("web.systemd-socket", "simulate", "simulate.seed", "simulate.speed", "simulate.truth-file")
+"""Settings that a reload leaves as they are."""
+
+_LOGGING: Final = ("log.level", "log.format")
+_CANNOT_BE: Final = (SettingsError, WebConfigError, CannotStart, OSError, RuntimeError)
+"""What settings can end in: wrong ones, or a machine that gives no socket, descriptor or thread for them."""
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +68,7 @@ class Agent:
         self._simulation: Simulation | None = None
         self._simulated: dict[str, Any] = {}
         self._changing = threading.Lock()
+        self._stopping = False
 
     @property
     def alive(self) -> bool:
@@ -79,7 +89,7 @@ class Agent:
                 opened = listening.sockets(wanted, self.settings)
                 self._simulate()
                 self._put_in_force(self.settings, [plan for plan, _ in opened], [sock for _, sock in opened])
-            except (SettingsError, WebConfigError, CannotStart) as error:
+            except _CANNOT_BE as error:
                 for _, sock in opened:
                     sock.close()
                 self._end()
@@ -87,16 +97,24 @@ class Agent:
         self._announce()
 
     def stop(self) -> None:
-        """Ends listeners, samplers and workers; waits for none that hangs."""
-        with self._changing:
-            for slot in self._slots:
-                slot.listener.stop()
+        """Ends listeners, samplers and workers; waits for none that hangs, nor for a reload that does."""
+        self._stopping = True
+        entered = self._changing.acquire(timeout=STOP_WAIT_S)
+        try:
+            listening.stop([slot.listener for slot in self._slots])
             self._end()
+        finally:
+            if entered:
+                self._changing.release()
 
     def reload(self) -> str | None:
         """Reads the settings again and puts them in force; what is wrong is returned, and leaves the running ones."""
-        with self._changing:
+        if not self._changing.acquire(timeout=RELOAD_WAIT_S):
+            return "another reload is under way; try again later"
+        try:
             problem = self._reload()
+        finally:
+            self._changing.release()
         if problem is None:
             log.info("settings reloaded")
             self.bus.publish("settings.reloaded", self.role.name)
@@ -110,21 +128,26 @@ class Agent:
             return "this agent was started without a way to read its settings again"
         try:
             settings = self._load()
+            if self._stopping:
+                return "the agent is stopping"
+            kept_back = [key for key in ONLY_AT_START if settings[key] != self.settings[key]]
+            settings = settings.replaced({key: self.settings[key] for key in kept_back}, "the start")
             wanted = listening.plans(settings, self.role)
             if settings["web.systemd-socket"]:
-                wanted = [slot.plan for slot in self._slots]
-            kept = {slot.plan.address for slot in self._slots}
-            added = [plan for plan in wanted if plan.address not in kept]
-            sockets = listening.bound([plan.address for plan in added])
+                wanted = listening.over_passed(wanted, len(self._slots))
+            added = listening.added([slot.plan for slot in self._slots], wanted)
+            sockets = listening.bound(added)
             try:
                 self._put_in_force(settings, wanted, sockets)
-            except (SettingsError, WebConfigError):
+            except _CANNOT_BE:
                 for sock in sockets:
                     sock.close()
                 raise
-        except (SettingsError, WebConfigError, CannotStart) as error:
+        except _CANNOT_BE as error:
             return str(error)
-        for warning in settings.warnings:
+        # What the measurement before kept open closes with it, and it refers to itself.
+        gc.collect()
+        for warning in (*settings.warnings, *(f"{key} has changed, which takes a restart" for key in kept_back)):
             log.warning("%s", warning)
         return None
 
@@ -134,33 +157,58 @@ class Agent:
         `new_sockets`: one for each wanted listener that does not exist yet, in order.
         """
         config = listening.web_config(settings)
-        limits = listening.limits(settings)
         collectors = {str(index): plan.collectors for index, plan in enumerate(wanted)}
         measurement = Measurement(settings.replaced(self._simulated, "simulation"), collectors, self._on_change)
-        spare = {slot.plan.address: slot for slot in self._slots}
-        sockets = iter(new_sockets)
-        slots: list[_Slot] = []
-        measurement.start()
-        for index, plan in enumerate(wanted):
-            slot = spare.pop(plan.address, None)
-            counts = slot.counts if slot else RequestCounts()
-            handler = _Handler(self, measurement, plan, str(index), counts)
-            if slot is None:
-                listener = Listener([next(sockets)], handler, limits, config)
-                slot = _Slot(plan, listener, counts)
-                handler.listener = listener
-                listener.start()
-            else:
-                handler.listener = slot.listener
-                slot.plan = plan
-                slot.listener.swap(handler, config, limits)
-            slots.append(slot)
+        spare = list(self._slots)
+        try:
+            slots = self._serve(measurement, wanted, spare, iter(new_sockets), config)
+        except _CANNOT_BE:
+            measurement.stop()
+            raise
+        if [settings[key] for key in _LOGGING] != [self.settings[key] for key in _LOGGING]:
+            logs.configure(*(settings[key] for key in _LOGGING))
         before, self._measurement = self._measurement, measurement
         self.settings, self._slots = settings, slots
-        for slot in spare.values():
-            slot.listener.stop()
+        listening.stop([slot.listener for slot in spare])
         if before is not None:
-            before.stop()
+            before.retire()
+
+    def _serve(
+        self,
+        measurement: Measurement,
+        wanted: Sequence[Plan],
+        spare: list[_Slot],
+        sockets: Iterator[socket.socket],
+        config: WebConfig | None,
+    ) -> list[_Slot]:
+        """A slot for each of `wanted`: of those in `spare`, which is left with the others, or a new one."""
+        limits = listening.limits(measurement.settings)
+        slots: list[_Slot] = []
+        new: list[_Slot] = []
+        swaps: list[tuple[_Slot, Plan, _Handler]] = []
+        try:
+            for index, plan in enumerate(wanted):
+                slot = next((slot for slot in spare if slot.plan.address == plan.address), None)
+                counts = slot.counts if slot else RequestCounts()
+                handler = _Handler(self, measurement, plan, str(index), counts)
+                if slot is None:
+                    slot = _Slot(plan, Listener([next(sockets)], handler, limits, config), counts)
+                    new.append(slot)
+                else:
+                    spare.remove(slot)
+                    swaps.append((slot, plan, handler))
+                handler.listener = slot.listener
+                slots.append(slot)
+            measurement.start()
+            for slot, plan, handler in swaps:
+                slot.listener.swap(handler, config, limits)
+                slot.plan = plan
+        except _CANNOT_BE:
+            listening.stop([slot.listener for slot in new])
+            raise
+        for slot in new:
+            slot.listener.start()
+        return slots
 
     def _end(self) -> None:
         self._slots = []

@@ -5,18 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from reprlib import Repr
+from typing import TYPE_CHECKING, Any, Final
 
 from nodescope.settings import BY_KEY, ENVIRONMENT_PREFIX, TABLE, Origin, Setting, Settings, SettingsError
 
+if TYPE_CHECKING:
+    import yaml
+
 MAX_FILE_BYTES: Final = 1024 * 1024
 MAX_LABELS: Final = 64
+MAX_NAMES: Final = 1000
+MAX_DEPTH: Final = 10
+MAX_SHOWN: Final = 80
 
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+_OF_SEVERAL: Final = frozenset({"list", "labels", "listeners"})
+_REPR: Final = Repr()
+_REPR.maxlevel = 2
+_REPR.maxstring = _REPR.maxother = MAX_SHOWN
 
 Given = tuple[Any, str]
 """A raw value and where it came from, in words."""
@@ -31,7 +43,7 @@ def load(
     warnings: list[str] = []
     given: dict[str, Given] = {key: (value, "default of the role") for key, value in (role_defaults or {}).items()}
     from_environment = dict(_environment(environment, warnings))
-    file = flags.get("config.file") or from_environment.get("config.file", ("", ""))[0]
+    file = flags["config.file"] if "config.file" in flags else from_environment.get("config.file", ("", ""))[0]
     if file:
         given.update(_file(file, warnings))
     given.update(from_environment)
@@ -71,7 +83,7 @@ def _file(path: str, warnings: list[str]) -> dict[str, Given]:
     if len(text) > MAX_FILE_BYTES:
         raise SettingsError(f"file {path} is larger than {MAX_FILE_BYTES} bytes")
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, _loader())  # noqa: S506 a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = " ".join(str(error).split())
         raise SettingsError(f"file {path} is not YAML: {where}") from error
@@ -80,39 +92,74 @@ def _file(path: str, warnings: list[str]) -> dict[str, Given]:
     if not isinstance(document, dict):
         raise SettingsError(f"file {path}: expected settings as NAME: VALUE, got a {type(document).__name__}")
     found: dict[str, Given] = {}
-    for key, value in _flat(document, "", f"file {path}"):
+    for count, (key, value) in enumerate(_flat(document, "", f"file {path}", 0)):
+        if count >= MAX_NAMES:
+            raise SettingsError(f"file {path} has more than {MAX_NAMES} names")
+        if value is None and _is_known(key):
+            continue  # a name without a value says nothing
+        if key in found:
+            raise SettingsError(f"file {path}: {key} is given twice, expected once")
         if key in BY_KEY:
             found[key] = (value, f"file {path}")
         else:
-            warnings.append(f"file {path}: {key} is not a setting{nearest(key, BY_KEY)}")
+            warnings.append(f"file {path}: {key[:MAX_SHOWN]} is not a setting{nearest(key[:MAX_SHOWN], BY_KEY)}")
     return found
 
 
-def _flat(document: Mapping[Any, Any], prefix: str, origin: str) -> Iterator[tuple[str, Any]]:
+def _loader() -> type[yaml.SafeLoader]:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Takes no name twice: of two values, one would be in force unseen."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            seen: set[str] = set()
+            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    return Loader
+
+
+def _is_known(key: str) -> bool:
+    return key in BY_KEY or any(known.startswith(f"{key}.") for known in BY_KEY)
+
+
+def _flat(document: Mapping[Any, Any], prefix: str, origin: str, depth: int) -> Iterator[tuple[str, Any]]:
     """YAML mapping -> dotted keys. `_` and `-` are the same; `collector: {cpu: true}` is `collector.cpu.enabled`."""
+    if depth >= MAX_DEPTH:
+        raise SettingsError(f"{origin}: {prefix[:MAX_SHOWN]} is nested deeper than any setting")
     for name, value in document.items():
         if not isinstance(name, str):
             raise SettingsError(f"{origin}: expected names of settings, got {name!r}")
         key = prefix + name.replace("_", "-")
-        if f"{key}.enabled" in BY_KEY and not isinstance(value, dict):
+        if f"{key}.enabled" in BY_KEY and value is not None and not isinstance(value, dict):
             key += ".enabled"
         setting = BY_KEY.get(key)
         if isinstance(value, dict) and not (setting and setting.kind == "labels"):
-            yield from _flat(value, key + ".", origin)
+            yield from _flat(value, f"{key}.", origin, depth + 1)
         else:
             yield key, value
 
 
 def _value(setting: Setting, raw: Any, origin: str) -> Any:
     try:
+        if isinstance(raw, (dict, list, tuple, set)) and setting.kind not in _OF_SEVERAL:
+            raise ValueError("one value")
         return _READ[setting.kind](setting, raw)
     except ValueError as error:
         raise SettingsError(f"{origin}: {setting.key} is {_shown(raw)}, expected {error}") from None
 
 
 def _shown(raw: Any) -> str:
-    shown = repr(raw)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
+    # In a file of ten lines one list can hold another, and that one the next, beyond all memory.
+    try:
+        shown = _REPR.repr(raw)
+        return shown if len(shown) <= MAX_SHOWN else shown[: MAX_SHOWN - 3] + "..."
+    except ValueError:  # a number of more digits than Python writes
+        return "a number beyond all bounds"
 
 
 def _bool(setting: Setting, raw: Any) -> bool:
@@ -141,7 +188,7 @@ def _number(setting: Setting, raw: Any) -> float:
         raise ValueError(expected)
     try:
         value = float(raw)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(expected) from None
     return _bounded(setting, value, expected)
 
@@ -149,7 +196,7 @@ def _number(setting: Setting, raw: Any) -> float:
 def _duration(setting: Setting, raw: Any) -> float:
     expected = f"a duration such as 500ms, 10s or 1m30s{_bounds(setting)}"
     if isinstance(raw, (int, float)) and not isinstance(raw, bool):
-        return _bounded(setting, float(raw), expected)
+        return float(_bounded(setting, raw, expected))
     text = str(raw).strip()
     parts = _DURATION.findall(text)
     if not parts or "".join(amount + unit for amount, unit in parts) != text:
@@ -225,7 +272,9 @@ def _labels(setting: Setting, raw: Any) -> dict[str, str]:
         raw = dict(pair.split("=", 1) for pair in raw)
     if not isinstance(raw, dict) or len(raw) > MAX_LABELS:
         raise ValueError(f"{expected}, at most {MAX_LABELS}")
-    labels = {str(name).strip(): value if isinstance(value, str) else _plain(value) for name, value in raw.items()}
+    if not all(isinstance(name, str) for name in raw):
+        raise ValueError(f"{expected}; a name such as on or 1 needs quotes")
+    labels = {name.strip(): value if isinstance(value, str) else _plain(value) for name, value in raw.items()}
     for name in labels:
         if not _LABEL_NAME.fullmatch(name) or name.startswith("__"):
             raise ValueError(f"{expected}; {name!r} is not a label name")
@@ -250,6 +299,8 @@ def _listeners(setting: Setting, raw: Any) -> tuple[dict[str, Any], ...]:
                 raise ValueError(f"listeners with {', '.join(sorted(known))} only; {name!r} is not known")
         if not isinstance(listener.get("address"), str):
             raise ValueError("an address, HOST:PORT, in each listener")
+        if not isinstance(listener.get("role", ""), str):
+            raise ValueError("listeners whose role is a word")
         if "collectors" in listener:
             listener["collectors"] = _list(setting, listener["collectors"])
         listener["constant-labels"] = _labels(setting, listener.get("constant-labels", {}))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import resource
 import select
 import time
 from typing import Final
@@ -43,6 +44,11 @@ def text(raw: bytes) -> str:
         return raw.decode()
     except UnicodeDecodeError:
         return _BAD_RUN.sub("\ufffd", raw.decode("utf-8", "surrogateescape"))
+
+
+def most_kept(limit: int) -> int:
+    """How many descriptors to keep where a process may have `limit`: half at most, the rest is for connections."""
+    return MAX_KEPT_DESCRIPTORS if limit == resource.RLIM_INFINITY else min(MAX_KEPT_DESCRIPTORS, limit // 2)
 
 
 class _Descriptor:
@@ -98,6 +104,7 @@ class Host:
         self._kept: dict[str, _Descriptor] = {}
         self._lists: dict[str, tuple[float, list[str]]] = {}
         self._pseudo: dict[int, str] | None = None
+        self._most_kept = most_kept(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
     def proc(self, path: str) -> str:
         return f"{self.procfs}/{path}"
@@ -134,7 +141,7 @@ class Host:
             if error.errno in _GONE:
                 raise Absent(path) from error
             raise
-        if descriptor.filesystem is not None and len(self._kept) < MAX_KEPT_DESCRIPTORS:
+        if descriptor.filesystem is not None and len(self._kept) < self._most_kept:
             self._kept[path] = descriptor
         return data
 
@@ -188,6 +195,8 @@ class Host:
         return len(self._kept)
 
     def close(self) -> None:
+        """Closes what is kept open. What is read from now on is opened and closed again."""
+        self._most_kept = 0
         self._kept.clear()
 
     def _open(self, path: str) -> _Descriptor:

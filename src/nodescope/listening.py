@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from nodescope import systemd
 from nodescope.roles import BY_NAME, Role
 from nodescope.settings import Settings, SettingsError
+from nodescope.web.access import Access
 from nodescope.web.address import AddressError, BindError, bind, parse
-from nodescope.web.server import Limits
-from nodescope.web.web_config import WebConfig, load
+from nodescope.web.server import Limits, Listener
+from nodescope.web.web_config import WebConfig, WebConfigError, load
 
 AGAIN_AFTER_S: Final = 0.25
 """As long as the runner leaves a slow collector its worker, which is then the thread that has the request."""
@@ -65,13 +68,24 @@ def sockets(wanted: list[Plan], settings: Settings) -> list[tuple[Plan, socket.s
     """A listening socket for each listener: bound here, or passed by systemd. Raises `CannotStart`."""
     if not settings["web.systemd-socket"]:
         return list(zip(wanted, bound([plan.address for plan in wanted]), strict=True))
-    passed = systemd.passed_sockets(os.environ)
+    try:
+        passed = systemd.passed_sockets(os.environ)
+    except OSError as error:
+        raise CannotStart(f"a descriptor that systemd passed is no socket that can be served on: {error}") from error
     if not passed:
         raise CannotStart(
             "web.systemd-socket is on, but systemd passed no socket: start nodescope from its .socket unit"
         )
-    # One plan serves every passed socket; further plans have an address of their own in vain.
-    return [(wanted[min(index, len(wanted) - 1)], sock) for index, sock in enumerate(passed)]
+    return list(zip(over_passed(wanted, len(passed)), passed, strict=True))
+
+
+def over_passed(wanted: list[Plan], passed: int) -> list[Plan]:
+    """A plan for each socket that systemd passed, named by its place.
+
+    The last plan serves every further socket; further plans have an address of their own in vain.
+    """
+    served = [wanted[min(index, len(wanted) - 1)] for index in range(passed)]
+    return [plan._replace(address=f"socket {index} of systemd") for index, plan in enumerate(served)]
 
 
 def bound(addresses: list[str]) -> list[socket.socket]:
@@ -92,6 +106,15 @@ def address_problem(address: str) -> str:
     try:
         bind(parse(address)).close()
     except (AddressError, BindError) as error:
+        return str(error)
+    return ""
+
+
+def web_config_problem(settings: Settings) -> str:
+    """Why the web config file that the settings name, or a file that it names, cannot be used, or nothing."""
+    try:
+        Access(web_config(settings))
+    except WebConfigError as error:
         return str(error)
     return ""
 
@@ -119,3 +142,26 @@ def web_config(settings: Settings) -> WebConfig | None:
     """The web config file that the settings name, None where they name none. Raises `WebConfigError`."""
     path = settings["web.config.file"]
     return load(path) if path else None
+
+
+def added(before: Sequence[Plan], wanted: Sequence[Plan]) -> list[str]:
+    """The addresses in `wanted`, in order, for which there is no listener yet; one can be wanted several times."""
+    spare = [plan.address for plan in before]
+    found = []
+    for plan in wanted:
+        if plan.address in spare:
+            spare.remove(plan.address)
+        else:
+            found.append(plan.address)
+    return found
+
+
+def stop(listeners: Sequence[Listener]) -> None:
+    """Stops all at once: each may wait a moment for what it is answering."""
+    others = [threading.Thread(target=listener.stop, name="stop", daemon=True) for listener in listeners[1:]]
+    for thread in others:
+        thread.start()
+    for listener in listeners[:1]:
+        listener.stop()
+    for thread in others:
+        thread.join()

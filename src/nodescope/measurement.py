@@ -10,7 +10,7 @@ from typing import Final
 
 from nodescope import collectors, self_metrics
 from nodescope.collector import Collector
-from nodescope.host import Host
+from nodescope.host import Absent, Host
 from nodescope.metric import Family, single
 from nodescope.roles import Role
 from nodescope.runner import Outcome, Runner
@@ -18,7 +18,7 @@ from nodescope.sampling import SamplerLoop, SnapshotCollector
 from nodescope.scraping import Scrape
 from nodescope.settings import Settings
 
-PROCESS_STAT_BYTES: Final = 4096
+PROCESS_STAT: Final = "/proc/self/stat"
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Measurement:
             if isinstance(collector, SnapshotCollector)
         }
         self.runner = Runner(self.collectors, settings["collector.timeout"], on_change or log_change)
-        self._process: int | None = None
+        self._own_host = Host()
         self._start_seconds = 0.0
 
     def start(self) -> None:
@@ -69,16 +69,18 @@ class Measurement:
 
     def stop(self) -> None:
         """Ends samplers and workers that can be ended, and closes what is kept open."""
-        for loop in self.loops.values():
-            loop.stop()
         self.runner.stop()
-        self.host.close()
+        self.retire()
         # What a collector keeps open closes with its last reference: one that hangs keeps its own until it returns.
         self.collectors.clear()
         self.runner.collectors.clear()
-        if self._process is not None:
-            os.close(self._process)
-            self._process = None
+
+    def retire(self) -> None:
+        """Ends the samplers and closes what the host keeps open; scrapes that are under way come to their end."""
+        for loop in self.loops.values():
+            loop.stop()
+        self.host.close()
+        self._own_host.close()
 
     def scrape(
         self,
@@ -125,14 +127,17 @@ class Measurement:
         ]
 
     def _own_process(self) -> list[Family]:
-        first = self._process is None
-        if self._process is None:
-            self._process = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
-        stat = self_metrics.parse_process_stat(os.pread(self._process, PROCESS_STAT_BYTES, 0))
-        if first:
+        """Empty where this process' own /proc is not mounted, or has no descriptor left to be read with."""
+        try:
+            stat = self_metrics.parse_process_stat(self._own_host.read(PROCESS_STAT, at_once=True))
+            descriptors = _open_descriptors()
+        except (Absent, OSError) as error:
+            log.debug("%s cannot be read: %s", PROCESS_STAT, error)
+            return []
+        if not self._start_seconds:
             boot_time = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
             self._start_seconds = round(self_metrics.start_time_seconds(stat.start_ticks, boot_time), 2)
-        return self_metrics.process(stat, self._start_seconds, _open_descriptors())
+        return self_metrics.process(stat, self._start_seconds, descriptors)
 
 
 def _open_descriptors() -> int:

@@ -24,6 +24,7 @@ from nodescope.metric import Family
 
 HANDOVER_S: Final = 0.25
 MAX_OPEN_PASSES: Final = 64
+MAX_REASON_CHARACTERS: Final = 1000
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +48,14 @@ class TooManyPasses(Exception):
 
 
 class _Run:
-    """One collector being run by one worker."""
+    """One collector being run by one worker, for the pass that began it and those that came meanwhile."""
 
-    __slots__ = ("name", "started_at", "worker")
+    __slots__ = ("name", "passes", "started_at", "worker")
 
-    def __init__(self, name: str, worker: object) -> None:
+    def __init__(self, name: str, worker: object, current: _Pass) -> None:
         self.name = name
         self.worker = worker
+        self.passes = [current]
         self.started_at = time.monotonic()
 
 
@@ -101,17 +103,11 @@ class Runner:
         deadline = time.monotonic() + timeout_s
         with self._lock:
             current = self._join(names)
-            while not current.done and not self._stopped:
-                now = time.monotonic()
-                if now >= deadline:
-                    break
-                wake_at = self._oversee(current, now)
-                if self._worker is None and current.todo:
-                    self._begin(current, here)
-                elif not current.done:
-                    self._finished.wait(min(deadline, wake_at) - now)
-            if self._open.get(names) is current:
-                del self._open[names]
+            try:
+                self._see_through(current, deadline, here)
+            finally:
+                if self._open.get(names) is current:
+                    del self._open[names]
             return [current.outcomes.get(name) or self._unfinished(name, timeout_s) for name in names]
 
     def stop(self) -> None:
@@ -129,13 +125,27 @@ class Runner:
             current = self._open[names] = _Pass(names)
         return current
 
+    def _see_through(self, current: _Pass, deadline: float, here: bool) -> None:
+        """Returns when the pass is done, at the deadline or after `stop`. The lock is held, but for the waits."""
+        while not current.done and not self._stopped:
+            now = time.monotonic()
+            if now >= deadline:
+                return
+            wake_at = self._oversee(current, now)
+            if self._worker is None and current.todo:
+                self._begin(current, here)
+            elif not current.done:
+                self._finished.wait(min(deadline, wake_at) - now)
+
     def _begin(self, current: _Pass, here: bool) -> None:
         """Makes this thread, or a new one, the worker. Called, and returns, with the lock held."""
-        self._worker = worker = object()
+        worker = object()
+        if not here:
+            # Where no thread can be started, that raises, and there is no worker.
+            threading.Thread(target=self._work_apart, args=(current, worker), name="scrape", daemon=True).start()
+        self._worker = worker
         if here:
             self._work(current, worker)
-        else:
-            threading.Thread(target=self._work_apart, args=(current, worker), name="scrape", daemon=True).start()
 
     def _work_apart(self, current: _Pass, worker: object) -> None:
         with self._lock:
@@ -143,20 +153,27 @@ class Runner:
 
     def _work(self, current: _Pass, worker: object) -> None:
         """Runs what is left of a pass, until it is done or the worker is abandoned. The lock is held between runs."""
-        while self._worker is worker:
-            name = self._next(current)
-            if name is None:
+        try:
+            while self._worker is worker:
+                name = self._next(current)
+                if name is None:
+                    break
+                self._run(name, worker, current)
+        finally:
+            if self._worker is worker:
                 self._worker = None
-                break
-            run = self._runs[name] = _Run(name, worker)
-            self._lock.release()
-            try:
-                outcome = self._collect(name, run.started_at)
-            finally:
-                self._lock.acquire()
-                del self._runs[name]
-            self._finish(current, outcome)
-        self._finished.notify_all()
+            self._finished.notify_all()
+
+    def _run(self, name: str, worker: object, current: _Pass) -> None:
+        run = self._runs[name] = _Run(name, worker, current)
+        self._lock.release()
+        outcome = Outcome(name, "failed", (), 0.0, "what ran it was ended")
+        try:
+            outcome = self._collect(name, run.started_at)
+        finally:
+            self._lock.acquire()
+            del self._runs[name]
+            self._finish(outcome, *run.passes)
 
     def _oversee(self, current: _Pass, now: float) -> float:
         """Hands over from slow runs, gives up on those past their deadline; returns when to look again."""
@@ -172,40 +189,48 @@ class Runner:
                 if age < self.timeout_s:
                     wake_at = min(wake_at, run.started_at + self.timeout_s)
                 else:
-                    self._finish(current, self._hung(run, now))
+                    self._finish(self._hung(run, now), current)
         return wake_at
 
     def _next(self, current: _Pass) -> str | None:
-        """The next collector of a pass that is free to run; those still in an earlier hung run have failed."""
+        """The next collector of a pass that is free to run.
+
+        One that another pass is running gives this pass its outcome too; one still in an earlier hung run has failed.
+        """
         now = time.monotonic()
         while current.todo:
             name = current.todo.popleft()
             run = self._runs.get(name)
             if run is None:
                 return name
-            self._finish(current, self._hung(run, now))
+            if now - run.started_at < self.timeout_s:
+                run.passes.append(current)
+            else:
+                self._finish(self._hung(run, now), current)
         return None
 
-    def _finish(self, current: _Pass, outcome: Outcome) -> None:
+    def _finish(self, outcome: Outcome, *passes: _Pass) -> None:
         name = outcome.collector
         before = self.last.get(name)
         self.last[name] = (time.time(), outcome)
+        for current in passes:
+            current.outcomes.setdefault(name, outcome)
+            if current.done:
+                if self._open.get(current.names) is current:
+                    del self._open[current.names]
+                self._finished.notify_all()
         if before is None or before[1].state != outcome.state:
             self._on_change(outcome, before[1].state if before else None)
-        current.outcomes.setdefault(name, outcome)
-        if current.done:
-            if self._open.get(current.names) is current:
-                del self._open[current.names]
-            self._finished.notify_all()
 
     def _collect(self, name: str, started_at: float) -> Outcome:
         try:
             families = tuple(self.collectors[name].collect())
         except Absent as absent:
-            return Outcome(name, "absent", (), time.monotonic() - started_at, f"{absent} is not there")
+            return Outcome(name, "absent", (), time.monotonic() - started_at, _shown(f"{absent} is not there"))
         except Exception as error:
             log.debug("collector %s failed", name, exc_info=True)
-            return Outcome(name, "failed", (), time.monotonic() - started_at, f"{type(error).__name__}: {error}")
+            reason = _shown(f"{type(error).__name__}: {error}")
+            return Outcome(name, "failed", (), time.monotonic() - started_at, reason)
         return Outcome(name, "ok", families, time.monotonic() - started_at)
 
     def _hung(self, run: _Run, now: float) -> Outcome:
@@ -214,3 +239,8 @@ class Runner:
 
     def _unfinished(self, name: str, timeout_s: float) -> Outcome:
         return Outcome(name, "hung", (), timeout_s, f"not finished within the scrape's {timeout_s:g} s")
+
+
+def _shown(reason: str) -> str:
+    """`reason` short, and without the bytes of a path that are no text: it goes into JSON and logs."""
+    return reason[:MAX_REASON_CHARACTERS].encode("utf-8", "replace").decode()

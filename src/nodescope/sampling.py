@@ -43,8 +43,14 @@ class SamplerLoop:
         with self._state:
             if self._thread is None and not self._stopped:
                 self._wanted = True
-                self._thread = threading.Thread(target=self._run, name=f"sampler-{self.sampler.name}", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name=f"sampler-{self.sampler.name}", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    # Whoever asks for a snapshot tries again.
+                    log.warning("sampler %s has no thread to run in: %s", self.sampler.name, error)
+                else:
+                    self._thread = thread
 
     def stop(self) -> None:
         with self._state:

@@ -188,7 +188,7 @@ TABLE: Final[tuple[Setting, ...]] = (
         "listeners",
         "listeners",
         (),
-        "YAML only: a list of listeners, each with address, role, profile, collectors and constant_labels of its own.",
+        "YAML only: a list of listeners, each with address, role, collectors and constant_labels of its own.",
     ),
     _enabled("cpu", "CPU seconds, topology, throttling"),
     Setting("collector.cpu.guest", "bool", True, "Add node_cpu_guest_seconds_total."),

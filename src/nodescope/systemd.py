@@ -42,13 +42,13 @@ class Notifier:
             return
         # A leading @ names a socket in the abstract namespace.
         address = "\0" + self.address[1:] if self.address.startswith("@") else self.address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-            sock.settimeout(SEND_TIMEOUT_S)
-            try:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+                sock.settimeout(SEND_TIMEOUT_S)
                 sock.sendto(message.encode(), address)
-            except OSError:
-                # The manager went away: nobody is left to be told.
-                return
+        except OSError:
+            # The manager went away, or no descriptor is left: nobody can be told.
+            return
 
 
 def watchdog_interval_s(environment: Mapping[str, str]) -> float | None:

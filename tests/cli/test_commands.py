@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -91,6 +92,22 @@ def test_doctor_says_what_cannot_work_and_what_to_do(run: Run, tmp_path: Path) -
         assert words in done.stdout
 
 
+def test_doctor_misses_a_root_that_is_not_mounted(run: Run, tmp_path: Path) -> None:
+    """Without procfs nothing works, and doctor says so rather than that all is well."""
+    done = run("doctor", f"--path.procfs={tmp_path}", "--web.listen-address=127.0.0.1:0")
+    assert done.returncode == 1
+    assert f"{tmp_path} has no stat" in done.stdout
+
+
+def test_doctor_looks_at_the_listeners_that_will_be(run: Run, tmp_path: Path, free_port: int) -> None:
+    """Addresses of the YAML list are tried, and the default one is not, for nothing will listen there."""
+    file = tmp_path / "n.yaml"
+    file.write_text(f"listeners: [{{address: '127.0.0.1:{free_port}'}}]\n")
+    done = run("doctor", f"--config.file={file}")
+    assert f"127.0.0.1:{free_port} is free" in done.stdout
+    assert "127.0.0.1:9100" not in done.stdout
+
+
 def test_doctor_names_a_busy_port(run: Run) -> None:
     """An address that is taken is a problem."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -120,6 +137,8 @@ def test_config_show_has_every_value_and_its_origin(run: Run, tmp_path: Path) ->
         ("web: {max-request: 7}\n", 1, "did you mean web.max-requests?"),
         ("web: {max-requests: x}\n", 2, "expected a whole number"),
         ("web: {config: {file: /none.yml}}\n", 2, "/none.yml"),
+        ("listeners: [{address: '127.0.0.1:0', role: nod}]\n", 2, "role 'nod'"),
+        ("collector: {netdev: {device-include: a, device-exclude: b}}\n", 2, "device-exclude"),
     ],
 )
 def test_config_check(run: Run, tmp_path: Path, text: str, code: int, words: str) -> None:
@@ -129,6 +148,37 @@ def test_config_check(run: Run, tmp_path: Path, text: str, code: int, words: str
     done = run("config", "check", f"--config.file={file}")
     assert done.returncode == code
     assert words in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", ["metrics", "doctor --web.listen-address=127.0.0.1:0", "config show"])
+@pytest.mark.parametrize(("output", "code"), [("1>&-", 0), ("2>&-", 0), ("1>/dev/full", 1)])
+def test_outputs_that_take_nothing_are_no_traceback(command: str, output: str, code: int) -> None:
+    """A closed output is written to in vain; a full one is one sentence."""
+    shell = f"{shlex.quote(sys.executable)} -m nodescope {command} {output}"
+    done = subprocess.run(
+        ["bash", "-c", shell], capture_output=True, text=True, timeout=60, env=own_environment(), check=False
+    )
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+    assert ("standard output cannot be written: No space left" in done.stderr) == bool(code)
+
+
+@pytest.mark.parametrize("command", ["config check", "doctor"])
+def test_a_certificate_that_is_missing_is_found_before_the_start(run: Run, tmp_path: Path, command: str) -> None:
+    """The files that the web config file names are looked at too."""
+    file = tmp_path / "web.yml"
+    file.write_text("tls_server_config:\n  cert_file: none.pem\n  key_file: none.key\n")
+    done = run(*command.split(), f"--web.config.file={file}")
+    assert done.returncode != 0
+    assert "none.pem" in done.stdout + done.stderr
+
+
+def test_a_path_that_is_no_text_is_shown_and_measured(run: Run) -> None:
+    """A path with bytes that are not UTF-8 is shown with a question mark."""
+    done = run("config", "show", "--path.procfs=/none\udcff")
+    assert done.returncode == 0
+    assert 'path.procfs: "/none?"' in done.stdout
 
 
 def test_a_reader_that_goes_away_is_no_traceback(run: Run) -> None:

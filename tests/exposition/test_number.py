@@ -34,6 +34,8 @@ from nodescope.exposition.number import number
         (1e21, "1e+21"),
         (1e300, "1e+300"),
         (math.inf, "+Inf"),
+        pytest.param(10**400, "+Inf", id="huge"),
+        pytest.param(-(10**400), "-Inf", id="-huge"),
         (-math.inf, "-Inf"),
         (math.nan, "NaN"),
         (1795215239, "1.795215239e+09"),

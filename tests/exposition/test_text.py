@@ -59,6 +59,19 @@ def test_a_series_given_twice_is_written_once_and_told() -> None:
     assert encoder.duplicates == ['disk_bytes_total{device="sda"}'] * 2
 
 
+def test_a_series_that_two_families_have_is_written_once() -> None:
+    """Two collectors may give one name with other help or another order of labels: each series is there once."""
+    encoder = TextEncoder()
+    one = Family(Metric("m", "gauge", "One.", ("a", "b")), [(("1", "2"), 3), (("5", "6"), 7)])
+    other = Family(Metric("m", "gauge", "Other.", ("b", "a")), [(("2", "1"), 4), (("8", "9"), 10)])
+    for _ in range(2):
+        assert encoder.encode([one, other]) == (
+            '# HELP m One.\n# TYPE m gauge\nm{a="1",b="2"} 3\nm{a="5",b="6"} 7\nm{a="9",b="8"} 10\n'
+        )
+        assert encoder.duplicates == ['m{a="1",b="2"}']
+        assert encoder.series == 3
+
+
 def test_a_vanished_row_vanishes_and_its_line_is_forgotten() -> None:
     """A device that is gone has no series, and nothing of it is kept."""
     encoder = TextEncoder()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -12,6 +14,8 @@ from nodescope.settings import SettingsError
 
 EXIT_FAILURE: Final = 1
 EXIT_USAGE: Final = 2
+
+_UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC})
 
 
 class Command(NamedTuple):
@@ -31,6 +35,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
 
 def run(arguments: list[str]) -> int:
     """Runs a command. 0: done; 1: it failed; 2: it was asked for wrongly, with one sentence that says how."""
+    _open_standard_streams()
     word = arguments[0] if arguments else "--help"
     if word in ("-h", "--help", "help"):
         print(usage())
@@ -45,15 +50,30 @@ def run(arguments: list[str]) -> int:
             except SettingsError as error:
                 print(f"nodescope: {error}", file=sys.stderr)
                 return EXIT_USAGE
-            except BrokenPipeError:
-                # The reader of our output went away; there is nobody to tell.
-                sys.stderr.close()
+            except OSError as error:
+                if error.errno not in _UNWRITABLE:
+                    raise
+                # What is left in the buffer goes nowhere, and does not fail again at the exit.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                if error.errno != errno.EPIPE:
+                    print(f"nodescope: standard output cannot be written: {error.strerror}", file=sys.stderr)
                 return EXIT_FAILURE
             return code
     close = get_close_matches(word, [command.name for command in COMMANDS], 1)
     hint = f", did you mean {close[0]}?" if close else "; see nodescope --help"
     print(f"nodescope: {word!r} is not a command{hint}", file=sys.stderr)
     return EXIT_USAGE
+
+
+def _open_standard_streams() -> None:
+    """Gives 0, 1 and 2 to /dev/null where they are closed: a socket there would be written to by mistake."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 for as long as the process
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115 for as long as the process
 
 
 def usage() -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import resource
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from nodescope import configuration, logs
@@ -20,7 +23,12 @@ from nodescope.settings import Settings
 from nodescope.systemd import Notifier
 
 IDLE_WAIT_S: Final = 3600.0
-_SIGNALS: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+END_LIMIT_S: Final = 1.7
+START_LOOK_S: Final = 0.05
+WANTED_DESCRIPTORS: Final = 16_384
+MAX_RELOADS: Final = 2
+_ENDS: Final = {signal.SIGTERM, signal.SIGINT}
+_SIGNALS: Final = {*_ENDS, signal.SIGHUP}
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +48,13 @@ def serve(role: Role, prog: str, arguments: Sequence[str]) -> int:
     logs.configure(settings["log.level"], settings["log.format"])
     for warning in (*warnings, *settings.warnings):
         log.warning("%s", warning)
+    _allow_descriptors()
     # Blocked before any thread starts, so that this thread alone takes them.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     agent = Agent(settings, role, load)
     try:
-        agent.start()
+        with _endable():
+            agent.start()
     except CannotStart as error:
         print(f"nodescope: {error}", file=sys.stderr)
         return EXIT_FAILURE
@@ -57,24 +67,77 @@ def serve(role: Role, prog: str, arguments: Sequence[str]) -> int:
     return 0
 
 
+def _allow_descriptors() -> None:
+    """Raises the limit on open files as far as this process may: 1024, the usual one, is for select(2) alone."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, WANTED_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+@contextlib.contextmanager
+def _endable() -> Iterator[None]:
+    """Ends the process on SIGTERM or SIGINT while this thread may be held up by a file or a name server."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            taken = signal.sigtimedwait(_ENDS, START_LOOK_S)
+            if taken is not None and done.is_set():
+                os.kill(os.getpid(), taken.si_signo)  # for the main thread, which waits for it by now
+            elif taken is not None:
+                os._exit(0)  # not even the log may be waited for
+
+    threading.Thread(target=watch, name="start", daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
 def _wait(agent: Agent, notifier: Notifier) -> None:
+    """Returns when the process shall end, which it does in any case `END_LIMIT_S` later."""
+    reloads: list[threading.Thread] = []
     while True:
         taken = signal.sigtimedwait(_SIGNALS, notifier.watchdog_interval_s or IDLE_WAIT_S)
         if taken is None:
             if agent.alive:
                 notifier.watchdog()
         elif taken.si_signo == signal.SIGHUP:
-            notifier.reloading(time.monotonic_ns() // 1000)
-            agent.reload()
-            notifier.ready()
+            reloads = [thread for thread in reloads if thread.is_alive()]
+            # A file that hangs must hold up neither the next signal nor the watchdog. One that waits sees the newest.
+            if len(reloads) < MAX_RELOADS:
+                reloads += _begin_reload(agent, notifier)
         else:
+            # What is to be stopped may hang, and so may whoever reads the log.
+            limit = threading.Timer(END_LIMIT_S, os._exit, (0,))
+            limit.daemon = True
+            limit.start()
             log.info("stopping", extra={"fields": {"signal": signal.Signals(taken.si_signo).name}})
             return
+
+
+def _begin_reload(agent: Agent, notifier: Notifier) -> list[threading.Thread]:
+    thread = threading.Thread(target=_reload, args=(agent, notifier), name="reload", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        log.error("reload failed, the settings in force stay: %s", error)
+        return []
+    return [thread]
+
+
+def _reload(agent: Agent, notifier: Notifier) -> None:
+    notifier.reloading(time.monotonic_ns() // 1000)
+    agent.reload()
+    notifier.ready()
 
 
 def _leave(exit_now: Callable[[int], None] = os._exit) -> None:
     """Ends the process at once: a thread that is stuck in a read must not hold up the exit."""
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # Either may be closed, or its reader gone.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
     exit_now(0)

@@ -11,6 +11,9 @@ from typing import Any
 from nodescope import configuration
 from nodescope.cli import EXIT_USAGE
 from nodescope.cli.flags import parse, parser
+from nodescope.listening import plans, web_config_problem
+from nodescope.measurement import Measurement
+from nodescope.roles import BY_NAME
 from nodescope.settings import Settings
 
 
@@ -32,25 +35,14 @@ def main(arguments: Sequence[str]) -> int:
     if namespace.action == "show":
         print("\n".join(shown(settings)))
         return 0
-    problem = file_problem(settings)
+    wanted = plans(settings, BY_NAME["agent"])
+    Measurement(settings, {plan.address: plan.collectors for plan in wanted})
+    problem = web_config_problem(settings)
     if problem:
         print(f"nodescope: {problem}", file=sys.stderr)
         return EXIT_USAGE
     print("settings are right" if not problems else "settings can be used, with the warnings above")
     return 1 if problems else 0
-
-
-def file_problem(settings: Settings) -> str:
-    """What is wrong with the files that settings name, or nothing."""
-    if not settings["web.config.file"]:
-        return ""
-    from nodescope.web.web_config import WebConfigError, load
-
-    try:
-        load(settings["web.config.file"])
-    except WebConfigError as error:
-        return str(error)
-    return ""
 
 
 def shown(settings: Settings) -> list[str]:
@@ -65,4 +57,6 @@ def _yaml(value: Any) -> str:
         value = value.pattern
     if isinstance(value, tuple):
         value = list(value)
+    if isinstance(value, str):
+        value = value.encode("utf-8", "replace").decode()
     return msgspec.json.encode("" if value is None else value).decode()

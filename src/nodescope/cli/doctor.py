@@ -11,9 +11,8 @@ from typing import Final, NamedTuple
 
 from nodescope import __version__, configuration, logs
 from nodescope.cli import EXIT_FAILURE
-from nodescope.cli.config import file_problem
 from nodescope.cli.flags import parse, parser
-from nodescope.listening import address_problem
+from nodescope.listening import address_problem, plans, web_config_problem
 from nodescope.measurement import Measurement
 from nodescope.roles import BY_NAME, Role
 from nodescope.runner import Outcome
@@ -45,6 +44,10 @@ _ERROR_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
 )
 
 
+_PROOFS: Final = (("path.procfs", "stat"), ("path.sysfs", "devices"), ("path.rootfs", "etc"))
+"""Setting of a root, and what is there on every Linux."""
+
+
 def main(arguments: Sequence[str]) -> int:
     made = parser(
         "nodescope doctor",
@@ -72,7 +75,7 @@ def examine(settings: Settings, role: Role) -> list[Finding]:
         outcomes = measurement.runner.scrape(measurement.names[role.name], settings["scrape.timeout"])
     finally:
         measurement.stop()
-    return [*(_collector(outcome, settings) for outcome in outcomes), *_surroundings(settings)]
+    return [*(_collector(outcome, settings) for outcome in outcomes), *_surroundings(settings, role)]
 
 
 def _collector(outcome: Outcome, settings: Settings) -> Finding:
@@ -90,11 +93,12 @@ def _action(table: Sequence[tuple[str, str]], text: str) -> str:
     return next(action for start, action in table if text.startswith(start))
 
 
-def _surroundings(settings: Settings) -> Iterator[Finding]:
-    for address in settings["web.listen-address"]:
+def _surroundings(settings: Settings, role: Role) -> Iterator[Finding]:
+    yield from _roots(settings)
+    for address in [] if settings["web.systemd-socket"] else [plan.address for plan in plans(settings, role)]:
         problem = address_problem(address)
         yield Finding("problem", "web", problem) if problem else Finding("ok", "web", f"{address} is free to listen on")
-    problem = file_problem(settings)
+    problem = web_config_problem(settings)
     if problem:
         yield Finding("problem", "web", problem, "correct the web config file")
     limit = os.sysconf("SC_OPEN_MAX")
@@ -106,6 +110,16 @@ def _surroundings(settings: Settings) -> Iterator[Finding]:
             f"raise the limit to {LEAST_DESCRIPTORS} or more (ulimit -n, LimitNOFILE=)",
         )
     yield _first_process(settings)
+
+
+def _roots(settings: Settings) -> Iterator[Finding]:
+    """Without procfs hardly anything can be measured; a root that was given by name must be one."""
+    for key, proof in _PROOFS:
+        folder = settings[key].rstrip("/") or "/"
+        if (key == "path.procfs" or settings.is_set(key)) and not os.path.exists(f"{folder}/{proof}"):
+            yield Finding(
+                "problem", key, f"{folder} has no {proof}: nothing is mounted there", f"mount it, or correct --{key}"
+            )
 
 
 def _first_process(settings: Settings) -> Finding:

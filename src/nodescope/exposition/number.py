@@ -20,7 +20,10 @@ def number(value: float) -> str:
             return str(value)
         if -_EXACT <= value <= _EXACT:
             return _scientific(str(value))
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            return "+Inf" if value > 0 else "-Inf"
     if -_EXPONENT_FROM < value < _EXPONENT_FROM:
         spelled = repr(float(value))
         if spelled[-2:] == ".0":

@@ -77,6 +77,7 @@ class TextEncoder:
         self._order: list[tuple[int, _Lines]] = []
         self._scrape = 0
         self._headed_last = (0, "")
+        self._namesakes: tuple[int, str, set[str]] = (0, "", set())
 
     def encode(self, families: Iterable[Family]) -> str:
         self._scrape += 1
@@ -150,6 +151,8 @@ class TextEncoder:
         if len(lines) > len(texts):
             for labels in [labels for labels, line in lines.items() if line.scrape != scrape]:
                 del lines[labels]
+        if not kept.alone:
+            texts = self._new_among_namesakes(texts, kept.metric.name)
         room = self.max_series - self.series
         self.truncated += max(0, len(texts) - room)
         written = texts[:room]
@@ -162,6 +165,21 @@ class TextEncoder:
         if whole and len(rows) == 1:
             kept.only, kept.before = rows[0][0], kept.header + lines[rows[0][0]].prefix
         return text
+
+    def _new_among_namesakes(self, texts: list[str], name: str) -> list[str]:
+        """Those lines whose series no other family of the same name has had: with other help, or labels in order."""
+        if self._namesakes[:2] != (self._scrape, name):
+            self._namesakes = (self._scrape, name, set())
+        seen = self._namesakes[2]
+        found = []
+        for text in texts:
+            series = text.rpartition(" ")[0]
+            if series in seen:
+                self.duplicates.append(series)
+            else:
+                seen.add(series)
+                found.append(text)
+        return found
 
     def _headed(self, block: str, kept: _Lines) -> str:
         if kept.alone:

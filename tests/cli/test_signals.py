@@ -1,0 +1,193 @@
+"""SIGTERM ends the process within two seconds, whatever it is in the middle of."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tools.serving import Server, nodescope_command, own_environment, unused_port
+
+LONG_S: Final = 20.0
+END_S: Final = 2.0
+CONNECTIONS: Final = 100
+
+Start = Callable[..., Server]
+Get = Callable[..., Any]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LONG_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_open(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=LONG_S):
+        return True
+    return False
+
+
+def asks(port: int) -> socket.socket:
+    """A connection over which a scrape has been asked for, without its answer."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=LONG_S)
+    connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    return connection
+
+
+def test_while_the_start_hangs(tmp_path: Path) -> None:
+    """A web config file that never answers holds up the start, but not the end."""
+    os.mkfifo(tmp_path / "web.yml")
+    command = [*nodescope_command(["agent"], unused_port()), f"--web.config.file={tmp_path}/web.yml"]
+    process = subprocess.Popen(command, env=own_environment(), stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(1.0)
+        assert process.poll() is None
+        process.terminate()
+        process.wait(END_S)
+    finally:
+        process.kill()
+        process.wait(LONG_S)
+
+
+def test_while_a_reload_hangs(server_process: Start, http_get: Get, tmp_path: Path) -> None:
+    """While settings cannot be read again scrapes are answered, and the process ends when it is told to."""
+    file = tmp_path / "nodescope.yaml"
+    file.write_text("")
+    port = unused_port()
+    server = server_process([*nodescope_command(["agent"], port), f"--config.file={file}"], port)
+    wait_until(lambda: "listening" in server.log)
+    file.unlink()
+    os.mkfifo(file)
+    for _ in range(3):
+        server.process.send_signal(signal.SIGHUP)
+        time.sleep(0.1)
+    assert http_get(port, "/metrics").status == 200
+    assert server.stop() == 0
+
+
+def test_while_three_listeners_wait_for_a_read(server_process: Start, http_get: Get, tmp_path: Path) -> None:
+    """Scrapes that hang on three listeners are given up together, not one after the other."""
+    os.mkfifo(tmp_path / "loadavg")
+    ports = [unused_port() for _ in range(3)]
+    flags = [f"--web.listen-address=127.0.0.1:{port}" for port in ports[1:]]
+    command = [*nodescope_command(["agent", f"--path.procfs={tmp_path}", "--collector.timeout=60s"], ports[0]), *flags]
+    server = server_process(command, ports[0])
+    with contextlib.ExitStack() as stack:
+        for port in ports:
+            stack.enter_context(contextlib.closing(asks(port)))
+        time.sleep(0.5)
+        assert http_get(ports[2], "/-/healthy").status == 200
+        assert server.stop() == 0
+
+
+def test_with_many_connections_open(server_process: Start) -> None:
+    """A hundred connections, half of them in the middle of a request, do not hold up the end."""
+    port = unused_port()
+    server = server_process(nodescope_command(["agent"], port), port)
+    with contextlib.ExitStack() as stack:
+        for number in range(CONNECTIONS):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=LONG_S))
+            if number % 2:
+                connection.sendall(b"GET /metrics HTTP/1.1\r\nHo")
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_with_standard_streams_closed(http_get: Get, closed: str) -> None:
+    """Without standard input, output or error it serves, and ends with 0."""
+    port = unused_port()
+    command = shlex.join(nodescope_command(["agent"], port))
+    process = subprocess.Popen(["bash", "-c", f"exec {command} {closed}"], env=own_environment())
+    try:
+        wait_until(lambda: is_open(port))
+        assert http_get(port, "/metrics").status == 200
+        process.terminate()
+        assert process.wait(END_S) == 0
+    finally:
+        process.kill()
+        process.wait(LONG_S)
+
+
+@contextlib.contextmanager
+def full_pipe() -> Iterator[int]:
+    """The writing end of a pipe that takes no more and that nobody reads."""
+    reading, writing = os.pipe()
+    try:
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while os.write(writing, bytes(fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ))):
+                pass
+        os.set_blocking(writing, True)
+        yield writing
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_while_nobody_reads_the_log(http_get: Get) -> None:
+    """A log whose pipe is full holds up neither scrapes nor the end."""
+    port = unused_port()
+    with full_pipe() as log:
+        process = subprocess.Popen(nodescope_command(["agent"], port), env=own_environment(), stderr=log)
+        try:
+            wait_until(lambda: is_open(port))
+            assert http_get(port, "/metrics").status == 200
+            process.terminate()
+            assert process.wait(END_S) == 0
+        finally:
+            process.kill()
+            process.wait(LONG_S)
+
+
+def test_with_the_reader_of_the_log_gone(http_get: Get) -> None:
+    """A log whose reader has gone away costs nothing but the log."""
+    port = unused_port()
+    process = subprocess.Popen(
+        nodescope_command(["agent"], port), env=own_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        assert b"listening" in process.stderr.readline()
+        process.stderr.close()
+        process.stdout.close()
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        assert http_get(port, "/metrics").status == 200
+        process.terminate()
+        assert process.wait(END_S) == 0
+    finally:
+        process.kill()
+        process.wait(LONG_S)
+
+
+def test_in_a_folder_that_is_gone(http_get: Get, tmp_path: Path) -> None:
+    """A working directory that was deleted, and the locale C, are no hindrance."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    port = unused_port()
+    command = shlex.join([sys.executable, "-m", "nodescope", "agent", f"--web.listen-address=127.0.0.1:{port}"])
+    script = f"cd {shlex.quote(str(folder))} && rmdir {shlex.quote(str(folder))} && exec {command}"
+    environment = {**own_environment(), "LC_ALL": "C"}
+    process = subprocess.Popen(["bash", "-c", script], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: is_open(port))
+        assert http_get(port, "/metrics").status == 200
+        process.terminate()
+        assert process.wait(END_S) == 0
+    finally:
+        process.kill()
+        process.wait(LONG_S)
