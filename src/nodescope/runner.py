@@ -94,6 +94,7 @@ class Runner:
         self._runs: dict[str, _Run] = {}
         self._worker: object | None = None
         self._stopped = False
+        self._changes: deque[tuple[Outcome, str | None]] = deque()
 
     def scrape(self, names: tuple[str, ...], timeout_s: float, here: bool = False) -> list[Outcome]:
         """An outcome for each of `names`, in that order, within `timeout_s` seconds.
@@ -108,7 +109,9 @@ class Runner:
             finally:
                 if self._open.get(names) is current:
                     del self._open[names]
-            return [current.outcomes.get(name) or self._unfinished(name, timeout_s) for name in names]
+            outcomes = [current.outcomes.get(name) or self._unfinished(name, timeout_s) for name in names]
+        self._tell()
+        return outcomes
 
     def stop(self) -> None:
         """Ends the workers that can be ended; never waits for one that hangs."""
@@ -150,6 +153,17 @@ class Runner:
     def _work_apart(self, current: _Pass, worker: object) -> None:
         with self._lock:
             self._work(current, worker)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tells of changes without the lock: whoever is told may write a log that nobody reads."""
+        while self._changes:
+            try:
+                change = self._changes.popleft()
+            except IndexError:
+                # Another thread has told the last one.
+                return
+            self._on_change(*change)
 
     def _work(self, current: _Pass, worker: object) -> None:
         """Runs what is left of a pass, until it is done or the worker is abandoned. The lock is held between runs."""
@@ -220,7 +234,7 @@ class Runner:
                     del self._open[current.names]
                 self._finished.notify_all()
         if before is None or before[1].state != outcome.state:
-            self._on_change(outcome, before[1].state if before else None)
+            self._changes.append((outcome, before[1].state if before else None))
 
     def _collect(self, name: str, started_at: float) -> Outcome:
         try:
