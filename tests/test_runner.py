@@ -88,6 +88,16 @@ def test_many_hung_collectors_need_one_thread_each_and_no_more() -> None:
     runner.stop()
 
 
+def test_hung_collectors_do_not_add_up() -> None:
+    """With nine hung collectors of ten, a scrape of three seconds still has the tenth, and in good time."""
+    release = threading.Event()
+    probes = {f"hung{index}": Probe(lambda: release.wait(60)) for index in range(9)} | {"good": Probe()}
+    runner = Runner(probes, 1.0)
+    assert states(runner.scrape(tuple(probes), 2.5)).pop("good") == "ok"
+    release.set()
+    runner.stop()
+
+
 def test_a_slow_collector_within_its_deadline_still_counts() -> None:
     """A run that is slower than the hand-over but within its deadline gives its families."""
     runner = Runner({"slow": Probe(lambda: time.sleep(0.4)), "z": Probe()}, LONG_S)

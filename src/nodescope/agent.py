@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nodescope import __version__, listening, logs, self_metrics, status
 from nodescope.events.bus import Bus
 from nodescope.listening import CannotStart, Plan
-from nodescope.measurement import Measurement, log_change
+from nodescope.measurement import Measurement, check_paths, log_change
 from nodescope.metric import Family, single
 from nodescope.roles import BY_NAME, Role
 from nodescope.runner import Outcome
@@ -81,10 +81,15 @@ class Agent:
         return [slot.listener.address for slot in self._slots]
 
     def start(self) -> None:
-        """Binds, starts sampling and serves. Raises `CannotStart` with nothing left behind."""
+        """Binds, starts sampling and serves.
+
+        Raises, with nothing left behind, `SettingsError` where what was asked for is wrong, `CannotStart` where the
+        machine does not give it.
+        """
         with self._changing:
             opened: list[tuple[Plan, socket.socket]] = []
             try:
+                check_paths(self.settings)
                 wanted = listening.plans(self.settings, self.role)
                 opened = listening.sockets(wanted, self.settings)
                 self._simulate()
@@ -93,6 +98,8 @@ class Agent:
                 for _, sock in opened:
                     sock.close()
                 self._end()
+                if isinstance(error, (SettingsError, WebConfigError)):
+                    raise SettingsError(str(error)) from error
                 raise CannotStart(str(error)) from error
         self._announce()
 
@@ -132,6 +139,7 @@ class Agent:
                 return "the agent is stopping"
             kept_back = [key for key in ONLY_AT_START if settings[key] != self.settings[key]]
             settings = settings.replaced({key: self.settings[key] for key in kept_back}, "the start")
+            check_paths(settings)
             wanted = listening.plans(settings, self.role)
             if settings["web.systemd-socket"]:
                 wanted = listening.over_passed(wanted, len(self._slots))

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 MAX_LABELS: Final = 64
+TAKEN_PATHS: Final = ("/health", "/ready", "/-/healthy", "/-/ready", "/-/reload", "/api/v1/status")
+NEAR: Final = 0.8
+"""How alike two names must be for one to be offered for the other."""
 MAX_NAMES: Final = 1000
 MAX_DEPTH: Final = 10
 MAX_SHOWN: Final = 80
@@ -59,7 +62,7 @@ def load(
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint ", did you mean X?" or nothing."""
-    close = get_close_matches(word, list(known), 1)
+    close = get_close_matches(word, list(known), 1, NEAR)
     return f", did you mean {close[0]}?" if close else ""
 
 
@@ -230,6 +233,8 @@ def _string(setting: Setting, raw: Any) -> str:
     text = str(raw)
     if setting.key == "web.telemetry-path" and not re.fullmatch(r"/[\w./-]*", text):
         raise ValueError("a path such as /metrics")
+    if text in TAKEN_PATHS:
+        raise ValueError("a path such as /metrics that is not another route's")
     return text
 
 

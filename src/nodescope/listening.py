@@ -51,9 +51,18 @@ def plans(settings: Settings, role: Role) -> list[Plan]:
         made.append(Plan(listener["address"], own, tuple(wanted), {**labels, **listener["constant-labels"]}))
     addresses = [plan.address for plan in made]
     for address in addresses:
+        _check(address, settings)
         if addresses.count(address) > 1 and not address.endswith(":0"):
             raise SettingsError(f"{settings.origin('listeners')}: {address} is given to two listeners, expected one")
     return made
+
+
+def _check(address: str, settings: Settings) -> None:
+    key = "web.listen-address" if address in settings["web.listen-address"] else "listeners"
+    try:
+        parse(address)
+    except AddressError as error:
+        raise SettingsError(f"{settings.origin(key)}: {key}: {error}") from error
 
 
 def _role(name: str, settings: Settings) -> Role:

@@ -16,7 +16,7 @@ from nodescope.roles import Role
 from nodescope.runner import Outcome, Runner
 from nodescope.sampling import SamplerLoop, SnapshotCollector
 from nodescope.scraping import Scrape
-from nodescope.settings import Settings
+from nodescope.settings import Settings, SettingsError
 
 PROCESS_STAT: Final = "/proc/self/stat"
 
@@ -29,6 +29,14 @@ def enabled(settings: Settings, name: str) -> bool:
     if settings.is_set(key) or not settings["collector.disable-defaults"]:
         return bool(settings[key])
     return False
+
+
+def check_paths(settings: Settings) -> None:
+    """Raises `SettingsError` for a path that someone gave and that is no directory."""
+    for key in ("path.procfs", "path.sysfs", "path.rootfs"):
+        if settings.is_set(key) and not os.path.isdir(settings[key]):
+            given = f"{settings.origin(key)}: {key} is {settings[key]!r}"
+            raise SettingsError(f"{given}, expected a directory that is there")
 
 
 class Measurement:
@@ -115,7 +123,9 @@ class Measurement:
             return scrapes
         if role.profile != "node_exporter":
             last_run = {name: finished for name, (finished, _) in self.runner.last.items()}
-            ages = {name: age for name, loop in self.loops.items() if (age := loop.age_seconds()) is not None}
+            shown = {outcome.collector for outcome in outcomes}
+            loops = {name: loop for name, loop in self.loops.items() if name in shown}
+            ages = {name: age for name, loop in loops.items() if (age := loop.age_seconds()) is not None}
             scrapes = self_metrics.collectors(outcomes, last_run, ages)
         return [
             *scrapes,

@@ -23,6 +23,8 @@ from nodescope.host import Absent
 from nodescope.metric import Family
 
 HANDOVER_S: Final = 0.25
+NEXT_HANDOVER_S: Final = 0.05
+"""Once a collector hangs others are likely to, and the rest of the pass shall not wait for each of them."""
 MAX_OPEN_PASSES: Final = 64
 MAX_REASON_CHARACTERS: Final = 1000
 
@@ -191,12 +193,15 @@ class Runner:
 
     def _oversee(self, current: _Pass, now: float) -> float:
         """Hands over from slow runs, gives up on those past their deadline; returns when to look again."""
-        wake_at = now + self.timeout_s
+        slow = any(run.worker is not self._worker for run in self._runs.values())
+        patience_s = NEXT_HANDOVER_S if slow else HANDOVER_S
+        # A worker that has only just been started has no run yet to look at.
+        wake_at = now + (self.timeout_s if self._worker is None else min(self.timeout_s, patience_s))
         for run in self._runs.values():
             age = now - run.started_at
             if run.worker is self._worker:
-                if age < HANDOVER_S:
-                    wake_at = min(wake_at, run.started_at + HANDOVER_S)
+                if age < patience_s:
+                    wake_at = min(wake_at, run.started_at + patience_s)
                     continue
                 self._worker = None
             if run.name in current.names and run.name not in current.outcomes and run.name not in current.todo:

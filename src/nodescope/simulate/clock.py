@@ -14,9 +14,7 @@ class VirtualClock:
     Never goes back. Raises `ValueError` where a figure is negative or not finite.
     """
 
-    def __init__(
-        self, start_seconds: float, speed: float, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, start_seconds: float, speed: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._start = _forward("start of the virtual clock in seconds", start_seconds)
         self._speed = _forward("speed of the virtual clock", speed)
         self._monotonic = monotonic

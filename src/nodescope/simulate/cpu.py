@@ -33,8 +33,16 @@ _GUEST_MODES: Final = ("user", "nice")
 
 # Softirqs of each vector for each second that a CPU is busy.
 _SOFTIRQS: Final[tuple[tuple[str, int], ...]] = (
-    ("HI", 1), ("TIMER", 210), ("NET_TX", 12), ("NET_RX", 640), ("BLOCK", 95), ("IRQ_POLL", 0), ("TASKLET", 7),
-    ("SCHED", 390), ("HRTIMER", 2), ("RCU", 270),
+    ("HI", 1),
+    ("TIMER", 210),
+    ("NET_TX", 12),
+    ("NET_RX", 640),
+    ("BLOCK", 95),
+    ("IRQ_POLL", 0),
+    ("TASKLET", 7),
+    ("SCHED", 390),
+    ("HRTIMER", 2),
+    ("RCU", 270),
 )
 _IRQ_LINES: Final = 8
 _IRQS_PER_LINE_AND_BUSY_SECOND: Final = 230

@@ -183,13 +183,23 @@ def _udev(disk: Disk, filesystem: Filesystem | None) -> bytes:
 
 def _info(disk: Disk) -> dict[str, str]:
     return {
-        "device": disk.name, "major": str(MAJOR), "minor": str(disk.minor), "path": disk.path, "wwn": disk.wwn,
-        "model": disk.model, "serial": disk.serial, "revision": disk.revision, "rotational": "0",
+        "device": disk.name,
+        "major": str(MAJOR),
+        "minor": str(disk.minor),
+        "path": disk.path,
+        "wwn": disk.wwn,
+        "model": disk.model,
+        "serial": disk.serial,
+        "revision": disk.revision,
+        "rotational": "0",
     }
 
 
 def _filesystem_info(device: str, filesystem: Filesystem) -> dict[str, str]:
     return {
-        "device": device, "type": filesystem.fstype, "usage": "filesystem", "uuid": filesystem.uuid,
+        "device": device,
+        "type": filesystem.fstype,
+        "usage": "filesystem",
+        "uuid": filesystem.uuid,
         "version": filesystem.version,
     }

@@ -73,5 +73,5 @@ def _mountinfo(number: int, mount: Mount) -> str:
 
 
 def _flag(mount: Mount) -> str:
-    """"rw" or "ro", the first of the options."""
+    """ "rw" or "ro", the first of the options."""
     return mount.options.split(",", 1)[0]

@@ -102,14 +102,17 @@ def _day(key: int) -> array[int]:
     mean, daily, hourly = (_between(key, nth, limits) for nth, limits in enumerate((_MEAN, _DAILY, _HOURLY)))
     day_phase, hour_phase = (mix(key - nth) / _MASK * math.tau for nth in (1, 2))
     per_block = math.tau / _DAY_BLOCKS
-    return array("q", [
-        round(
-            mean
-            + daily * math.sin(per_block * block + day_phase / _PHASES_PER_DAY)
-            + hourly * math.sin(24 * per_block * block + hour_phase)
-        )
-        for block in range(_DAY_BLOCKS)
-    ])
+    return array(
+        "q",
+        [
+            round(
+                mean
+                + daily * math.sin(per_block * block + day_phase / _PHASES_PER_DAY)
+                + hourly * math.sin(24 * per_block * block + hour_phase)
+            )
+            for block in range(_DAY_BLOCKS)
+        ],
+    )
 
 
 def _between(key: int, nth: int, limits: tuple[int, int]) -> int:

@@ -31,16 +31,34 @@ _SIZE_BYTES: Final = 3_840_755_982_336
 _RW: Final = "rw,relatime"
 
 DISKS: Final = (
-    Disk("nvme0n1", 0, _SIZE_BYTES, _MODEL, "S64HNE0T100001", "GDC5602Q", "eui.36344830541000010025384500000001",
-         "pci-0000:01:00.0-nvme-1", partitions=(
-             Partition(1_000, Filesystem("vfat", "5A3C-19E2", "FAT32", "/boot/efi", _RW)),
-             Partition(960_000, Filesystem("ext4", "7c0f6d5e-3b1a-4f57-9a52-0d6f1b8c2e11", "1.0", "/", _RW)),
-             Partition(39_000, Filesystem("ext4", "c2d8e7a4-58b6-4c0b-8f1d-6a9e3f4b7d20", "1.0", "/opt/images",
-                                          "ro,relatime")),
-         )),
-    Disk("nvme1n1", 4, _SIZE_BYTES, _MODEL, "S64HNE0T100002", "GDC5602Q", "eui.36344830541000020025384500000001",
-         "pci-0000:02:00.0-nvme-1",
-         filesystem=Filesystem("xfs", "e1a94b6f-0c37-4d82-b5e8-92f7d3c6a148", "", "/data", _RW)),
+    Disk(
+        "nvme0n1",
+        0,
+        _SIZE_BYTES,
+        _MODEL,
+        "S64HNE0T100001",
+        "GDC5602Q",
+        "eui.36344830541000010025384500000001",
+        "pci-0000:01:00.0-nvme-1",
+        partitions=(
+            Partition(1_000, Filesystem("vfat", "5A3C-19E2", "FAT32", "/boot/efi", _RW)),
+            Partition(960_000, Filesystem("ext4", "7c0f6d5e-3b1a-4f57-9a52-0d6f1b8c2e11", "1.0", "/", _RW)),
+            Partition(
+                39_000, Filesystem("ext4", "c2d8e7a4-58b6-4c0b-8f1d-6a9e3f4b7d20", "1.0", "/opt/images", "ro,relatime")
+            ),
+        ),
+    ),
+    Disk(
+        "nvme1n1",
+        4,
+        _SIZE_BYTES,
+        _MODEL,
+        "S64HNE0T100002",
+        "GDC5602Q",
+        "eui.36344830541000020025384500000001",
+        "pci-0000:02:00.0-nvme-1",
+        filesystem=Filesystem("xfs", "e1a94b6f-0c37-4d82-b5e8-92f7d3c6a148", "", "/data", _RW),
+    ),
 )
 OTHER_MOUNTS: Final = (
     Mount("0:21", "/proc", "proc", "proc", "rw,nosuid,nodev,noexec,relatime"),
@@ -76,13 +94,15 @@ def cpu_machine(seed: int) -> Machine:
     """A server without accelerators: two packages of eight threads, 512 GiB, two disks, two Ethernet devices."""
     cpus = Cpus(seed, PACKAGES, CORES_PER_PACKAGE, THREADS_PER_CORE)
     disks = Disks(seed, DISKS)
-    return Machine((
-        StatPart(cpus, BOOT_TIME_SECONDS),
-        CpuPart(cpus),
-        MemoryPart(seed, MEMORY_KIBIBYTES, cpus, disks),
-        DiskPart(disks),
-        FilesystemPart(disks, OTHER_MOUNTS),
-        NetworkPart(seed, INTERFACES),
-        PressurePart(cpus, disks),
-        SystemPart(),
-    ))
+    return Machine(
+        (
+            StatPart(cpus, BOOT_TIME_SECONDS),
+            CpuPart(cpus),
+            MemoryPart(seed, MEMORY_KIBIBYTES, cpus, disks),
+            DiskPart(disks),
+            FilesystemPart(disks, OTHER_MOUNTS),
+            NetworkPart(seed, INTERFACES),
+            PressurePart(cpus, disks),
+            SystemPart(),
+        )
+    )

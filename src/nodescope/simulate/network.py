@@ -20,9 +20,22 @@ _MULTICASTS_PER_MINUTE: Final = 4
 _TRANSMIT_PERMILLE: Final = 640
 
 _COUNTERS: Final = (
-    "receive_bytes", "receive_packets", "receive_errs", "receive_drop", "receive_fifo", "receive_frame",
-    "receive_compressed", "receive_multicast", "transmit_bytes", "transmit_packets", "transmit_errs", "transmit_drop",
-    "transmit_fifo", "transmit_colls", "transmit_carrier", "transmit_compressed",
+    "receive_bytes",
+    "receive_packets",
+    "receive_errs",
+    "receive_drop",
+    "receive_fifo",
+    "receive_frame",
+    "receive_compressed",
+    "receive_multicast",
+    "transmit_bytes",
+    "transmit_packets",
+    "transmit_errs",
+    "transmit_drop",
+    "transmit_fifo",
+    "transmit_colls",
+    "transmit_carrier",
+    "transmit_compressed",
 )
 _HEADER: Final = (
     "Inter-|   Receive                                                |  Transmit\n"
@@ -30,15 +43,26 @@ _HEADER: Final = (
     "|bytes    packets errs drop fifo colls carrier compressed\n"
 )
 _LINE: Final = (
-    "{:>6}: {:7d} {:7d} {:4d} {:4d} {:4d} {:5d} {:10d} {:9d}"
-    " {:8d} {:7d} {:4d} {:4d} {:4d} {:5d} {:7d} {:10d}\n"
+    "{:>6}: {:7d} {:7d} {:4d} {:4d} {:4d} {:5d} {:10d} {:9d} {:8d} {:7d} {:4d} {:4d} {:4d} {:5d} {:7d} {:10d}\n"
 )
 
 # Files that are the same for every device.
 _FIXED: Final[dict[str, str]] = {
-    "addr_assign_type": "0", "addr_len": "6", "carrier": "1", "carrier_changes": "2", "carrier_down_count": "1",
-    "carrier_up_count": "1", "dev_id": "0x0", "dev_port": "0", "dormant": "0", "ifalias": "", "link_mode": "0",
-    "name_assign_type": "4", "netdev_group": "0", "proto_down": "0", "tx_queue_len": "1000",
+    "addr_assign_type": "0",
+    "addr_len": "6",
+    "carrier": "1",
+    "carrier_changes": "2",
+    "carrier_down_count": "1",
+    "carrier_up_count": "1",
+    "dev_id": "0x0",
+    "dev_port": "0",
+    "dormant": "0",
+    "ifalias": "",
+    "link_mode": "0",
+    "name_assign_type": "4",
+    "netdev_group": "0",
+    "proto_down": "0",
+    "tx_queue_len": "1000",
 }
 
 
@@ -85,8 +109,22 @@ def _counters(interface: Interface, load: Load, seconds: float) -> list[int]:
     transmitted = received * _TRANSMIT_PERMILLE // 1000
     multicasts = int(seconds * _MILLION) * _MULTICASTS_PER_MINUTE // (60 * _MILLION)
     return [
-        received, packets, 0, packets // _PACKETS_PER_DROP, 0, 0, 0, multicasts,
-        transmitted, transmitted // _PACKET_BYTES, 0, 0, 0, 0, 0, 0,
+        received,
+        packets,
+        0,
+        packets // _PACKETS_PER_DROP,
+        0,
+        0,
+        0,
+        multicasts,
+        transmitted,
+        transmitted // _PACKET_BYTES,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
     ]
 
 

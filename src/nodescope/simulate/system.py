@@ -20,8 +20,18 @@ _OS_RELEASE: Final[dict[str, str]] = {
     "ID_LIKE": "debian",
 }
 _OS_LABELS: Final = (
-    "build_id", "id", "id_like", "image_id", "image_version", "name", "pretty_name", "variant", "variant_id", "version",
-    "version_codename", "version_id",
+    "build_id",
+    "id",
+    "id_like",
+    "image_id",
+    "image_version",
+    "name",
+    "pretty_name",
+    "variant",
+    "variant_id",
+    "version",
+    "version_codename",
+    "version_id",
 )
 _OS_VERSION_LABELS: Final = ("id", "id_like", "name")
 _CLOCKSOURCES: Final = ("tsc", "hpet", "acpi_pm")

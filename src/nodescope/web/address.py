@@ -187,9 +187,7 @@ def _remove_stale(path: str) -> None:
 
 
 def _in_use(address: object) -> str:
-    return (
-        f"{address} is in use by another program; stop it or choose another address with --web.listen-address"
-    )
+    return f"{address} is in use by another program; stop it or choose another address with --web.listen-address"
 
 
 def _sentence(address: Address, error: OSError | UnicodeError) -> str:
