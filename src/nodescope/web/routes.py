@@ -69,7 +69,7 @@ def routes(site: Site) -> tuple[Route, ...]:
         Route("/-/healthy", READ, lambda request: text(200, "healthy"), "Whether it is alive."),
         Route("/-/ready", READ, lambda request: _ready(site), "The same as /ready."),
         Route("/-/reload", WRITE, lambda request: _reload(site, request), "Reads the settings again (POST or PUT)."),
-        Route("/api/v1/status", READ, lambda request: _status(site, table), "What runs, and how collectors are, in JSON."),
+        Route("/api/v1/status", READ, lambda request: _status(site, table), "What runs, and how well, in JSON."),
     )  # fmt: skip
     table[:] = {route.path: route for route in reversed(table)}.values()
     table.reverse()
