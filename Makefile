@@ -32,6 +32,7 @@ test-fast: check ## static checks and unit tests only
 .PHONY: check
 check: $(VENV)/.dev ## ruff, mypy, shell syntax, and the generated pages compared
 	@$(BIN)/python -m ruff check
+	@$(BIN)/python -m ruff format --check --quiet
 	@$(BIN)/python -m mypy
 	@for script in tools/*.sh .ci/run; do bash -n "$$script" || exit 1; done
 	@$(BIN)/python -m tools.generate_docs --check

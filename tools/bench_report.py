@@ -140,7 +140,14 @@ def footprint_rows(result: Result) -> Iterator[tuple[str, ...]]:
 def section(result: Result) -> str:
     cost_head = ("scrapes", "gzip", "target", "n", "CPU ms", "CPU ms (ticks)", "p50 ms", "p99 ms", "body bytes")
     memory_head = (
-        "target", "series", "RSS MB", "PSS MB", "cgroup MB / kernel's", "threads", "descriptors", "first scrape ms",
+        "target",
+        "series",
+        "RSS MB",
+        "PSS MB",
+        "cgroup MB / kernel's",
+        "threads",
+        "descriptors",
+        "first scrape ms",
     )
     why = "".join(f"\n{each.target}: {each.why_no_group}.\n" for each in result.footprints if each.why_no_group)
     return (
@@ -151,8 +158,7 @@ def section(result: Result) -> str:
 
 def bar_table(results: Sequence[Result]) -> str:
     rows = [
-        (bar.what, f"{bar.measured:.2f}", f"{bar.limit:.2f}", "met" if bar.met else "missed")
-        for bar in bars(results)
+        (bar.what, f"{bar.measured:.2f}", f"{bar.limit:.2f}", "met" if bar.met else "missed") for bar in bars(results)
     ]
     return table(("bar", "measured", "limit", ""), rows)
 

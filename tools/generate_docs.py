@@ -1,7 +1,7 @@
 """Writes docs/settings.md, docs/metrics.md and docs/api.md from the code.
 
-    python -m tools.generate_docs           write them
-    python -m tools.generate_docs --check   write nothing; exit 1 with a diff where a page is out of date
+python -m tools.generate_docs           write them
+python -m tools.generate_docs --check   write nothing; exit 1 with a diff where a page is out of date
 """
 
 from __future__ import annotations

@@ -13,36 +13,82 @@ Found = Iterator[tuple[str, dict[str, str], float]]
 
 MODES: Final = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 STAT: Final = {
-    "intr": "node_intr_total", "ctxt": "node_context_switches_total", "btime": "node_boot_time_seconds",
-    "processes": "node_forks_total", "procs_running": "node_procs_running", "procs_blocked": "node_procs_blocked",
+    "intr": "node_intr_total",
+    "ctxt": "node_context_switches_total",
+    "btime": "node_boot_time_seconds",
+    "processes": "node_forks_total",
+    "procs_running": "node_procs_running",
+    "procs_blocked": "node_procs_blocked",
 }
 DISK_COLUMNS: Final = (
-    ("reads_completed_total", 1.0), ("reads_merged_total", 1.0), ("read_bytes_total", 512.0),
-    ("read_time_seconds_total", 0.001), ("writes_completed_total", 1.0), ("writes_merged_total", 1.0),
-    ("written_bytes_total", 512.0), ("write_time_seconds_total", 0.001), ("io_now", 1.0),
-    ("io_time_seconds_total", 0.001), ("io_time_weighted_seconds_total", 0.001), ("discards_completed_total", 1.0),
-    ("discards_merged_total", 1.0), ("discarded_sectors_total", 1.0), ("discard_time_seconds_total", 0.001),
-    ("flush_requests_total", 1.0), ("flush_requests_time_seconds_total", 0.001),
+    ("reads_completed_total", 1.0),
+    ("reads_merged_total", 1.0),
+    ("read_bytes_total", 512.0),
+    ("read_time_seconds_total", 0.001),
+    ("writes_completed_total", 1.0),
+    ("writes_merged_total", 1.0),
+    ("written_bytes_total", 512.0),
+    ("write_time_seconds_total", 0.001),
+    ("io_now", 1.0),
+    ("io_time_seconds_total", 0.001),
+    ("io_time_weighted_seconds_total", 0.001),
+    ("discards_completed_total", 1.0),
+    ("discards_merged_total", 1.0),
+    ("discarded_sectors_total", 1.0),
+    ("discard_time_seconds_total", 0.001),
+    ("flush_requests_total", 1.0),
+    ("flush_requests_time_seconds_total", 0.001),
 )
 NETWORK_COLUMNS: Final = (
-    "receive_bytes", "receive_packets", "receive_errs", "receive_drop", "receive_fifo", "receive_frame",
-    "receive_compressed", "receive_multicast", "transmit_bytes", "transmit_packets", "transmit_errs", "transmit_drop",
-    "transmit_fifo", "transmit_colls", "transmit_carrier", "transmit_compressed",
+    "receive_bytes",
+    "receive_packets",
+    "receive_errs",
+    "receive_drop",
+    "receive_fifo",
+    "receive_frame",
+    "receive_compressed",
+    "receive_multicast",
+    "transmit_bytes",
+    "transmit_packets",
+    "transmit_errs",
+    "transmit_drop",
+    "transmit_fifo",
+    "transmit_colls",
+    "transmit_carrier",
+    "transmit_compressed",
 )
 UDEV_LABELS: Final = {
-    "path": "ID_PATH", "wwn": "ID_WWN", "model": "ID_MODEL", "serial": "ID_SERIAL_SHORT", "revision": "ID_REVISION",
+    "path": "ID_PATH",
+    "wwn": "ID_WWN",
+    "model": "ID_MODEL",
+    "serial": "ID_SERIAL_SHORT",
+    "revision": "ID_REVISION",
 }
 FS_LABELS: Final = {"type": "ID_FS_TYPE", "usage": "ID_FS_USAGE", "uuid": "ID_FS_UUID", "version": "ID_FS_VERSION"}
 OS_LABELS: Final = (
-    "build_id", "id", "id_like", "image_id", "image_version", "name", "pretty_name", "variant", "variant_id", "version",
-    "version_codename", "version_id",
+    "build_id",
+    "id",
+    "id_like",
+    "image_id",
+    "image_version",
+    "name",
+    "pretty_name",
+    "variant",
+    "variant_id",
+    "version",
+    "version_codename",
+    "version_id",
 )
 NO_METRIC: Final = ("KReclaimable", "SecPageTables", "FileHugePages", "FilePmdMapped", "Hugetlb")
 SHOWN_VMSTAT: Final = re.compile("^(oom_kill|pgpg|pswp|pg.*fault).*")
 HIDDEN_FSTYPES: Final = ("proc", "sysfs", "cgroup2")
 PRESSURES: Final = {
-    ("cpu", "some"): "cpu_waiting", ("io", "some"): "io_waiting", ("io", "full"): "io_stalled",
-    ("memory", "some"): "memory_waiting", ("memory", "full"): "memory_stalled", ("irq", "full"): "irq_stalled",
+    ("cpu", "some"): "cpu_waiting",
+    ("io", "some"): "io_waiting",
+    ("io", "full"): "io_stalled",
+    ("memory", "some"): "memory_waiting",
+    ("memory", "full"): "memory_stalled",
+    ("irq", "full"): "irq_stalled",
 }
 
 

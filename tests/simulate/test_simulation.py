@@ -27,10 +27,16 @@ from tests.simulate.exposition import exposition
 DEADLINE_S = 30.0
 NOT_SIMULATED = {
     # The kernel's clock and name are those of the machine that runs the test.
-    "node_time_seconds", "node_time_zone_offset_seconds", "node_uname_info",
+    "node_time_seconds",
+    "node_time_zone_offset_seconds",
+    "node_uname_info",
     # Sizes are those of where the tree lies.
-    "node_filesystem_size_bytes", "node_filesystem_free_bytes", "node_filesystem_avail_bytes", "node_filesystem_files",
-    "node_filesystem_files_free", "node_filesystem_purgeable_bytes",
+    "node_filesystem_size_bytes",
+    "node_filesystem_free_bytes",
+    "node_filesystem_avail_bytes",
+    "node_filesystem_files",
+    "node_filesystem_files_free",
+    "node_filesystem_purgeable_bytes",
 }
 
 

@@ -22,7 +22,10 @@ def test_one_object_a_line(tmp_path: Path) -> None:
     file.write(1.5, [("node_load1", {}, 0.25), ("node_cpu_online", {"cpu": "0"}, 1.0)])
     file.write(2.0, [("node_load1", {}, 0.5)])
     assert msgspec.json.decode(path.read_bytes().splitlines()[0]) == {
-        "virtual_seconds": 1.5, "metric": "node_load1", "labels": {}, "value": 0.25,
+        "virtual_seconds": 1.5,
+        "metric": "node_load1",
+        "labels": {},
+        "value": 0.25,
     }
     assert [msgspec.json.decode(line, type=Truth) for line in path.read_bytes().splitlines()] == [
         Truth(1.5, "node_load1", {}, 0.25),

@@ -13,8 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIM = "echo 'command not found' >&2; exit 127"
 TOO_OLD = "exit 1"
 WORKS = f'exec "{sys.executable}" "$@"'
-BARE = """case "$*" in *ensurepip*|*pip*) exit 1 ;; esac
-""" + WORKS
+BARE = (
+    """case "$*" in *ensurepip*|*pip*) exit 1 ;; esac
+"""
+    + WORKS
+)
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

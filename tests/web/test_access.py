@@ -161,9 +161,7 @@ def test_swap_brings_another_config_at_once(
     assert connect(listener).ask().status == 200
 
 
-def test_a_swap_that_cannot_be_made_changes_nothing(
-    serve: Serve, connect: Connect, config_file: Path
-) -> None:
+def test_a_swap_that_cannot_be_made_changes_nothing(serve: Serve, connect: Connect, config_file: Path) -> None:
     """A config whose files are missing is refused as a whole: handler and rules stay."""
     listener = serve()
     config = write(config_file, "tls_server_config: {cert_file: missing.crt, key_file: missing.key}")

@@ -128,9 +128,7 @@ def test_100_continue_is_said_before_the_body(serve: Serve, connect: Connect) ->
         (b"GET / HTTP/3.0\r\n\r\n", 505),
     ],
 )
-def test_what_is_no_request_is_refused_and_hung_up_on(
-    serve: Serve, connect: Connect, raw: bytes, status: int
-) -> None:
+def test_what_is_no_request_is_refused_and_hung_up_on(serve: Serve, connect: Connect, raw: bytes, status: int) -> None:
     """The refusal arrives even where the client is still sending, and nothing after it is read as a request."""
     listener = serve()
     client = connect(listener)

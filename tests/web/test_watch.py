@@ -75,9 +75,7 @@ def test_workers_that_come_back_are_of_use_again(
         assert connect(listener).ask(get("/quick")).body == b"first"
 
 
-def test_a_request_that_is_answered_in_time_is_asked_once(
-    serve: Serve, connect: Connect, hanging: Hanging
-) -> None:
+def test_a_request_that_is_answered_in_time_is_asked_once(serve: Serve, connect: Connect, hanging: Hanging) -> None:
     """What does not hang reaches the handler once, however long the connection is kept."""
     client = connect(serve(hanging, LIMITS))
     for _ in range(3):
