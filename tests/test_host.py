@@ -88,6 +88,19 @@ def test_other_files_are_opened_at_each_read(tmp_path: Path) -> None:
     assert host.kept_descriptors == 0
 
 
+def test_the_absence_of_what_the_kernel_has_not_built_in_is_remembered(tmp_path: Path) -> None:
+    """A file that procfs lacks is not looked for at each read; on another filesystem it always is."""
+    host = Host()
+    with pytest.raises(Absent):
+        host.read("/proc/self/none", built_in=True)
+    assert host._absent_until.keys() == {"/proc/self/none"}
+    plain = tree(tmp_path, {"proc/stat": "one"})
+    with pytest.raises(Absent):
+        plain.read(plain.proc("later"), built_in=True)
+    (tmp_path / "proc" / "later").write_text("two")
+    assert plain.read(plain.proc("later"), built_in=True) == b"two"
+
+
 def test_reading_leaves_no_descriptor_open(tmp_path: Path) -> None:
     """Reads of plain files, absent files and once-read files leave the number of open descriptors as it was."""
     host = tree(tmp_path, {"proc/stat": "x" * 10_000})

@@ -16,6 +16,7 @@ import time
 from typing import Final
 
 MAX_KEPT_DESCRIPTORS: Final = 2048
+ABSENT_SECONDS: Final = 60.0
 MAX_KEPT_LISTS: Final = 256
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 SYSFS_PAGE_BYTES: Final = 4096
@@ -103,6 +104,7 @@ class Host:
         self.udev_data = _trimmed(udev_data)
         self._kept: dict[str, _Descriptor] = {}
         self._lists: dict[str, tuple[float, list[str]]] = {}
+        self._absent_until: dict[str, float] = {}
         self._pseudo: dict[int, str] | None = None
         self._most_kept = most_kept(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
@@ -119,10 +121,11 @@ class Host:
         """`path` (absolute on the host) as this process reaches it."""
         return f"{'' if self.rootfs == '/' else self.rootfs}/{path.lstrip('/')}"
 
-    def read(self, path: str, at_once: bool = False) -> bytes:
+    def read(self, path: str, at_once: bool = False, built_in: bool = False) -> bytes:
         """The whole file, through a kept descriptor where the kernel makes the file.
 
         `at_once`: the kernel makes this file in one piece (single_open()), so an answer with room to spare is whole.
+        `built_in`: the kernel has this file or has it not; once a minute is often enough to look for it.
         Raises `Absent` where it is not there, `OSError` where it cannot be read.
         """
         kept = self._kept.get(path)
@@ -134,7 +137,14 @@ class Host:
                     raise
                 # The device was replaced under its name: open the name again below.
                 self._kept.pop(path, None)
-        descriptor = self._open(path)
+        if built_in and time.monotonic() < self._absent_until.get(path, 0.0):
+            raise Absent(path)
+        try:
+            descriptor = self._open(path)
+        except Absent:
+            if built_in and self._is_kernels(os.path.dirname(path)):
+                self._absent_until[path] = time.monotonic() + ABSENT_SECONDS
+            raise
         try:
             data = descriptor.read()
         except OSError as error:
@@ -208,6 +218,12 @@ class Host:
             raise
         status = os.fstat(fd)
         return _Descriptor(fd, self._pseudo_devices().get(status.st_dev), status.st_size)
+
+    def _is_kernels(self, folder: str) -> bool:
+        try:
+            return os.stat(folder).st_dev in self._pseudo_devices()
+        except OSError:
+            return False
 
     def _pseudo_devices(self) -> dict[int, str]:
         if self._pseudo is None:

@@ -112,7 +112,8 @@ class CpuTopology:
         read: list[bytes] = []
         for _, path in self._online_files:
             try:
-                read.append(self._host.read(path))
+                # CPUs that can be taken out have this file from boot on.
+                read.append(self._host.read(path, built_in=not read))
             except Absent:
                 if not read:
                     return ()

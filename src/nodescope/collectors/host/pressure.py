@@ -84,7 +84,7 @@ class PressureCollector:
         return families
 
     def _resource(self, path: str, lines: tuple[tuple[bytes, Metric], ...]) -> list[Family]:
-        data = self._host.read(path, at_once=True)
+        data = self._host.read(path, at_once=True, built_in=True)
         before = self._last.get(path)
         if before is not None and before[0] == data:
             return before[1]

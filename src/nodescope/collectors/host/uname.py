@@ -40,7 +40,7 @@ class UnameCollector:
 
     def _domain(self) -> bytes:
         try:
-            return self._host.read(self._domain_path).rstrip(b"\n")
+            return self._host.read(self._domain_path, at_once=True).rstrip(b"\n")
         except Absent:
             return NO_DOMAIN
 
