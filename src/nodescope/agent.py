@@ -10,17 +10,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from nodescope import __version__, listening, logs, self_metrics, status
+from nodescope import __version__, listening, logs
+from nodescope.answers import Answers
 from nodescope.events.bus import Bus
 from nodescope.listening import CannotStart, Plan
 from nodescope.measurement import Measurement, check_paths, log_change
-from nodescope.metric import Family, single
 from nodescope.roles import BY_NAME, Role
 from nodescope.runner import Outcome
-from nodescope.scraping import UnknownCollector
 from nodescope.settings import Settings, SettingsError
-from nodescope.web.message import BadFilter, Request, RequestCounts, Response
-from nodescope.web.routes import Site, dispatcher, routes
+from nodescope.web.message import RequestCounts
 from nodescope.web.server import Listener
 from nodescope.web.web_config import WebConfig, WebConfigError
 
@@ -193,12 +191,12 @@ class Agent:
         limits = listening.limits(measurement.settings)
         slots: list[_Slot] = []
         new: list[_Slot] = []
-        swaps: list[tuple[_Slot, Plan, _Handler]] = []
+        swaps: list[tuple[_Slot, Plan, Answers]] = []
         try:
             for index, plan in enumerate(wanted):
                 slot = next((slot for slot in spare if slot.plan.address == plan.address), None)
                 counts = slot.counts if slot else RequestCounts()
-                handler = _Handler(self, measurement, plan, str(index), counts)
+                handler = Answers(self, measurement, plan, str(index), counts)
                 if slot is None:
                     slot = _Slot(plan, Listener([next(sockets)], handler, limits, config), counts)
                     new.append(slot)
@@ -267,84 +265,3 @@ class Agent:
         if before is not None or outcome.state in ("failed", "hung"):
             attributes = {"before": before or "", "reason": outcome.reason}
             self.bus.publish(f"collector.{outcome.state}", outcome.collector, attributes)
-
-
-class _Handler:
-    """What one listener answers: the routes over the agent's parts."""
-
-    def __init__(self, agent: Agent, measurement: Measurement, plan: Plan, key: str, counts: RequestCounts) -> None:
-        self.listener: Listener | None = None
-        self._agent = agent
-        self._measurement = measurement
-        self._plan = plan
-        self._key = key
-        self._counts = counts
-        self._scrape = measurement.scrape(plan.role, key, plan.constant_labels, self._families)
-        settings = measurement.settings
-        site = Site(
-            scrape=self.scrape,
-            health=self.health,
-            ready=self.ready,
-            reload=agent.reload,
-            status=self.describe,
-            title=plan.role.title,
-            version=__version__,
-            role=plan.role.name,
-            telemetry_path=settings["web.telemetry-path"],
-            max_requests=settings["web.max-requests"],
-            counts=counts,
-        )
-        self._dispatch = dispatcher(routes(site))
-
-    def __call__(self, request: Request) -> Response:
-        return self._dispatch(request)
-
-    def scrape(
-        self, collect: list[str], exclude: list[str], timeout_s: float | None, accept: str, again: bool
-    ) -> tuple[bytes, str]:
-        try:
-            return self._scrape.render(collect, exclude, timeout_s, accept, here=not again)
-        except UnknownCollector as error:
-            raise BadFilter(str(error)) from error
-
-    def health(self) -> dict[str, object]:
-        return status.health(self._last())
-
-    def ready(self) -> str | None:
-        return None if self._agent.alive else "starting or stopping"
-
-    def describe(self) -> dict[str, object]:
-        return {
-            **status.process(self._agent.started_seconds),
-            "role": self._plan.role.name,
-            "listeners": self._agent.addresses,
-            "collectors": status.collectors(self._last(), self._measurement.names[self._key]),
-            "events": {"epoch": self._agent.bus.epoch, "newest": self._agent.bus.newest},
-            "kept_descriptors": self._measurement.host.kept_descriptors,
-        }
-
-    def _last(self) -> status.Last:
-        names = self._measurement.names[self._key]
-        return {name: last for name, last in dict(self._measurement.runner.last).items() if name in names}
-
-    def _families(self) -> list[Family]:
-        """Requests under promhttp's names; connections and events too, where the profile is nodescope's own."""
-        families = [
-            self_metrics.by_label(self_metrics.REQUESTS, _spelled(self._counts.by_code())),
-            single(self_metrics.IN_FLIGHT, self._counts.in_flight),
-        ]
-        if self._plan.role.profile == "node_exporter" or self.listener is None:
-            return families
-        bus, counters = self._agent.bus, self.listener.counters
-        return [
-            *families,
-            single(self_metrics.CONNECTIONS, counters.accepted),
-            self_metrics.by_label(self_metrics.CLOSED, counters.closed),
-            self_metrics.by_label(self_metrics.ANSWERS, _spelled(counters.requests)),
-            single(self_metrics.EVENTS, bus.published_total),
-            single(self_metrics.EVENTS_DROPPED, bus.dropped_total),
-        ]
-
-
-def _spelled(counts: dict[int, int]) -> dict[str, int]:
-    return {str(code): count for code, count in sorted(counts.items())}

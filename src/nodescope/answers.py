@@ -1,0 +1,111 @@
+"""What a listener answers: its scrape, health, readiness and status, as the routes want them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from nodescope import __version__, self_metrics, status
+from nodescope.events.bus import Bus
+from nodescope.listening import Plan
+from nodescope.measurement import Measurement
+from nodescope.metric import Family, single
+from nodescope.scraping import UnknownCollector
+from nodescope.web.message import BadFilter, Request, RequestCounts, Response
+from nodescope.web.routes import Site, dispatcher, routes
+from nodescope.web.server import Listener
+
+
+class Answering(Protocol):
+    """What answers need of the agent."""
+
+    started_seconds: float
+    bus: Bus
+
+    @property
+    def alive(self) -> bool: ...
+
+    @property
+    def addresses(self) -> list[str]: ...
+
+    def reload(self) -> str | None: ...
+
+
+class Answers:
+    """What one listener answers: the routes over the agent's parts. `listener` is set once there is one."""
+
+    def __init__(self, agent: Answering, measurement: Measurement, plan: Plan, key: str, counts: RequestCounts) -> None:
+        self.listener: Listener | None = None
+        self._agent = agent
+        self._measurement = measurement
+        self._plan = plan
+        self._key = key
+        self._counts = counts
+        self._scrape = measurement.scrape(plan.role, key, plan.constant_labels, self._families)
+        settings = measurement.settings
+        site = Site(
+            scrape=self.scrape,
+            health=self.health,
+            ready=self.ready,
+            reload=agent.reload,
+            status=self.describe,
+            title=plan.role.title,
+            version=__version__,
+            role=plan.role.name,
+            telemetry_path=settings["web.telemetry-path"],
+            max_requests=settings["web.max-requests"],
+            counts=counts,
+        )
+        self._dispatch = dispatcher(routes(site))
+
+    def __call__(self, request: Request) -> Response:
+        return self._dispatch(request)
+
+    def scrape(
+        self, collect: list[str], exclude: list[str], timeout_s: float | None, accept: str, again: bool
+    ) -> tuple[bytes, str]:
+        try:
+            return self._scrape.render(collect, exclude, timeout_s, accept, here=not again)
+        except UnknownCollector as error:
+            raise BadFilter(str(error)) from error
+
+    def health(self) -> dict[str, object]:
+        return status.health(self._last())
+
+    def ready(self) -> str | None:
+        return None if self._agent.alive else "starting or stopping"
+
+    def describe(self) -> dict[str, object]:
+        return {
+            **status.process(self._agent.started_seconds),
+            "role": self._plan.role.name,
+            "listeners": self._agent.addresses,
+            "collectors": status.collectors(self._last(), self._measurement.names[self._key]),
+            "events": {"epoch": self._agent.bus.epoch, "newest": self._agent.bus.newest},
+            "kept_descriptors": self._measurement.host.kept_descriptors,
+        }
+
+    def _last(self) -> status.Last:
+        names = self._measurement.names[self._key]
+        return {name: last for name, last in dict(self._measurement.runner.last).items() if name in names}
+
+    def _families(self) -> list[Family]:
+        """Requests under promhttp's names; connections and events too, where the profile is nodescope's own."""
+        families = [
+            self_metrics.by_label(self_metrics.REQUESTS, _spelled(self._counts.by_code())),
+            single(self_metrics.IN_FLIGHT, self._counts.in_flight),
+        ]
+        if self._plan.role.profile == "node_exporter" or self.listener is None:
+            return families
+        bus, counters = self._agent.bus, self.listener.counters
+        return [
+            *families,
+            single(self_metrics.CONNECTIONS, counters.accepted),
+            self_metrics.by_label(self_metrics.CLOSED, counters.closed),
+            self_metrics.by_label(self_metrics.ANSWERS, _spelled(counters.requests)),
+            single(self_metrics.EVENTS, bus.published_total),
+            single(self_metrics.EVENTS_DROPPED, bus.dropped_total),
+        ]
+
+
+def _spelled(counts: dict[int, int]) -> dict[str, int]:
+    return {str(code): count for code, count in sorted(counts.items())}
