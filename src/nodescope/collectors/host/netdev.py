@@ -156,6 +156,8 @@ class NetdevCollector:
         self._addresses = addresses
         self._labels: dict[str, tuple[str, ...]] = {}
         self._name_of: dict[int, str] = {}
+        self._shown: list[tuple[str, ...]] = []
+        self._last: dict[str, tuple[Sequence[int], Family]] = {}
         self._named_at = float("-inf")
 
     def collect(self) -> list[Family]:
@@ -163,13 +165,21 @@ class NetdevCollector:
         kept = [(name, counters) for name, counters in found if self._devices.keeps(name)]
         labels_of = self._with_alias if self._ifalias else self._device_alone
         labels = [labels_of(name) for name, _ in kept]
-        families = [
-            Family(self._metrics[name], list(zip(labels, column, strict=False)))
-            for name, column in summed(self._sums, self._names, [counters for _, counters in kept])
-        ]
+        if labels != self._shown:
+            self._shown, self._last = labels, {}
+        columns = summed(self._sums, self._names, [counters for _, counters in kept])
+        families = [self._family(name, column) for name, column in columns]
         if self._addresses:
             families += self._address_families()
         return families
+
+    def _family(self, name: str, column: Sequence[int]) -> Family:
+        """The family of a counter; the very one of the last time where no device's has changed, as most have not."""
+        last = self._last.get(name)
+        if last is None or last[0] != column:
+            family = Family(self._metrics[name], list(zip(self._shown, column, strict=False)))
+            last = self._last[name] = (column, family)
+        return last[1]
 
     def _over_netlink(self) -> list[tuple[str, Sequence[int]]]:
         """Counters alone, by the names of the last whole dump; a whole dump when links come or go, and now and then."""

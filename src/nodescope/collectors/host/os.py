@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import ClassVar, Final
 
@@ -74,7 +75,7 @@ class OsCollector:
 
     *Source*: /etc/os-release, else /usr/lib/os-release under the host's root, os-release(5). *Units*: the end of
     support in seconds of Unix time. *Absent when*: neither file is there; version and end of support where the file
-    does not say them. *Cost*: one read; parsed again only when the file's content has changed.
+    does not say them. *Cost*: one stat(2); read again when the file has changed.
     """
 
     name: ClassVar[str] = "os"
@@ -82,24 +83,22 @@ class OsCollector:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._data: bytes | None = None
+        self._paths = [host.root(file) for file in FILES]
+        self._stamp: tuple[str, int, int, int] | None = None
         self._families: list[Family] = []
 
     def collect(self) -> list[Family]:
-        path, data = self._read()
-        if data != self._data:
-            self._families = families_of(parse_os_release(data, path))
-            self._data = data
-        return self._families
-
-    def _read(self) -> tuple[str, bytes]:
-        for file in FILES:
-            path = self._host.root(file)
+        for path in self._paths:
             try:
-                return path, self._host.read_once(path)
-            except Absent:
+                found = os.stat(path)
+                stamp = (path, found.st_mtime_ns, found.st_size, found.st_ino)
+                if stamp != self._stamp:
+                    self._families = families_of(parse_os_release(self._host.read_once(path), path))
+                    self._stamp = stamp
+            except (FileNotFoundError, NotADirectoryError, Absent):
                 continue
-        raise Absent(" and ".join(self._host.root(file) for file in FILES))
+            return self._families
+        raise Absent(" and ".join(self._paths))
 
 
 def build(host: Host, settings: Settings) -> OsCollector:
