@@ -26,7 +26,7 @@ MAX_FUNCTION_LINES: Final = 60
 ALLOWED: Final = {
     "__init__": "",
     "__main__": "cli",
-    "answers": "events listening measurement metric scraping self_metrics status web",
+    "answers": "events listening measurement metric runner scraping self_metrics status web",
     "cli": "agent configuration listening logs measurement roles runner settings status systemd web.web_config",
     "collector": "metric",
     "collectors": "collector command host metric profiles records sampler sampling settings",

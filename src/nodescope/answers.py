@@ -9,8 +9,9 @@ from nodescope.events.bus import Bus
 from nodescope.listening import Plan
 from nodescope.measurement import Measurement
 from nodescope.metric import Family, single
+from nodescope.runner import TooManyPasses
 from nodescope.scraping import UnknownCollector
-from nodescope.web.message import BadFilter, Request, RequestCounts, Response
+from nodescope.web.message import BadFilter, Busy, Request, RequestCounts, Response
 from nodescope.web.routes import Site, dispatcher, routes
 from nodescope.web.server import Listener
 
@@ -67,6 +68,8 @@ class Answers:
             return self._scrape.render(collect, exclude, timeout_s, accept, here=not again)
         except UnknownCollector as error:
             raise BadFilter(str(error)) from error
+        except TooManyPasses as error:
+            raise Busy(str(error)) from error
 
     def health(self) -> dict[str, object]:
         return status.health(self._last())

@@ -105,12 +105,8 @@ def test_with_many_connections_open(server_process: Start) -> None:
         assert server.stop() == 0
 
 
-@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
-def test_with_standard_streams_closed(http_get: Get, closed: str) -> None:
-    """Without standard input, output or error it serves, and ends with 0."""
-    port = unused_port()
-    command = shlex.join(nodescope_command(["agent"], port))
-    process = subprocess.Popen(["bash", "-c", f"exec {command} {closed}"], env=own_environment())
+def serves_and_ends(process: subprocess.Popen[bytes], port: int, http_get: Get) -> None:
+    """A scrape is answered, and SIGTERM ends the process in time."""
     try:
         wait_until(lambda: is_open(port))
         assert http_get(port, "/metrics").status == 200
@@ -119,6 +115,15 @@ def test_with_standard_streams_closed(http_get: Get, closed: str) -> None:
     finally:
         process.kill()
         process.wait(LONG_S)
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_with_standard_streams_closed(http_get: Get, closed: str) -> None:
+    """Without standard input, output or error it serves, and ends with 0."""
+    port = unused_port()
+    command = shlex.join(nodescope_command(["agent"], port))
+    process = subprocess.Popen(["bash", "-c", f"exec {command} {closed}"], env=own_environment())
+    serves_and_ends(process, port, http_get)
 
 
 @contextlib.contextmanager
@@ -142,14 +147,7 @@ def test_while_nobody_reads_the_log(http_get: Get) -> None:
     port = unused_port()
     with full_pipe() as log:
         process = subprocess.Popen(nodescope_command(["agent"], port), env=own_environment(), stderr=log)
-        try:
-            wait_until(lambda: is_open(port))
-            assert http_get(port, "/metrics").status == 200
-            process.terminate()
-            assert process.wait(END_S) == 0
-        finally:
-            process.kill()
-            process.wait(LONG_S)
+        serves_and_ends(process, port, http_get)
 
 
 def test_with_the_reader_of_the_log_gone(http_get: Get) -> None:
@@ -183,11 +181,4 @@ def test_in_a_folder_that_is_gone(http_get: Get, tmp_path: Path) -> None:
     script = f"cd {shlex.quote(str(folder))} && rmdir {shlex.quote(str(folder))} && exec {command}"
     environment = {**own_environment(), "LC_ALL": "C"}
     process = subprocess.Popen(["bash", "-c", script], env=environment, stderr=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: is_open(port))
-        assert http_get(port, "/metrics").status == 200
-        process.terminate()
-        assert process.wait(END_S) == 0
-    finally:
-        process.kill()
-        process.wait(LONG_S)
+    serves_and_ends(process, port, http_get)

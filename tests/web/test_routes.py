@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nodescope.web.message import BadFilter, Request, RequestCounts, Response
+from nodescope.web.message import BadFilter, Busy, Request, RequestCounts, Response
 from nodescope.web.routes import Site, dispatcher, routes
 
 
@@ -241,3 +241,17 @@ def test_metrics_may_take_the_place_of_the_page(agent: FakeAgent) -> None:
     site = agent.site(telemetry_path="/")
     assert ask(site, "/").body == agent.body
     assert [route.path for route in routes(site)].count("/") == 1
+
+
+def test_a_scrape_for_which_there_is_no_room_is_told_to_come_again() -> None:
+    """A scrape that the agent is too busy for gets 503 with the reason, and is counted as such."""
+    agent = FakeAgent()
+
+    def refuse() -> None:
+        raise Busy("64 different scrapes wait already; try again later")
+
+    agent.on_scrape = refuse
+    site = agent.site()
+    response = ask(site, "/metrics")
+    assert (response.status, response.body) == (503, b"64 different scrapes wait already; try again later\n")
+    assert site.counts.by_code()[503] == 1

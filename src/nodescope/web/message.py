@@ -42,6 +42,10 @@ class BadFilter(Exception):
     """collect[] or exclude[] cannot be followed. The message is shown to the client."""
 
 
+class Busy(Exception):
+    """There is too much to do now. The message is shown to the client."""
+
+
 def text(status: int, line: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     """A response of one line of plain text."""
     return Response(status, line.encode() + b"\n", TEXT, headers)

@@ -13,7 +13,7 @@ import msgspec
 
 from nodescope.web import landing
 from nodescope.web.compression import compressed
-from nodescope.web.message import BadFilter, Request, RequestCounts, Response, text
+from nodescope.web.message import BadFilter, Busy, Request, RequestCounts, Response, text
 
 JSON: Final = "application/json"
 READ: Final = ("GET", "HEAD")
@@ -29,7 +29,8 @@ Handler = Callable[[Request], Response]
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """What the agent gives a listener: who it is, and callables for what it does.
 
-    `scrape(collect, exclude, timeout_s, accept, again)` returns the body and its content type, and raises `BadFilter`.
+    `scrape(collect, exclude, timeout_s, accept, again)` returns the body and its content type, and raises `BadFilter`
+    or `Busy`.
     `health()`: its "status" is "ok" or "degraded". `ready()`: None, or why not. `reload()`: None, or what failed.
     `max_requests`: scrapes at a time, 0 for no limit.
     """
@@ -117,6 +118,8 @@ def _scraped(site: Site, request: Request, collect: list[str], exclude: list[str
         body, content_type = site.scrape(collect, exclude, _timeout_s(request), accept, request.again)
     except BadFilter as error:
         return text(400, str(error))
+    except Busy as error:
+        return text(503, str(error), (("Retry-After", "1"),))
     return compressed(request, Response(200, body, content_type))
 
 
