@@ -27,12 +27,30 @@ END_TO_END = {
     "collector.cpu.info.flags-include": "^(aes|avx.?|constant_tsc)$",
     "collector.cpu.info.bugs-include": "^(cpu_meltdown|spectre_.*|mds)$",
     "collector.stat.softirq": True,
-    "collector.netdev.device-include": "^lo$",
+    "collector.netdev.device-include": "lo",
+    "collector.arp.device-exclude": "nope",
+    "collector.arp.netlink": False,
+    "collector.cpu.info": True,
+    "collector.hwmon.chip-include": "(applesmc|asus_nb_wmi|coretemp|hwmon4|ieee80211|nct6779)",
+    "collector.netclass.ignore-invalid-speed": True,
+    "collector.netclass.ignored-devices": "(dmz|int)",
+    "collector.qdisc.device-include": "(wlan0|eth0)",
+    "collector.qdisc.fixtures": "collector/fixtures/qdisc/",
+    "collector.sysctl.include-info": ["kernel.seccomp.actions_avail"],
+    "collector.sysctl.include": ["fs.file-nr", "fs.file-nr:total,current,max", "kernel.threads-max"],
+    "collector.textfile.directory": ["collector/fixtures/textfile/two_metric_files/"],
 }
 INCLUDE = {
     "collector.diskstats.device-include": "^(sd[a-z]|nvme.*)$",
     "collector.diskstats.device-exclude": "",
     "collector.vmstat.fields": "^nr_",
+    "collector.hwmon.sensor-exclude": ".*;(temp1|fan2)$",
+    "collector.infiniband.device-include": "mlx4",
+    "collector.netstat.fields": "^Tcp",
+    "collector.interrupts.name-include": "^(NMI|RES|LOC)$",
+    "collector.interrupts.include-zeros": False,
+    "collector.slabinfo.slabs-include": "^(tw|dm)",
+    "collector.netclass.ignored-devices": "^(bond|eth)",
 }
 
 # Of these the samples, of those the values are the machine's that the reference ran on.

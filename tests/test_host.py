@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodescope.host import MAX_KEPT_DESCRIPTORS, Absent, Host, Malformed, most_kept, text
+from nodescope.host import MAX_KEPT_DESCRIPTORS, STORED_BYTES, Absent, Host, Malformed, most_kept, text
 
 
 def tree(root: Path, files: dict[str, str]) -> Host:
@@ -146,3 +147,47 @@ def test_a_closed_host_reads_and_keeps_nothing() -> None:
     host.close()
     assert host.read(host.proc("loadavg"))
     assert host.kept_descriptors == 0
+
+
+def test_what_hardly_ever_changes_is_remembered_where_the_kernel_makes_it() -> None:
+    """A file of procfs that is read seldom is read anew only after its time, or when its folder is forgotten."""
+    host = Host()
+    path = f"/proc/self/task/{threading.get_native_id()}/schedstat"
+    first = host.read_seldom(path)
+    sum(range(100_000))
+    assert host.read_seldom(path) == first
+    host.forget(path.rpartition("/")[0])
+    assert host.read_seldom(path) != first
+    sum(range(100_000))
+    assert host.read_seldom(path, keep_s=0) != host.read_seldom(path, keep_s=0)
+
+
+def test_why_a_kernel_file_cannot_be_read_is_remembered_too() -> None:
+    """A file of procfs that is not there stays Absent for its time, without another look."""
+    host = Host()
+    with pytest.raises(Absent):
+        host.read_seldom("/proc/self/none")
+    with pytest.raises(Absent):
+        host.read_seldom("/proc/self/none")
+
+
+def test_a_stored_file_is_always_as_it_is_now(tmp_path: Path) -> None:
+    """On a fixture machine a file that is read seldom shows each change at once, an old file's too."""
+    host = tree(tmp_path, {"proc/name": "one"})
+    path = tmp_path / "proc/name"
+    os.utime(path, (1e9, 1e9))
+    assert host.read_seldom(str(path)) == b"one"
+    path.write_text("two")
+    assert host.read_seldom(str(path)) == b"two"
+    path.write_text("six")
+    assert host.read_seldom(str(path)) == b"six"
+    path.unlink()
+    with pytest.raises(Absent):
+        host.read_seldom(str(path))
+
+
+def test_a_stored_file_of_any_length_is_read_whole(tmp_path: Path) -> None:
+    """Longer than one read, and exactly as long."""
+    for length in (STORED_BYTES - 1, STORED_BYTES, STORED_BYTES + 1, 3 * STORED_BYTES):
+        host = tree(tmp_path, {"proc/long": "x" * length})
+        assert len(host.read(f"{tmp_path}/proc/long")) == length

@@ -41,7 +41,7 @@ ALLOWED: Final = {
     "metric": "",
     "profiles": "metric records",
     "records": "",
-    "roles": "",
+    "roles": "settings",
     "runner": "collector host metric",
     "sampler": "",
     "sampling": "host metric profiles records sampler",

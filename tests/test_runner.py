@@ -22,6 +22,7 @@ class Probe:
 
     name: ClassVar[str] = "probe"
     metrics: ClassVar[tuple[Metric, ...]] = (LOAD,)
+    left_out: int = 0
 
     def __init__(self, act: Callable[[], object] = lambda: None) -> None:
         self.act = act

@@ -21,6 +21,7 @@ class Fixed:
 
     name: ClassVar[str] = "fixed"
     metrics: ClassVar[tuple[Metric, ...]] = ()
+    left_out: int = 0
 
     def __init__(self, *families: Family) -> None:
         self.families = families

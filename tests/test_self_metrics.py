@@ -9,7 +9,7 @@ from nodescope.metric import Family
 from nodescope.runner import Outcome
 
 OUTCOMES = [
-    Outcome("cpu", "ok", (), 0.5),
+    Outcome("cpu", "ok", (), 0.5, "", 3),
     Outcome("os", "absent", (), 0.1, "gone"),
     Outcome("stat", "hung", (), 2.0, "stuck"),
 ]
@@ -50,6 +50,7 @@ def test_absent_hardware_is_no_failure_under_our_names() -> None:
     assert families["nodescope_collector_last_run_timestamp_seconds"] == {"cpu": 5.0}
     assert families["nodescope_collector_age_seconds"] == {"filesystem": 1.5}
     assert families["nodescope_collector_series"] == {"cpu": 0, "os": 0, "stat": 0}
+    assert families["nodescope_collector_left_out"] == {"cpu": 3}
 
 
 def test_every_metric_is_in_the_table_once() -> None:

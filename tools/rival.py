@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from nodescope.roles import HOST_COLLECTORS
-from nodescope.settings import DISK_EXCLUDE, FSTYPE_EXCLUDE, MOUNT_EXCLUDE
+from nodescope.settings.host_options import DISK_EXCLUDE, FSTYPE_EXCLUDE, MOUNT_EXCLUDE
 
 PROGRAM: Final = "prometheus-node-exporter"
 COLLECTORS: Final = HOST_COLLECTORS

@@ -13,9 +13,11 @@ class Collector(Protocol):
 
     The constructor touches nothing on the host. `collect` raises `Absent` where the hardware or file is not
     there; any other exception is a failure, and the runner drops this collector's families for that pass.
+    `left_out`: how many lines, files and devices the newest run could not use, for they were not as documented.
     """
 
     name: ClassVar[str]
     metrics: ClassVar[tuple[Metric, ...]]
+    left_out: int
 
     def collect(self) -> Iterable[Family]: ...

@@ -17,12 +17,17 @@ from typing import Final
 
 MAX_KEPT_DESCRIPTORS: Final = 2048
 ABSENT_SECONDS: Final = 60.0
-MAX_KEPT_LISTS: Final = 256
+MAX_KEPT_LISTS: Final = 1024
+SELDOM_SECONDS: Final = 60.0
+MAX_SELDOM_FILES: Final = 16_384
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 SYSFS_PAGE_BYTES: Final = 4096
+STORED_BYTES: Final = 32_768
+SETTLED_NS: Final = 2_000_000_000
 EXCERPT_BYTES: Final = 80
 
 _GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESRCH})
+_NEVER_READ: Final = ((0, 0, 0), b"")
 _NEVER_LISTED: Final[tuple[float, list[str]]] = (0.0, [])
 _BAD_RUN: Final = re.compile("[\udc80-\udcff]+")
 
@@ -105,7 +110,10 @@ class Host:
         self._kept: dict[str, _Descriptor] = {}
         self._lists: dict[str, tuple[float, list[str]]] = {}
         self._absent_until: dict[str, float] = {}
+        self._seldom: dict[str, tuple[float, bytes | OSError | Absent]] = {}
+        self._unchanged: dict[str, tuple[tuple[int, int, int], bytes]] = {}
         self._pseudo: dict[int, str] | None = None
+        self._stored: tuple[str, ...] | None = None
         self._most_kept = most_kept(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
     def proc(self, path: str) -> str:
@@ -137,12 +145,14 @@ class Host:
                     raise
                 # The device was replaced under its name: open the name again below.
                 self._kept.pop(path, None)
+        if path.startswith(self._stored_roots()):
+            return _read_stored(path)
         if built_in and time.monotonic() < self._absent_until.get(path, 0.0):
             raise Absent(path)
         try:
             descriptor = self._open(path)
         except Absent:
-            if built_in and self._is_kernels(os.path.dirname(path)):
+            if built_in and self._is_kernels(path):
                 self._absent_until[path] = time.monotonic() + ABSENT_SECONDS
             raise
         try:
@@ -177,6 +187,58 @@ class Host:
             if error.errno in _GONE:
                 raise Absent(path) from error
             raise
+
+    def read_seldom(self, path: str, keep_s: float = SELDOM_SECONDS) -> bytes:
+        """The whole file as it was at most `keep_s` ago, for what hardly ever changes: firmware, limits, names.
+
+        What the kernel makes is remembered, and so is why it cannot be read; a stored file as long as it is the same.
+        No descriptor is kept. Raises as `read`.
+        """
+        if path.startswith(self._stored_roots()):
+            return self._read_if_changed(path)
+        now = time.monotonic()
+        until, known = self._seldom.get(path, (0.0, b""))
+        if now >= until:
+            known = self._read_anew(path)
+            if path in self._seldom or (len(self._seldom) < MAX_SELDOM_FILES and self._is_kernels(path)):
+                # Spread over a quarter of the time, so that not all are read again in one scrape.
+                self._seldom[path] = (now + keep_s * (1 - hash(path) % 64 / 256), known)
+        if isinstance(known, bytes):
+            return known
+        raise known
+
+    def _read_anew(self, path: str) -> bytes | OSError | Absent:
+        try:
+            return self.read_once(path)
+        except (OSError, Absent) as error:
+            return error.with_traceback(None)
+
+    def _read_if_changed(self, path: str) -> bytes:
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            if error.errno in _GONE:
+                raise Absent(path) from error
+            raise
+        mark = status.st_ino, status.st_size, status.st_mtime_ns
+        known, data = self._unchanged.get(path, _NEVER_READ)
+        if mark != known:
+            data = _read_stored(path)
+            # One written just now may be written again within the same tick of the filesystem's clock.
+            settled = status.st_mtime_ns + SETTLED_NS < time.time_ns()
+            if settled and len(self._unchanged) < MAX_SELDOM_FILES:
+                self._unchanged[path] = mark, data
+        return data
+
+    def forget(self, folder: str) -> None:
+        """Read again at once what `read_seldom` and `list` remember of a device: `folder` and all below it."""
+        below = f"{folder}/"
+        for path in [path for path in self._seldom if path.startswith(below)]:
+            del self._seldom[path]
+        for path in [path for path in self._unchanged if path.startswith(below)]:
+            del self._unchanged[path]
+        for path in [path for path in self._lists if path == folder or path.startswith(below)]:
+            del self._lists[path]
 
     def list(self, path: str, keep_s: float = 0.0) -> list[str]:
         """The names in a directory, sorted. Raises `Absent` where it is not there.
@@ -219,16 +281,44 @@ class Host:
         status = os.fstat(fd)
         return _Descriptor(fd, self._pseudo_devices().get(status.st_dev), status.st_size)
 
-    def _is_kernels(self, folder: str) -> bool:
+    def _is_kernels(self, path: str) -> bool:
+        """Whether the kernel makes the folder of `path`, which itself may be absent."""
         try:
-            return os.stat(folder).st_dev in self._pseudo_devices()
+            return os.stat(os.path.dirname(path)).st_dev in self._pseudo_devices()
         except OSError:
             return False
+
+    def _stored_roots(self) -> tuple[str, ...]:
+        """Those of procfs and sysfs, with a slash behind, that are stored files: fixtures, a simulated machine."""
+        if self._stored is None:
+            roots = [f"{root}/" for root in (self.procfs, self.sysfs)]
+            self._stored = tuple(root for root in roots if os.path.isdir(root) and not self._is_kernels(root))
+        return self._stored
 
     def _pseudo_devices(self) -> dict[int, str]:
         if self._pseudo is None:
             self._pseudo = _pseudo_filesystems()
         return self._pseudo
+
+
+def _read_stored(path: str) -> bytes:
+    """A whole file, opened and closed. Raises `Absent`, `OSError`, `Malformed` where it is too long."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in _GONE:
+            raise Absent(path) from error
+        raise
+    try:
+        data = os.read(fd, STORED_BYTES)
+        if len(data) == STORED_BYTES:
+            while more := os.read(fd, MAX_FILE_BYTES):
+                data += more
+                if len(data) > MAX_FILE_BYTES:
+                    raise Malformed(path, data, f"at most {MAX_FILE_BYTES} bytes")
+        return data
+    finally:
+        os.close(fd)
 
 
 def _trimmed(path: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final, NamedTuple
+
+from nodescope.settings.host import HOST
 
 
 class Role(NamedTuple):
@@ -17,19 +20,10 @@ class Role(NamedTuple):
     aliases: tuple[str, ...] = ()
 
 
-HOST_COLLECTORS: Final = (
-    "cpu",
-    "diskstats",
-    "filesystem",
-    "loadavg",
-    "meminfo",
-    "netdev",
-    "os",
-    "pressure",
-    "stat",
-    "time",
-    "uname",
-    "vmstat",
+HOST_COLLECTORS: Final = tuple(
+    collects.name
+    for collects in HOST
+    if os.path.exists(f"{os.path.dirname(__file__)}/collectors/host/{collects.name}.py")
 )
 
 TABLE: Final[tuple[Role, ...]] = (

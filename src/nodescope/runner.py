@@ -39,6 +39,7 @@ class Outcome(NamedTuple):
     families: tuple[Family, ...]
     duration_seconds: float
     reason: str = ""
+    left_out: int = 0
 
     @property
     def succeeded(self) -> bool:
@@ -243,14 +244,15 @@ class Runner:
 
     def _collect(self, name: str, started_at: float) -> Outcome:
         try:
-            families = tuple(self.collectors[name].collect())
+            collector = self.collectors[name]
+            families = tuple(collector.collect())
         except Absent as absent:
             return Outcome(name, "absent", (), time.monotonic() - started_at, _shown(f"{absent} is not there"))
         except Exception as error:
             log.debug("collector %s failed", name, exc_info=True)
             reason = _shown(f"{type(error).__name__}: {error}")
             return Outcome(name, "failed", (), time.monotonic() - started_at, reason)
-        return Outcome(name, "ok", families, time.monotonic() - started_at)
+        return Outcome(name, "ok", families, time.monotonic() - started_at, "", collector.left_out)
 
     def _hung(self, run: _Run, now: float) -> Outcome:
         age = now - run.started_at

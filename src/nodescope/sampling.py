@@ -135,6 +135,7 @@ class SnapshotCollector:
 
     name: ClassVar[str]
     metrics: ClassVar[tuple[Metric, ...]]
+    left_out: int = 0
 
     def __init__(self, loop: SamplerLoop, view: View) -> None:
         self.loop = loop

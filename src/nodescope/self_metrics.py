@@ -51,6 +51,12 @@ AGE: Final = Metric(
 SERIES: Final = Metric(
     "nodescope_collector_series", "gauge", "Series that the collector gave in its last run.", _COLLECTOR
 )
+LEFT_OUT: Final = Metric(
+    "nodescope_collector_left_out",
+    "gauge",
+    "Lines, files and devices that the collector's last run could not use, for they were not as documented.",
+    _COLLECTOR,
+)
 DROPPED: Final = Metric(
     "nodescope_series_dropped_total",
     "counter",
@@ -101,6 +107,7 @@ SELF_METRICS: Final[tuple[Metric, ...]] = (
     LAST_RUN,
     AGE,
     SERIES,
+    LEFT_OUT,
     DROPPED,
     CONNECTIONS,
     CLOSED,
@@ -173,6 +180,7 @@ def collectors(
         ),
         Family(AGE, [((name,), age) for name, age in ages.items()]),
         Family(SERIES, [((o.collector,), sum(len(family.rows) for family in o.families)) for o in outcomes]),
+        Family(LEFT_OUT, [((o.collector,), o.left_out) for o in outcomes if o.state == "ok"]),
     ]
 
 

@@ -15,81 +15,8 @@ from nodescope.settings import TABLE, Setting
 
 REPEATABLE: Final = frozenset({"list", "labels"})
 
-# node_exporter's collectors that this version does not have: their flags are accepted, so its command lines work.
-_LATER: Final = frozenset(
-    {
-        "arp",
-        "bcache",
-        "bcachefs",
-        "bonding",
-        "btrfs",
-        "buddyinfo",
-        "cgroups",
-        "conntrack",
-        "cpu_vulnerabilities",
-        "cpufreq",
-        "dmi",
-        "dmmultipath",
-        "drbd",
-        "drm",
-        "edac",
-        "entropy",
-        "ethtool",
-        "fibrechannel",
-        "filefd",
-        "hwmon",
-        "infiniband",
-        "interrupts",
-        "ipvs",
-        "kernel_hung",
-        "ksmd",
-        "lnstat",
-        "logind",
-        "mdadm",
-        "meminfo_numa",
-        "mountstats",
-        "netclass",
-        "netclass_rtnl",
-        "netstat",
-        "network_route",
-        "nfs",
-        "nfsd",
-        "ntp",
-        "nvme",
-        "nvmesubsystem",
-        "pcidevice",
-        "perf",
-        "powersupply",
-        "powersupplyclass",
-        "processes",
-        "qdisc",
-        "qdisk",
-        "rapl",
-        "runit",
-        "schedstat",
-        "selinux",
-        "slabinfo",
-        "sockstat",
-        "softirqs",
-        "softnet",
-        "supervisord",
-        "swap",
-        "sysctl",
-        "systemd",
-        "tapestats",
-        "tcpstat",
-        "textfile",
-        "thermal_zone",
-        "timex",
-        "udp_queues",
-        "watchdog",
-        "wifi",
-        "xfrm",
-        "xfs",
-        "zfs",
-        "zoneinfo",
-    }
-)
+# node_exporter's collectors that nodescope does not have: their flags are accepted, so its command lines work.
+_LEFT_OUT: Final = frozenset("bcache bcachefs drbd logind ntp perf runit supervisord tapestats wifi xfrm".split())
 # Flags that node_exporter still takes under their old names.
 _DEPRECATED: Final = {
     "collector.diskstats.ignored-devices": "collector.diskstats.device-exclude",
@@ -97,6 +24,10 @@ _DEPRECATED: Final = {
     "collector.filesystem.ignored-mount-points": "collector.filesystem.mount-points-exclude",
     "collector.netdev.device-blacklist": "collector.netdev.device-exclude",
     "collector.netdev.device-whitelist": "collector.netdev.device-include",
+    "collector.qdisk.device-exclude": "collector.qdisc.device-exclude",
+    "collector.qdisk.device-include": "collector.qdisc.device-include",
+    "collector.systemd.unit-blacklist": "collector.systemd.unit-exclude",
+    "collector.systemd.unit-whitelist": "collector.systemd.unit-include",
 }
 _COLLECTOR_FLAG: Final = re.compile(r"--(?:no-)?collector\.([a-z_]+)([.=].*)?")
 _IGNORED_FLAG: Final = re.compile(r"--runtime\.gomaxprocs(=.*)?")
@@ -176,10 +107,10 @@ def _leftover(made: FlagParser, rest: Sequence[str]) -> list[str]:
             swallow = False
             continue
         collector = _COLLECTOR_FLAG.fullmatch(word)
-        if collector and collector[1] in _LATER:
+        if collector and collector[1] in _LEFT_OUT:
             name, option = collector[1], collector[2] or ""
             if option or not word.startswith("--no-"):
-                warnings.append(f"{word.split('=')[0]} has no effect: this version has no collector {name}")
+                warnings.append(f"{word.split('=')[0]} has no effect: nodescope has no collector {name}")
             swallow = bool(option) and "=" not in word
         elif _IGNORED_FLAG.fullmatch(word):
             swallow = "=" not in word

@@ -120,6 +120,7 @@ class CpuCollector:
         FLAG,
         BUG,
     )
+    left_out: int = 0
 
     def __init__(self, host: Host, guest: bool, info: InfoSettings | None) -> None:
         self._host = host

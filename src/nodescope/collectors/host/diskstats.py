@@ -77,6 +77,7 @@ class DiskstatsCollector:
 
     name: ClassVar[str] = "diskstats"
     metrics: ClassVar[tuple[Metric, ...]] = (*IDENTITY_METRICS, *(metric for metric, _ in STATISTICS))
+    left_out: int = 0
 
     def __init__(self, host: Host, devices: DeviceFilter) -> None:
         self._host = host

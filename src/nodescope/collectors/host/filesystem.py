@@ -26,6 +26,7 @@ class FilesystemCollector(SnapshotCollector):
 
     name: ClassVar[str] = "filesystem"
     metrics: ClassVar[tuple[Metric, ...]] = tuple(row.metric for row in MOUNT)
+    left_out: int = 0
 
     def __init__(self, table: MountTable, loop: SamplerLoop, view: View) -> None:
         super().__init__(loop, view)

@@ -33,6 +33,7 @@ class LoadavgCollector:
 
     name: ClassVar[str] = "loadavg"
     metrics: ClassVar[tuple[Metric, ...]] = LOAD
+    left_out: int = 0
 
     def __init__(self, host: Host) -> None:
         self._host = host

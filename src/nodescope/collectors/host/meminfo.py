@@ -67,6 +67,7 @@ class MeminfoCollector:
 
     name: ClassVar[str] = "meminfo"
     metrics: ClassVar[tuple[Metric, ...]] = tuple(metric for metric, _ in _FIELDS.values() if metric)
+    left_out: int = 0
 
     def __init__(self, host: Host) -> None:
         self._host = host

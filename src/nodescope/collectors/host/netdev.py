@@ -139,6 +139,7 @@ class NetdevCollector:
 
     name: ClassVar[str] = "netdev"
     metrics: ClassVar[tuple[Metric, ...]] = (*(metric_of(name) for name, _ in LEGACY_NETLINK), ADDRESS_INFO)
+    left_out: int = 0
 
     def __init__(
         self, host: Host, devices: DeviceFilter, *, netlink: bool, detailed: bool, ifalias: bool, addresses: bool

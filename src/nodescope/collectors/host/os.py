@@ -80,6 +80,7 @@ class OsCollector:
 
     name: ClassVar[str] = "os"
     metrics: ClassVar[tuple[Metric, ...]] = (INFO, VERSION, SUPPORT_END)
+    left_out: int = 0
 
     def __init__(self, host: Host) -> None:
         self._host = host

@@ -59,6 +59,7 @@ class PressureCollector:
 
     name: ClassVar[str] = "pressure"
     metrics: ClassVar[tuple[Metric, ...]] = tuple(metric for _, lines in RESOURCES for _, metric in lines)
+    left_out: int = 0
 
     def __init__(self, host: Host) -> None:
         self._host = host

@@ -65,6 +65,7 @@ class StatCollector:
 
     name: ClassVar[str] = "stat"
     metrics: ClassVar[tuple[Metric, ...]] = (*(metric for _, metric in LINES), SOFTIRQS)
+    left_out: int = 0
 
     def __init__(self, host: Host, softirq: bool) -> None:
         self._host = host

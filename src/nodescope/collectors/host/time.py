@@ -43,6 +43,7 @@ class TimeCollector:
 
     name: ClassVar[str] = "time"
     metrics: ClassVar[tuple[Metric, ...]] = (SECONDS, ZONE_OFFSET, AVAILABLE, CURRENT)
+    left_out: int = 0
 
     def __init__(self, host: Host) -> None:
         self._host = host

@@ -27,6 +27,7 @@ class UnameCollector:
 
     name: ClassVar[str] = "uname"
     metrics: ClassVar[tuple[Metric, ...]] = (INFO,)
+    left_out: int = 0
 
     def __init__(self, host: Host) -> None:
         self._host = host

@@ -45,6 +45,7 @@ class VmstatCollector:
     metrics: ClassVar[tuple[Metric, ...]] = tuple(
         metric_of(field) for field in ("pgpgin", "pgpgout", "pswpin", "pswpout", "pgfault", "pgmajfault", "oom_kill")
     )
+    left_out: int = 0
 
     def __init__(self, host: Host, fields: re.Pattern[str] | None) -> None:
         self._host = host

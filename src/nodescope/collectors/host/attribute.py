@@ -1,0 +1,52 @@
+"""Attribute files of devices in sysfs: one value each, read so that one broken attribute costs that attribute alone."""
+
+from __future__ import annotations
+
+import errno
+from typing import Final
+
+from nodescope.host import Absent, Host
+
+UNREADABLE: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EAGAIN,
+        errno.EBUSY,
+        errno.EINVAL,
+        errno.EIO,
+        errno.ENODATA,
+        errno.ENOSYS,
+        errno.EOPNOTSUPP,
+        errno.EPERM,
+        errno.ERANGE,
+        errno.ETIMEDOUT,
+    }
+)
+"""What drivers answer for an attribute that the device does not have, or cannot tell right now."""
+
+
+def attribute(host: Host, path: str) -> bytes | None:
+    """The value without blanks around it, through a kept descriptor: for what is read at each scrape.
+
+    None where the file is not there or the driver refuses.
+    """
+    try:
+        return host.read(path).strip()
+    except Absent:
+        return None
+    except OSError as error:
+        if error.errno in UNREADABLE:
+            return None
+        raise
+
+
+def seldom(host: Host, path: str) -> bytes | None:
+    """As `attribute`, remembered for a minute: for what hardly ever changes."""
+    try:
+        return host.read_seldom(path).strip()
+    except Absent:
+        return None
+    except OSError as error:
+        if error.errno in UNREADABLE:
+            return None
+        raise

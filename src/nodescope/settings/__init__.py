@@ -1,0 +1,37 @@
+"""Settings: one table. Precedence: flag > NODESCOPE_* environment > YAML file > default of the role > default."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nodescope.settings.agent import AGENT, SIMULATE
+from nodescope.settings.host import HOST
+from nodescope.settings.host_options import HOST_OPTIONS
+from nodescope.settings.setting import ENVIRONMENT_PREFIX, Origin, Setting, Settings, SettingsError
+
+__all__ = ["BY_FLAG", "BY_KEY", "ENVIRONMENT_PREFIX", "TABLE", "Origin", "Setting", "Settings", "SettingsError"]
+
+_ENABLED: Final = tuple(
+    Setting(
+        f"collector.{collects.name}.enabled",
+        "bool",
+        collects.on,
+        f"Collect {collects.what}.",
+        flag=f"collector.{collects.name}",
+    )
+    for collects in HOST
+)
+
+
+def _collectors() -> tuple[Setting, ...]:
+    """The switch of each collector, with its options behind it."""
+    options: dict[str, list[Setting]] = {}
+    for option in HOST_OPTIONS:
+        options.setdefault(option.key.split(".")[1], []).append(option)
+    return tuple(row for switch in _ENABLED for row in (switch, *options.get(switch.key.split(".")[1], ())))
+
+
+TABLE: Final[tuple[Setting, ...]] = (*AGENT, *_collectors(), *SIMULATE)
+
+BY_KEY: Final[dict[str, Setting]] = {setting.key: setting for setting in TABLE}
+BY_FLAG: Final[dict[str, Setting]] = {setting.flag_name: setting for setting in TABLE}

@@ -1,0 +1,74 @@
+"""What a setting is, and the values in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+Kind = Literal["bool", "int", "number", "duration", "string", "choice", "regex", "path", "list", "labels", "listeners"]
+
+ENVIRONMENT_PREFIX: Final = "NODESCOPE_"
+
+
+class Setting(NamedTuple):
+    """One row of the table. `key` is the YAML path, and the flag is `--key`.
+
+    `flag` is another spelling of the flag where node_exporter's differs from the key; `aliases` are further
+    environment names that are honoured. A duration is in seconds once read.
+    """
+
+    key: str
+    kind: Kind
+    default: Any
+    help: str
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    flag: str = ""
+    aliases: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def flag_name(self) -> str:
+        return self.flag or self.key
+
+    @property
+    def environment_name(self) -> str:
+        return ENVIRONMENT_PREFIX + self.key.upper().replace(".", "_").replace("-", "_")
+
+
+class Origin(NamedTuple):
+    """Where a value came from, in words a person can follow: "flag --web.max-requests", "file /etc/x.yaml"."""
+
+    text: str
+
+
+class SettingsError(Exception):
+    """A value that cannot be used. The message is one sentence naming source, key and what was expected."""
+
+
+class Settings:
+    """The values in force, by key, each with its origin. Never changes once made."""
+
+    def __init__(self, values: Mapping[str, Any], origins: Mapping[str, Origin], warnings: tuple[str, ...]) -> None:
+        self._values = dict(values)
+        self._origins = dict(origins)
+        self.warnings = warnings
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def origin(self, key: str) -> str:
+        return self._origins[key].text
+
+    def is_set(self, key: str) -> bool:
+        """Whether someone gave this value, rather than the table or the role."""
+        return not self._origins[key].text.startswith("default")
+
+    def replaced(self, values: Mapping[str, Any], origin: str) -> Settings:
+        """These settings with other `values`, for one who knows better than all sources."""
+        origins = {**self._origins, **dict.fromkeys(values, Origin(origin))}
+        return Settings({**self._values, **values}, origins, self.warnings)
+
+    def names(self) -> list[str]:
+        return sorted(self._values)
