@@ -126,8 +126,12 @@ def _loader() -> type[yaml.SafeLoader]:
     return Loader
 
 
+_SPELLED: Final = {key.replace("_", "-"): key for key in BY_KEY}
+"""Key with each `_` as `-`, for in YAML they are the same -> key."""
+
+
 def _is_known(key: str) -> bool:
-    return key in BY_KEY or any(known.startswith(f"{key}.") for known in BY_KEY)
+    return key in BY_KEY or any(known.startswith(f"{key}.") for known in _SPELLED)
 
 
 def _flat(document: Mapping[Any, Any], prefix: str, origin: str, depth: int) -> Iterator[tuple[str, Any]]:
@@ -138,13 +142,13 @@ def _flat(document: Mapping[Any, Any], prefix: str, origin: str, depth: int) -> 
         if not isinstance(name, str):
             raise SettingsError(f"{origin}: expected names of settings, got {name!r}")
         key = prefix + name.replace("_", "-")
-        if f"{key}.enabled" in BY_KEY and value is not None and not isinstance(value, dict):
+        if f"{key}.enabled" in _SPELLED and value is not None and not isinstance(value, dict):
             key += ".enabled"
-        setting = BY_KEY.get(key)
+        setting = BY_KEY.get(_SPELLED.get(key, key))
         if isinstance(value, dict) and not (setting and setting.kind == "labels"):
             yield from _flat(value, f"{key}.", origin, depth + 1)
         else:
-            yield key, value
+            yield _SPELLED.get(key, key), value
 
 
 def _value(setting: Setting, raw: Any, origin: str) -> Any:
