@@ -1,4 +1,5 @@
-"""nodescope beside Debian's prometheus-node-exporter: CPU, latency and memory on the same twelve collectors.
+"""nodescope beside Debian's prometheus-node-exporter: CPU, latency and memory on the same collectors: twelve
+that read a file or two of procfs each, and all that are on by default.
 
     python -m tools.bench           measure all and rewrite the tables of docs/benchmarks.md
     python -m tools.bench --check   the same; exit 1 where a bar is missed
@@ -31,6 +32,7 @@ PAGE: Final = Path(__file__).resolve().parent.parent / "docs/benchmarks.md"
 WARM_UP: Final = 20
 STARTS: Final = 5
 BURSTS: Final = 5
+SIZES: Final = (8, 64, 224)
 ACCEPT: Final = "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 
 
@@ -50,8 +52,9 @@ class Target(NamedTuple):
     command: Callable[[Sequence[str], int], list[str]]
 
 
+OWN: Final = "nodescope"
 TARGETS: Final = (
-    Target("nodescope", lambda flags, port: nodescope_command(("exporter", "node", *flags), port)),
+    Target(OWN, lambda flags, port: nodescope_command(("exporter", "node", *flags), port)),
     Target("node_exporter", rival.command),
 )
 
@@ -63,7 +66,8 @@ class Running:
         self.name = target.name
         self.group = MemoryGroup(target.name)
         port = unused_port()
-        flags = (*rival.FLAGS, "--web.disable-exporter-metrics", *machine.flags)
+        collectors = machine.collectors if target.name == OWN else rival.known(machine.collectors)
+        flags = (*rival.flags(collectors), "--web.disable-exporter-metrics", *machine.flags)
         command = self.group.enter(target.command(flags, port))
         begin = time.perf_counter()
         try:
@@ -162,15 +166,48 @@ def measure_machine(machine: Machine, modes: Sequence[Mode], folder: Path) -> be
     return bench_report.Result(machine, costs, footprints)
 
 
+SETS: Final = (
+    ("twelve collectors", rival.TWELVE, None),
+    ("all default collectors", rival.DEFAULTS, bench_report.P99_BAR),
+)
+
+
 def machines(folder: Path) -> tuple[list[Machine], list[str]]:
     """What to measure, and why something is left out."""
-    found = [Machine("this machine", "its own /proc and /sys", (), bench_report.RSS_BAR_MB)]
+    own = "its own /proc and /sys"
+    found = [
+        Machine(f"this machine, {title}", own, (), bench_report.RSS_BAR_MB, names, p99_bar)
+        for title, names, p99_bar in SETS
+    ]
     note = "synthetic /proc and /sys of a server with 224 threads; netdev reads this machine's netlink on both"
     try:
         flags = big_machine.make(folder)
     except big_machine.NotHere as reason:
         return found, [f"{reason}."]
-    return [*found, Machine("big machine", note, flags, bench_report.RSS_BAR_BIG_MB)], []
+    found += [
+        Machine(f"big machine, {title}", note, flags, bench_report.RSS_BAR_BIG_MB, names, p99_bar)
+        for title, names, p99_bar in SETS
+    ]
+    return found, []
+
+
+def measure_growth(folder: Path, n: int) -> list[bench_report.Size]:
+    """The big machine at several sizes."""
+    sizes = []
+    for cpus in SIZES:
+        try:
+            flags = big_machine.make(folder / str(cpus))
+        except big_machine.NotHere:
+            return []
+        big_machine.shrink(folder / str(cpus), cpus)
+        machine = Machine(f"{cpus} CPUs", "", flags, bench_report.RSS_BAR_BIG_MB, rival.DEFAULTS)
+        running = [Running(target, machine, folder) for target in TARGETS]
+        own, theirs = measure(running, Mode("back to back", 0.0, False, n))
+        footprints = (running[0].footprint(), running[1].footprint())
+        for each in running:
+            each.stop()
+        sizes.append(bench_report.Size(cpus, (own, theirs), footprints))
+    return sizes
 
 
 def machine_lines() -> list[str]:
@@ -204,7 +241,8 @@ def main(arguments: Sequence[str]) -> int:
         folder = Path(name)
         measured, left_out = machines(folder / "big")
         results = [measure_machine(machine, modes, folder) for machine in measured]
-    report = bench_report.text([*machine_lines(), *left_out], results)
+        sizes = measure_growth(folder, options.n // 5)
+    report = bench_report.text([*machine_lines(), *left_out], results, sizes)
     print(report)
     if not options.print:
         bench_report.write(PAGE, report)

@@ -14,6 +14,8 @@ CPU_BAR: Final = 1 / 3
 CPU_AIM: Final = 1 / 4
 RSS_BAR_MB: Final = 30.0
 RSS_BAR_BIG_MB: Final = 34.0
+P99_BAR: Final = 1 / 2
+DESCRIPTORS_BAR: Final = 2048
 MB: Final = 1024 * 1024
 BEGIN: Final = "<!-- bench:begin (written by `make bench`) -->"
 END: Final = "<!-- bench:end -->"
@@ -26,12 +28,17 @@ loaded first included. First scrape: from the start of the process to the end of
 
 
 class Machine(NamedTuple):
-    """What is measured: its name, how it is made, the flags that point at it, the most RSS in MB."""
+    """What is measured: its name, how it is made, the flags that point at it, the most RSS in MB.
+
+    `collectors` that both programs run; `p99_bar` of the rival's, where there is one.
+    """
 
     name: str
     note: str
     flags: tuple[str, ...]
     rss_bar_mb: float
+    collectors: tuple[str, ...] = ()
+    p99_bar: float | None = None
 
 
 class Cost(NamedTuple):
@@ -98,6 +105,11 @@ def bars(results: Sequence[Result]) -> list[Bar]:
         for own, rival in pairs(result):
             mode = f"{result.machine.name}, {own.mode}, {'gzip' if own.gzip else 'plain'}"
             found.append(Bar(f"{mode}: CPU / node_exporter's", own.cpu_ms / rival.cpu_ms, CPU_BAR))
+            if result.machine.p99_bar is not None:
+                slow, theirs = (percentile(each.latencies_s, 99) for each in (own, rival))
+                found.append(Bar(f"{mode}: p99 / node_exporter's", slow / theirs, result.machine.p99_bar))
+        descriptors = result.footprints[0].memory.descriptors
+        found.append(Bar(f"{result.machine.name}: open descriptors", descriptors, DESCRIPTORS_BAR))
         rss = result.footprints[0].memory.rss / MB
         found.append(Bar(f"{result.machine.name}: RSS in MB", rss, result.machine.rss_bar_mb))
     return found
@@ -163,9 +175,40 @@ def bar_table(results: Sequence[Result]) -> str:
     return table(("bar", "measured", "limit", ""), rows)
 
 
-def text(lines: Sequence[str], results: Sequence[Result]) -> str:
+class Size(NamedTuple):
+    """The big machine with so many CPUs: what one scrape of it costs each program, back to back, plain."""
+
+    cpus: int
+    costs: tuple[Cost, Cost]
+    footprints: tuple[Footprint, Footprint]
+
+
+def growth(sizes: Sequence[Size]) -> str:
+    """What one scrape costs as the machine grows."""
+    if not sizes:
+        return ""
+    head = ("CPUs", "target", "series", "CPU ms", "CPU ms for 1,000 series", "RSS MB", "descriptors")
+    rows = [
+        (
+            str(size.cpus),
+            cost.target,
+            str(footprint.series),
+            f"{cost.cpu_ms:.2f}",
+            f"{cost.cpu_ms / footprint.series * 1000:.2f}",
+            f"{footprint.memory.rss / MB:.1f}",
+            str(footprint.memory.descriptors),
+        )
+        for size in sizes
+        for cost, footprint in zip(size.costs, size.footprints, strict=True)
+    ]
+    title = "### Growth: the big machine with fewer CPUs, network and block devices, all default collectors"
+    return f"{title}\n\n{table(head, rows)}"
+
+
+def text(lines: Sequence[str], results: Sequence[Result], sizes: Sequence[Size] = ()) -> str:
     """All that stands between the markers."""
-    parts = ["\n".join(lines), LEGEND, *(section(result) for result in results), f"### Bars\n\n{bar_table(results)}"]
+    sections = [*(section(result) for result in results), *filter(None, [growth(sizes)])]
+    parts = ["\n".join(lines), LEGEND, *sections, f"### Bars\n\n{bar_table(results)}"]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 

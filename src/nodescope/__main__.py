@@ -8,7 +8,7 @@ from nodescope.cli import run
 
 
 def main() -> None:
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], sys.argv[0]))
 
 
 if __name__ == "__main__":

@@ -33,9 +33,19 @@ COMMANDS: Final[tuple[Command, ...]] = (
 )
 
 
-def run(arguments: list[str]) -> int:
-    """Runs a command. 0: done; 1: it failed; 2: it was asked for wrongly, with one sentence that says how."""
+STAND_INS: Final = frozenset({"node_exporter", "prometheus-node-exporter"})
+"""Programs whose name, given to this one, makes it the same as there: see stand_in.py."""
+
+
+def run(arguments: list[str], program: str = "nodescope") -> int:
+    """Runs a command. 0: done; 1: it failed; 2: it was asked for wrongly, with one sentence that says how.
+
+    `program`: the name that this one was started by.
+    """
     _open_standard_streams()
+    name = os.path.basename(program)
+    if name in STAND_INS:
+        return _run(Command(name, "nodescope.cli.stand_in", ""), [name, *arguments])
     word = arguments[0] if arguments else "--help"
     if word in ("-h", "--help", "help"):
         print(usage())
@@ -45,24 +55,28 @@ def run(arguments: list[str]) -> int:
         return 0
     for command in COMMANDS:
         if command.name == word:
-            try:
-                code: int = import_module(command.module).main(arguments[1:])
-            except SettingsError as error:
-                print(f"nodescope: {error}", file=sys.stderr)
-                return EXIT_USAGE
-            except OSError as error:
-                if error.errno not in _UNWRITABLE:
-                    raise
-                # What is left in the buffer goes nowhere, and does not fail again at the exit.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-                if error.errno != errno.EPIPE:
-                    print(f"nodescope: standard output cannot be written: {error.strerror}", file=sys.stderr)
-                return EXIT_FAILURE
-            return code
+            return _run(command, arguments[1:])
     close = get_close_matches(word, [command.name for command in COMMANDS], 1)
     hint = f", did you mean {close[0]}?" if close else "; see nodescope --help"
     print(f"nodescope: {word!r} is not a command{hint}", file=sys.stderr)
     return EXIT_USAGE
+
+
+def _run(command: Command, arguments: list[str]) -> int:
+    try:
+        code: int = import_module(command.module).main(arguments)
+    except SettingsError as error:
+        print(f"nodescope: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        # What is left in the buffer goes nowhere, and does not fail again at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if error.errno != errno.EPIPE:
+            print(f"nodescope: standard output cannot be written: {error.strerror}", file=sys.stderr)
+        return EXIT_FAILURE
+    return code
 
 
 def _open_standard_streams() -> None:

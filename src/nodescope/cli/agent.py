@@ -10,8 +10,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from nodescope import configuration, logs
 from nodescope.agent import Agent
@@ -37,12 +37,16 @@ def main(arguments: Sequence[str]) -> int:
     return serve(BY_NAME["agent"], "nodescope agent", arguments)
 
 
-def serve(role: Role, prog: str, arguments: Sequence[str]) -> int:
-    """Starts a role and waits for SIGTERM or SIGINT; SIGHUP reads the settings again."""
+def serve(role: Role, prog: str, arguments: Sequence[str], defaults: Mapping[str, Any] | None = None) -> int:
+    """Starts a role and waits for SIGTERM or SIGINT; SIGHUP reads the settings again.
+
+    `defaults`: in place of those of the table of settings.
+    """
     _, given, warnings = parse(parser(prog, f"Serve {role.help}."), arguments)
+    defaults = {"web.listen-address": (f"127.0.0.1:{role.port}",), **(defaults or {})}
 
     def load() -> Settings:
-        return configuration.load(given, os.environ, {"web.listen-address": (f"127.0.0.1:{role.port}",)})
+        return configuration.load(given, os.environ, defaults)
 
     settings = load()
     logs.configure(settings["log.level"], settings["log.format"])

@@ -1,0 +1,18 @@
+"""nodescope under another program's name."""
+
+from __future__ import annotations
+
+from nodescope.cli import STAND_INS
+from nodescope.cli.stand_in import DEFAULTS
+from nodescope.configuration import load
+from nodescope.settings import BY_KEY
+
+
+def test_each_name_has_its_defaults() -> None:
+    """Every program that nodescope stands in for has defaults, and each is a setting that can be loaded."""
+    assert DEFAULTS.keys() == STAND_INS
+    for defaults in DEFAULTS.values():
+        assert defaults.keys() <= BY_KEY.keys()
+        settings = load({}, {}, defaults)
+        assert {key: settings[key] for key in defaults} == defaults
+        assert not any(settings.is_set(key) for key in defaults)
