@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodescope.host import MAX_KEPT_DESCRIPTORS, STORED_BYTES, Absent, Host, Malformed, most_kept, text
+from nodescope.host import MAX_KEPT_DESCRIPTORS, Absent, Host, Malformed, most_kept, text
+from nodescope.kernel_file import STORED_BYTES
 
 
 def tree(root: Path, files: dict[str, str]) -> Host:

@@ -16,7 +16,9 @@ from nodescope.settings import TABLE, Setting
 REPEATABLE: Final = frozenset({"list", "labels"})
 
 # node_exporter's collectors that nodescope does not have: their flags are accepted, so its command lines work.
-_LEFT_OUT: Final = frozenset("bcache bcachefs drbd logind ntp perf runit supervisord tapestats wifi xfrm".split())
+_LEFT_OUT: Final = frozenset(
+    ["bcache", "bcachefs", "drbd", "logind", "ntp", "perf", "runit", "supervisord", "tapestats", "wifi", "xfrm"]
+)
 # Flags that node_exporter still takes under their old names.
 _DEPRECATED: Final = {
     "collector.diskstats.ignored-devices": "collector.diskstats.device-exclude",

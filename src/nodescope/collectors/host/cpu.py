@@ -133,7 +133,7 @@ class CpuCollector:
         self._isolated: list[Family] | None = None
 
     def collect(self) -> list[Family]:
-        families = self._seconds.families(self._host.read(self._stat, at_once=True), self._stat)
+        families = self._seconds.families(self._host.read_shared(self._stat), self._stat)
         if self._info is not None:
             data = self._host.read(self._cpuinfo)
             families += info_families(data, self._cpuinfo, os.uname().machine, self._info)

@@ -73,7 +73,7 @@ class StatCollector:
         self._softirq = softirq
 
     def collect(self) -> list[Family]:
-        data = self._host.read(self._path, at_once=True)
+        data = self._host.read_shared(self._path)
         families = [single(metric, value) for metric, value in parse_stat(data, self._path)]
         if self._softirq and (counts := parse_softirqs(data)):
             families.append(Family(SOFTIRQS, list(zip(_VECTOR_LABELS, counts, strict=True))))
