@@ -91,3 +91,11 @@ def test_any_bytes(files: list[bytes]) -> None:
 def _same(collector: MeminfoCollector, data: bytes) -> None:
     expected = {metric.name: value for metric, value in parse_meminfo(data, "meminfo")}
     assert series(collector.collect()) == expected
+
+
+def test_an_odd_line_is_counted(machine: Machine) -> None:
+    """A known field without a number is left out and counted; an unknown field is not."""
+    machine.write("proc/meminfo", "MemTotal: 5 kB\nMemFree: x kB\nNew: 7 pages\n")
+    collector = machine.build("meminfo")
+    assert series(collector.collect()) == {"node_memory_MemTotal_bytes": 5120}
+    assert collector.left_out == 1

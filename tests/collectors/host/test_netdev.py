@@ -207,3 +207,11 @@ def test_any_counters(counters: list[list[int]]) -> None:
     for _, column in summed(LEGACY_NETLINK, NETLINK_NAMES, counters):
         assert len(column) == len(counters)
         assert all(0 <= number < 2**64 for number in column)
+
+
+def test_an_odd_line_is_counted(machine: Machine) -> None:
+    """A device whose line is not understood is left out and counted."""
+    machine.write("proc/net/dev", HEADINGS + b"eth0: " + b" ".join([b"1"] * 16) + b"\neth1: 1 2\n")
+    collector = machine.build("netdev", {"netlink": False})
+    assert {key for key in series(collector.collect()) if "eth1" in key} == set()
+    assert collector.left_out == 1

@@ -71,3 +71,11 @@ def test_any_bytes(data: bytes) -> None:
     """Whatever the file holds, the parsers answer or refuse."""
     parses_or_refuses(lambda: parse_stat(data, "stat"))
     assert len(parse_softirqs(data)) in (0, len(VECTORS))
+
+
+def test_a_line_without_a_number_is_counted(machine: Machine) -> None:
+    """What the file has but does not say as a number is left out and counted; what it lacks is not counted."""
+    machine.write("proc/stat", "ctxt 5\nbtime x\nprocesses\n")
+    collector = machine.build("stat")
+    assert series(collector.collect()) == {"node_context_switches_total": 5}
+    assert collector.left_out == 1

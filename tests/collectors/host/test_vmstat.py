@@ -75,3 +75,14 @@ def test_any_bytes(files: list[bytes]) -> None:
 def _same(collector: VmstatCollector, data: bytes) -> None:
     expected = {f"node_vmstat_{field.decode()}": value for field, value in parse_vmstat(data, "vmstat").items()}
     assert series(collector.collect()) == expected
+
+
+def test_an_odd_line_is_counted(machine: Machine) -> None:
+    """A line that is no name and number is left out and counted; the next good file counts nothing."""
+    machine.write("proc/vmstat", "pgpgin 5\noom_kill x\n\n")
+    collector = machine.build("vmstat")
+    assert series(collector.collect()) == {"node_vmstat_pgpgin": 5}
+    assert collector.left_out == 1
+    machine.write("proc/vmstat", "pgpgin 5\noom_kill 1\n")
+    collector.collect()
+    assert collector.left_out == 0

@@ -58,6 +58,13 @@ def parse_meminfo(data: bytes, source: str) -> list[tuple[Metric, int]]:
     return found
 
 
+def _known_lines(data: bytes) -> int:
+    """How many lines begin with a field that is shown."""
+    return sum(
+        _FIELDS.get(line.split(None, 1)[0], _UNKNOWN)[0] is not None for line in data.split(b"\n") if line.strip()
+    )
+
+
 class MeminfoCollector:
     """How memory is used, the fields that the kernel gives on this machine.
 
@@ -80,6 +87,7 @@ class MeminfoCollector:
         values = self._layout.values(data) if self._layout is not None else None
         if values is None:
             found = parse_meminfo(data, self._path)
+            self.left_out = _known_lines(data) - len(found)
             self._layout = _layout(data, [metric for metric, _ in found])
             self._families = [single(metric, value) for metric, value in found]
             return self._families

@@ -207,7 +207,9 @@ class NetdevCollector:
         except (Absent, PermissionError):
             path = self._host.proc("net/dev")
             data = self._host.read(path)
-        return list(parse_net_dev(data, path).items())
+        found = list(parse_net_dev(data, path).items())
+        self.left_out = sum(bool(line.strip()) for line in data.split(b"\n")[HEADER_LINES:]) - len(found)
+        return found
 
     def _device_alone(self, name: str) -> tuple[str, ...]:
         labels = self._labels.get(name)

@@ -75,6 +75,9 @@ class StatCollector:
     def collect(self) -> list[Family]:
         data = self._host.read_shared(self._path)
         families = [single(metric, value) for metric, value in parse_stat(data, self._path)]
+        self.left_out = 0
+        if len(families) < len(LINES):
+            self.left_out = sum(_line(data, key) != b"-" for key, _ in LINES) - len(families)
         if self._softirq and (counts := parse_softirqs(data)):
             families.append(Family(SOFTIRQS, list(zip(_VECTOR_LABELS, counts, strict=True))))
         return families

@@ -69,6 +69,7 @@ class VmstatCollector:
 
     def _learn(self, data: bytes, words: list[bytes]) -> list[Family]:
         values = parse_vmstat(data, self._path)
+        self.left_out = sum(bool(line.strip()) for line in data.split(b"\n")) - len(values)
         shown = [(field, metric_of(field.decode())) for field in values if self._wanted(field.decode())]
         if len(words) == 2 * len(values) and words[::2] == list(values):
             self._layout = (data.count(b"\n"), words[::2])
