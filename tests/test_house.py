@@ -29,7 +29,7 @@ ALLOWED: Final = {
     "answers": "events listening measurement metric runner scraping self_metrics status web",
     "cli": "agent configuration listening logs measurement roles runner settings status systemd web.web_config",
     "collector": "metric",
-    "collectors": "collector command host metric profiles records sampler sampling settings",
+    "collectors": "collector command exposition.number host metric profiles records sampler sampling settings",
     "command": "",
     "configuration": "settings",
     "events": "",

@@ -265,7 +265,7 @@ def _path(setting: Setting, raw: Any) -> str:
 
 
 def _list(setting: Setting, raw: Any) -> tuple[str, ...]:
-    parts = raw.split(",") if isinstance(raw, str) else raw
+    parts = raw.split(setting.separator) if isinstance(raw, str) else raw
     if setting.default == () and isinstance(parts, (list, tuple)) and not any(parts):
         return ()
     if not isinstance(parts, (list, tuple)) or not parts or not all(isinstance(p, str) and p.strip() for p in parts):

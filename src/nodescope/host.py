@@ -6,6 +6,7 @@ each read, for there a name can be given to another file at any time.
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import select
@@ -95,7 +96,8 @@ class Host:
             try:
                 return kept.read(at_once)
             except OSError as error:
-                if error.errno not in GONE:
+                # A file of procfs whose module was unloaded answers EIO for good.
+                if error.errno not in GONE and not (error.errno == errno.EIO and kept.filesystem == "proc"):
                     raise
                 # The device was replaced under its name: open the name again below.
                 self._kept.pop(path, None)

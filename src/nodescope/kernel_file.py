@@ -65,10 +65,13 @@ class Descriptor:
         if at_once and self.filesystem is not None and len(data) < self.size:
             return data
         # seq_file may answer short of the end: only an empty read is the end.
-        while more := os.pread(self.fd, self.size, len(data)):
-            data += more
-            if len(data) > MAX_FILE_BYTES:
+        pieces, length = [data], len(data)
+        while more := os.pread(self.fd, self.size, length):
+            pieces.append(more)
+            length += len(more)
+            if length > MAX_FILE_BYTES:
                 raise Malformed(f"descriptor {self.fd}", data, f"at most {MAX_FILE_BYTES} bytes")
+        data = b"".join(pieces)
         self.size = max(self.size, len(data) + SYSFS_PAGE_BYTES)
         return data
 

@@ -6,12 +6,17 @@ Source: the Prometheus data model and the text format 0.0.4 (types, names, label
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 MetricType = Literal["counter", "gauge", "untyped", "histogram", "summary"]
 
 Row = tuple[tuple[str, ...], float]
 """Label values, in the order of the metric's label names, and the number."""
+
+SUFFIX: Final = ""
+"""The label name, only of a histogram or summary, whose value is not a label but what follows the family's name:
+`_bucket`, `_sum`, `_count`, or nothing for a quantile. A row of such a metric has no label where the value is empty for
+`le` (of a histogram) and `quantile` (of a summary)."""
 
 
 class Metric(NamedTuple):

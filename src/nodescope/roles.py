@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final, NamedTuple
 
 from nodescope.settings.host import HOST
@@ -20,11 +19,7 @@ class Role(NamedTuple):
     aliases: tuple[str, ...] = ()
 
 
-HOST_COLLECTORS: Final = tuple(
-    collects.name
-    for collects in HOST
-    if os.path.exists(f"{os.path.dirname(__file__)}/collectors/host/{collects.name}.py")
-)
+HOST_COLLECTORS: Final = tuple(collects.name for collects in HOST)
 
 TABLE: Final[tuple[Role, ...]] = (
     Role("agent", "nodescope", 9100, "native", HOST_COLLECTORS, "everything this machine has"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -21,11 +20,7 @@ class Entry(NamedTuple):
     module: str
 
 
-TABLE: Final[tuple[Entry, ...]] = tuple(
-    Entry(collects.name, f"{__name__}.host.{collects.name}")
-    for collects in HOST
-    if os.path.exists(f"{os.path.dirname(__file__)}/host/{collects.name}.py")
-)
+TABLE: Final[tuple[Entry, ...]] = tuple(Entry(collects.name, f"{__name__}.host.{collects.name}") for collects in HOST)
 
 BY_NAME: Final[dict[str, Entry]] = {entry.name: entry for entry in TABLE}
 

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from nodescope.exposition.number import number
-from nodescope.metric import Family, Metric, Row
+from nodescope.metric import SUFFIX, Family, Metric, Row
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+_OWN_LABEL: Final = {"histogram": "le", "summary": "quantile"}
 
 
 def escape_help(text: str) -> str:
@@ -191,5 +193,11 @@ class TextEncoder:
 
     def _prefix(self, metric: Metric, labels: tuple[str, ...]) -> str:
         pairs = {**self.constant_labels, **dict(zip(metric.label_names, labels, strict=True))}
-        inside = ",".join(f'{name}="{escape_label(pairs[name])}"' for name in sorted(pairs))
-        return f"{self.sample_name(metric)}{{{inside}}} " if inside else f"{self.sample_name(metric)} "
+        name = self.sample_name(metric)
+        if SUFFIX in pairs:
+            name += pairs.pop(SUFFIX)
+            own = _OWN_LABEL.get(metric.type, "")
+            if not pairs.get(own):
+                pairs.pop(own, None)
+        inside = ",".join(f'{label}="{escape_label(pairs[label])}"' for label in sorted(pairs))
+        return f"{name}{{{inside}}} " if inside else f"{name} "

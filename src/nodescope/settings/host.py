@@ -29,6 +29,7 @@ HOST: Final[tuple[Collects, ...]] = (
     Collects("drm", "memory and load of graphics cards", on=False),
     Collects("edac", "memory errors that the memory controllers corrected or not"),
     Collects("entropy", "the kernel's pool of randomness"),
+    Collects("epic", "use of CPUs, memory, disks and network under the names of MONITOR-POC's mock exporter", on=False),
     Collects("ethtool", "what network drivers count and say of their links", on=False),
     Collects("fibrechannel", "Fibre Channel ports"),
     Collects("filefd", "open files"),

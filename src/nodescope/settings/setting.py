@@ -14,7 +14,8 @@ class Setting(NamedTuple):
     """One row of the table. `key` is the YAML path, and the flag is `--key`.
 
     `flag` is another spelling of the flag where node_exporter's differs from the key; `aliases` are further
-    environment names that are honoured. A duration is in seconds once read.
+    environment names that are honoured. A duration is in seconds once read. `separator`: between the words of a list
+    that is given as one text.
     """
 
     key: str
@@ -27,6 +28,7 @@ class Setting(NamedTuple):
     aliases: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    separator: str = ","
 
     @property
     def flag_name(self) -> str:

@@ -109,9 +109,13 @@ def test_columns_that_an_old_kernel_lacks_are_absent() -> None:
 
 @pytest.mark.parametrize("line", ["x 1 2 3 4", "1 2 -3 4", "1 2 nan 4", "1 2 0x3 4", ""])
 def test_an_odd_line_costs_itself_alone(line: str) -> None:
-    """A CPU whose line is not understood has no rows, the others have theirs."""
-    found = series(CpuSeconds(guest=True).families(stat([1] * 10, line, [3] * 10), "stat"))
+    """A CPU whose line is not understood has no rows and is counted, the others have theirs."""
+    cpu = CpuSeconds(guest=True)
+    found = series(cpu.families(stat([1] * 10, line, [3] * 10), "stat"))
     assert {name.split('"')[1] for name in found} == {"0", "2"}
+    assert cpu.left_out == 1
+    cpu.families(stat([1] * 10, [2] * 10), "stat")
+    assert cpu.left_out == 0
 
 
 @pytest.mark.parametrize("data", [b"", b"cpu  1 2 3 4\n", b"intr 5\n", b"cpux 1 2 3\n", b"cpu0\n", b"cpu-1 1 2 3 4\n"])
@@ -148,7 +152,8 @@ def test_any_bytes(data: bytes) -> None:
     """Whatever the file holds, there are ten numbers for each CPU, none negative, or it is refused."""
 
     def parse() -> None:
-        cpus, seconds = parse_cpu_times(data, "stat")
+        cpus, seconds, left_out = parse_cpu_times(data, "stat")
+        assert left_out >= 0
         assert len(seconds) == COLUMNS * len(cpus)
         assert all(isnan(second) or second >= 0 for second in seconds)
         cpu = CpuSeconds(guest=True)

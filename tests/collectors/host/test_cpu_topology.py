@@ -102,6 +102,35 @@ def test_online_follows_the_first_cpu(machine: Machine, throttles: Callable[...,
     assert throttles(0, 1) == {}
 
 
+def test_odd_files_are_counted(machine: Machine) -> None:
+    """What is no number, or no state, is counted at each scrape; what is not there, and a package of -1, is not."""
+    for number in range(4):
+        add_cpu(machine, number, 0, number, throttled=1)
+        machine.write(f"{CPUS}/cpu{number}/online", "1\n")
+    machine.write(f"{CPUS}/cpu1/thermal_throttle/core_throttle_count", "x\n")
+    machine.write(f"{CPUS}/cpu2/online", "maybe\n")
+    machine.write(f"{CPUS}/cpu3/topology/physical_package_id", "-1\n")
+    machine.remove(f"{CPUS}/cpu3/online")
+    topology = CpuTopology(machine.host)
+    for _ in range(2):
+        assert core(0, 2) in series(topology.families([0, 1, 2, 3]))
+        assert topology.left_out == 2
+    machine.write(f"{CPUS}/cpu1/thermal_throttle/core_throttle_count", "1\n")
+    machine.write(f"{CPUS}/cpu2/online", "0\n")
+    topology.families([0, 1, 3])
+    assert topology.left_out == 0
+
+
+def test_an_odd_topology_is_counted_until_it_is_read_again(machine: Machine) -> None:
+    """A core or package without a number is counted as long as it is remembered."""
+    add_cpu(machine, 0, 0, 0, throttled=1)
+    machine.write(f"{CPUS}/cpu0/topology/core_id", "first\n")
+    topology = CpuTopology(machine.host)
+    for _ in range(2):
+        assert topology.families([0]) == []
+        assert topology.left_out == 1
+
+
 def test_other_names_are_no_cpus(machine: Machine, throttles: Callable[..., dict[str, float]]) -> None:
     """cpufreq, cpuidle and the like are not CPUs; no folder at all is no error."""
     assert throttles(0) == {}

@@ -56,9 +56,27 @@ def test_arithmetic_is_that_of_float64(machine: Machine) -> None:
     ],
 )  # fmt: skip
 def test_an_odd_line_costs_itself_alone(machine: Machine, line: str) -> None:
-    """A line that is short or no numbers is left out, the others stay."""
+    """A line that is short or no numbers is left out and counted, the others stay."""
     machine.write("proc/diskstats", line.encode("latin-1") + b"\n" + SDB.encode())
     assert devices(machine, {}) == ["sdb"]
+    collector = machine.build("diskstats")
+    for _ in range(2):
+        collector.collect()
+        assert collector.left_out == bool(line.strip())
+    machine.write("proc/diskstats", SDA + SDB)
+    collector.collect()
+    assert collector.left_out == 0
+
+
+def test_a_device_that_is_there_twice_is_counted(machine: Machine) -> None:
+    """Of two lines of one device the first is shown, the other counted; without a final newline none is missing."""
+    machine.write("proc/diskstats", SDA + SDB + SDA.replace("25354637", "1").rstrip("\n"))
+    collector = machine.build("diskstats")
+    assert series(collector.collect())['node_disk_reads_completed_total{device="sda"}'] == 25354637
+    assert collector.left_out == 1
+    machine.write("proc/diskstats", (SDA + SDB).rstrip("\n"))
+    collector.collect()
+    assert collector.left_out == 0
 
 
 @pytest.mark.parametrize(("extra", "count"), [(" 1", 12), (" 1 2 3 4 5", 16), (" 1 2 3 4 5 6 7 8", 17)])

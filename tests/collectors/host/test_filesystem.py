@@ -128,6 +128,14 @@ def test_each_scrape_sees_the_mounts_of_its_moment(machine: Machine) -> None:
     collector.loop.stop()  # type: ignore[attr-defined]
 
 
+def test_odd_lines_are_counted(machine: Machine) -> None:
+    """A line of the mount table that is not understood is left out and counted."""
+    machine.write("proc/1/mountinfo", line("/") + "29 1 259:2 / odd\n")
+    collector = machine.build("filesystem")
+    assert len(series(collector.collect())) == 9
+    assert collector.left_out == 1
+
+
 def test_malformed(machine: Machine) -> None:
     """A table without one line that is understood is refused."""
     machine.write("proc/1/mountinfo", "what?\n")

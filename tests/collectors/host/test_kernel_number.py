@@ -61,3 +61,8 @@ def test_whatever_comes_gives_a_number_or_none(raw: bytes) -> None:
     """No bytes make a reader of numbers fail, and none gives one that is not finite."""
     for value in (uint64(raw), uint64_any_base(raw), decimal(raw)):
         assert value is None or math.isfinite(value)
+
+
+def test_a_number_of_thousands_of_digits_among_many() -> None:
+    """One number beyond what Python reads spoils the line, and raises nothing."""
+    assert uint64s([b"1"] * 100 + [b"9" * 5000]) == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -42,6 +43,18 @@ def test_a_root_that_may_hang(machine: Machine) -> None:
     """On a machine whose root is on the network, everything may hang."""
     machine.write("proc/1/mountinfo", line("/", "x", "nfs4") + line("/local"))
     assert mountpoints(table_of(machine).local()) == []
+
+
+def test_odd_lines_are_counted(machine: Machine) -> None:
+    """Lines that are not understood are counted as long as the table has them; mounts that a filter drops are not."""
+    machine.write("proc/1/mountinfo", line("/") + "1 2 odd\n" + line("/run", "tmpfs", "tmpfs") + "x\n")
+    table = MountTable(machine.host, DeviceFilter(None, re.compile("^/run")), DeviceFilter(None, None))
+    for _ in range(2):
+        assert mountpoints(table.local()) == ["/"]
+        assert table.left_out == 2
+    machine.write("proc/1/mountinfo", line("/"))
+    table.local()
+    assert table.left_out == 0
 
 
 def test_the_kernel_tells_of_changes(machine: Machine) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from nodescope.collectors.host.os import major_minor, unix_seconds
-from nodescope.collectors.host.os_release import parse_os_release
+from nodescope.collectors.host.os_release import MAX_LINES, parse_os_release
 from nodescope.host import Absent, Malformed
 from tests.collectors.host.machine import Machine, mangled, parses_or_refuses, series
 
@@ -38,6 +38,18 @@ def test_the_second_file_and_none(machine: Machine) -> None:
     assert 'id="second"' in next(iter(series(collector.collect())))
     machine.write("root/etc/os-release", "ID=first\n")
     assert 'id="first"' in next(iter(series(collector.collect())))
+
+
+def test_what_is_left_out_is_counted(machine: Machine) -> None:
+    """A date that is none and lines beyond the limit are counted, also while the file does not change."""
+    machine.write("root/etc/os-release", "SUPPORT_END=soon\n" + "ID=x\n" * (MAX_LINES + 1))
+    collector = machine.build("os")
+    for _ in range(2):
+        assert len(series(collector.collect())) == 1
+        assert collector.left_out == 3
+    machine.write("root/etc/os-release", SAMPLE)
+    collector.collect()
+    assert collector.left_out == 0
 
 
 def test_a_change_is_seen_at_the_next_scrape(machine: Machine) -> None:

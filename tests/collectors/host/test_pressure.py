@@ -38,11 +38,26 @@ def test_cpu_needs_no_full_and_irq_no_some(machine: Machine) -> None:
 
 @pytest.mark.parametrize("data", [b"", SOME, b"some avg10=0.18 total=x\n" + FULL, SOME + b"full\n", b"\xff\n"])
 def test_an_odd_resource_costs_itself_alone(machine: Machine, data: bytes) -> None:
-    """A resource without a line that it must have is left out, the others stay."""
+    """A resource without a line that it must have is left out and counted, the others stay."""
     machine.write("proc/pressure/cpu", SOME)
     machine.write("proc/pressure/io", data)
     machine.write("proc/pressure/irq", FULL)
-    assert list(series(machine.build("pressure").collect())) == [CPU, IRQ]
+    collector = machine.build("pressure")
+    for _ in range(2):
+        assert list(series(collector.collect())) == [CPU, IRQ]
+        assert collector.left_out == 1
+    machine.write("proc/pressure/io", SOME + FULL)
+    collector.collect()
+    assert collector.left_out == 0
+
+
+def test_an_odd_line_is_counted(machine: Machine) -> None:
+    """A line that is none of some and full is left out and counted, also while the file does not change."""
+    machine.write("proc/pressure/cpu", SOME + b"half avg10=0.00 total=1\n" + FULL)
+    collector = machine.build("pressure")
+    for _ in range(2):
+        assert list(series(collector.collect())) == [CPU]
+        assert collector.left_out == 1
 
 
 def test_absent(machine: Machine) -> None:

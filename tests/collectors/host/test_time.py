@@ -43,11 +43,18 @@ def test_a_change_of_the_current_source_is_seen_at_once(machine: Machine) -> Non
 
 
 def test_an_odd_device_costs_itself_alone(machine: Machine) -> None:
-    """A device without one of its files is left out; the others keep their number and rows."""
+    """A device without one of its files is left out and counted; the others keep their number and rows."""
     machine.write(f"{FOLDER}/clocksource0/available_clocksource", "tsc\n")
     machine.write(f"{FOLDER}/clocksource1/available_clocksource", b"\xff\xfex\n")
     machine.write(f"{FOLDER}/clocksource1/current_clocksource", "\n")
     assert clock_sources(machine) == ['node_time_clocksource_available_info{device="1",clocksource="\ufffdx"}']
+    collector = machine.build("time")
+    for _ in range(2):
+        collector.collect()
+        assert collector.left_out == 1
+    machine.write(f"{FOLDER}/clocksource0/current_clocksource", "tsc\n")
+    collector.collect()
+    assert collector.left_out == 0
 
 
 def test_without_clock_sources_the_time_stays(machine: Machine) -> None:

@@ -139,7 +139,9 @@ class CpuCollector:
             families += info_families(data, self._cpuinfo, os.uname().machine, self._info)
         if self._isolated is None:
             self._isolated = self._read_isolated()
-        return families + self._isolated + self._topology.families(self._seconds.cpus)
+        families += self._isolated + self._topology.families(self._seconds.cpus)
+        self.left_out = self._seconds.left_out + self._topology.left_out
+        return families
 
     def _read_isolated(self) -> list[Family]:
         try:

@@ -31,10 +31,12 @@ _DECODER: Final = msgspec.json.Decoder(list[float])
 
 class CpuTimes(NamedTuple):
     """`cpus`: numbers of the CPUs. `seconds`: `COLUMNS` numbers for each of them, one after the other: `MODES`, then
-    `GUEST_MODES`; not-a-number where the kernel does not give that column."""
+    `GUEST_MODES`; not-a-number where the kernel does not give that column. `left_out`: lines of CPUs that could not be
+    used."""
 
     cpus: list[int]
     seconds: list[float]
+    left_out: int = 0
 
 
 def parse_cpu_times(data: bytes, source: str) -> CpuTimes:
@@ -67,15 +69,17 @@ def _uniform(data: bytes) -> CpuTimes | None:
 
 def _line_by_line(data: bytes) -> CpuTimes:
     found: dict[int, list[float]] = {}
+    lines = 0
     for line in data.split(b"\n"):
         words = line.split()
-        if len(words) < 2 or not words[0].startswith(b"cpu") or words[0] == b"cpu":
+        if not words or not words[0].startswith(b"cpu") or words[0] == b"cpu":
             continue
+        lines += 1
         cpu = uint64(words[0][3:])
         ticks = [tick for tick in map(decimal, words[1 : COLUMNS + 1]) if tick is not None and tick >= 0]
-        if cpu is not None and len(ticks) == min(len(words) - 1, COLUMNS):
+        if cpu is not None and ticks and len(ticks) == min(len(words) - 1, COLUMNS):
             found[cpu] = [tick / USER_HZ for tick in ticks] + [nan] * (COLUMNS - len(ticks))
-    return CpuTimes(list(found), [second for seconds in found.values() for second in seconds])
+    return CpuTimes(list(found), [second for seconds in found.values() for second in seconds], lines - len(found))
 
 
 def never_back(before: list[float], after: list[float]) -> list[float]:
@@ -101,6 +105,7 @@ class CpuSeconds:
 
     def __init__(self, guest: bool) -> None:
         self._guest = guest
+        self.left_out = 0
         self._cpus: list[int] = []
         self._seconds: list[float] = []
         self._labels: list[tuple[str, str]] = []
@@ -112,7 +117,7 @@ class CpuSeconds:
         return self._cpus
 
     def families(self, data: bytes, source: str) -> list[Family]:
-        cpus, seconds = parse_cpu_times(data, source)
+        cpus, seconds, self.left_out = parse_cpu_times(data, source)
         before = self._seconds if cpus == self._cpus else self._of_others(cpus, seconds)
         self._seconds = seconds = never_back(before, seconds)
         modes = seconds.copy()

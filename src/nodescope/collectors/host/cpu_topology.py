@@ -23,6 +23,9 @@ PACKAGE_THROTTLES: Final = Metric(
 ONLINE: Final = Metric("node_cpu_online", "gauge", "CPUs that are online and being scheduled.", ("cpu",))
 
 _CPU: Final = re.compile("cpu[0-9]")
+_REFUSED: Final = b"-"
+_NO_PACKAGE: Final = b"-1"
+_ONLINE_SAYS: Final = (b"", b"0", b"1")  # nothing: this CPU cannot be taken out
 
 Candidates = dict[tuple[str, ...], list[str]]
 """Labels -> the files that hold their counter, best first. Siblings share a core's counter, cores a package's."""
@@ -61,10 +64,19 @@ class CpuTopology:
         self._online_files: list[tuple[tuple[str], str]] = []
         self._online_read: list[bytes] = []
         self._online_rows: tuple[Row, ...] = ()
+        self._learned_odd = 0
+        self._online_odd = 0
+        self._odd = 0
+
+    @property
+    def left_out(self) -> int:
+        """How many files could not be used when `families` was last called, for they were not as documented."""
+        return self._learned_odd + self._online_odd + self._odd
 
     def families(self, online: list[int]) -> list[Family]:
         """`online`: the CPUs that run now; a change of them is a change of the topology."""
         now = time.monotonic()
+        self._odd = 0
         try:
             folder = os.stat(self._folder)
             known = (folder.st_mtime_ns, folder.st_ino, online)
@@ -83,7 +95,7 @@ class CpuTopology:
     def _learn(self, names: list[str]) -> None:
         self._cores, self._packages = {}, {}
         self._online_files = [((name[3:],), f"{self._folder}/{name}/online") for name in names]
-        self._online_read, self._online_rows = [], ()
+        self._online_read, self._online_rows, self._online_odd = [], (), 0
         for name in names:
             folder = f"{self._folder}/{name}"
             package = self._number(f"{folder}/topology/physical_package_id", kept=False)
@@ -92,6 +104,7 @@ class CpuTopology:
                 continue
             self._add(self._cores, (str(package), str(core)), f"{folder}/thermal_throttle/core_throttle_count")
             self._add(self._packages, (str(package),), f"{folder}/thermal_throttle/package_throttle_count")
+        self._learned_odd, self._odd = self._odd, 0
 
     def _add(self, candidates: Candidates, labels: tuple[str, ...], path: str) -> None:
         if self._host.exists(path):
@@ -116,18 +129,25 @@ class CpuTopology:
                 read.append(self._host.read(path, built_in=not read))
             except Absent:
                 if not read:
+                    self._online_odd = 0
                     return ()
                 read.append(b"")
             except OSError:
-                read.append(b"")
+                read.append(_REFUSED)
         if read != self._online_read:
             online = (1 if said.strip() == b"1" else 0 for said in read)
             labels = (labels for labels, _ in self._online_files)
             self._online_read, self._online_rows = read, tuple(zip(labels, online, strict=True))
+            self._online_odd = sum(said.strip() not in _ONLINE_SAYS for said in read)
         return self._online_rows
 
     def _number(self, path: str, kept: bool = True) -> int | None:
         try:
-            return uint64((self._host.read(path) if kept else self._host.read_once(path)).strip())
-        except (Absent, OSError):
-            return None  # an odd CPU costs its siblings nothing
+            said = (self._host.read(path) if kept else self._host.read_once(path)).strip()
+        except Absent:
+            return None
+        except OSError:
+            said = _REFUSED
+        number = uint64(said)
+        self._odd += number is None and said != _NO_PACKAGE  # an odd CPU costs its siblings nothing
+        return number

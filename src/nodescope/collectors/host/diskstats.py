@@ -9,6 +9,7 @@ from nodescope.collectors.host.device_filter import DeviceFilter, from_settings
 from nodescope.collectors.host.disk_identity import METRICS as IDENTITY_METRICS
 from nodescope.collectors.host.disk_identity import Device, identity_families
 from nodescope.collectors.host.kernel_number import uint64s
+from nodescope.collectors.host.odd_lines import odd_lines
 from nodescope.host import Host, Malformed, text
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
@@ -93,6 +94,7 @@ class DiskstatsCollector:
         if data == self._last[0] and now - self._identity_read_at <= IDENTITY_SECONDS:
             return self._last[1]
         found = parse_diskstats(data, self._path)
+        self.left_out = odd_lines(data, len(found))
         if found.keys() != self._labels.keys() or now - self._identity_read_at > IDENTITY_SECONDS:
             self._learn(found)
             self._identity_read_at = now

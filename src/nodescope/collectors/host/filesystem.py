@@ -35,6 +35,7 @@ class FilesystemCollector(SnapshotCollector):
 
     def collect(self) -> list[Family]:
         local, others = self._table.listed()
+        self.left_out = self._table.left_out
         records = _local(local)
         if others:
             records += self._sampled(alone=not records)

@@ -24,7 +24,10 @@ def uint64s(words: list[bytes]) -> list[int]:
     digits = b"".join(words)
     if not digits.isdigit() or len(digits) > MAX_DIGITS * len(words):
         return []
-    numbers = list(map(int, words))
+    try:
+        numbers = list(map(int, words))
+    except ValueError:  # one has more digits than Python reads
+        return []
     return numbers if max(numbers) <= UINT64_MAX else []
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from nodescope.collectors.host.device_filter import DeviceFilter
 from nodescope.collectors.host.mountinfo import MountPoint, parse_mountinfo, without_root
+from nodescope.collectors.host.odd_lines import odd_lines
 from nodescope.host import Absent, Host
 
 # Their statfs reads counters in memory: it asks no server, no user process and no pool of devices.
@@ -39,6 +40,7 @@ class MountTable:
         self._current = ""
         self._read_last = ("", b"")
         self._tables: tuple[list[Listed], list[Listed]] = ([], [])
+        self.left_out = 0
 
     def local(self) -> list[Listed]:
         """Mounts whose statfs answers at once."""
@@ -56,7 +58,9 @@ class MountTable:
                 self._current = ""
                 path, data = self._read()
                 if (path, data) != self._read_last:
-                    self._tables = self._sorted(parse_mountinfo(data, path))
+                    mounts = parse_mountinfo(data, path)
+                    self._tables = self._sorted(mounts)
+                    self.left_out = odd_lines(data, len(mounts))
                     self._read_last = (path, data)
                 self._current = path
             return self._tables

@@ -207,7 +207,7 @@ class NetdevCollector:
         except (Absent, PermissionError):
             path = self._host.proc("net/dev")
             data = self._host.read(path)
-        found = list(parse_net_dev(data, path).items())
+        found: list[tuple[str, Sequence[int]]] = list(parse_net_dev(data, path).items())
         self.left_out = sum(bool(line.strip()) for line in data.split(b"\n")[HEADER_LINES:]) - len(found)
         return found
 

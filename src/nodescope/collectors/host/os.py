@@ -6,7 +6,7 @@ import os
 import re
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.os_release import parse_os_release
+from nodescope.collectors.host.os_release import MAX_LINES, parse_os_release
 from nodescope.host import Absent, Host
 from nodescope.metric import Family, Metric, single
 from nodescope.settings import Settings
@@ -66,6 +66,11 @@ def families_of(release: dict[str, str]) -> list[Family]:
     return families
 
 
+def _has_odd_date(release: dict[str, str]) -> bool:
+    end = release.get("SUPPORT_END", "")
+    return end != "" and unix_seconds(end) is None
+
+
 def _labels(release: dict[str, str], names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(release.get(name.upper(), "") for name in names)
 
@@ -94,7 +99,10 @@ class OsCollector:
                 found = os.stat(path)
                 stamp = (path, found.st_mtime_ns, found.st_size, found.st_ino)
                 if stamp != self._stamp:
-                    self._families = families_of(parse_os_release(self._host.read_once(path), path))
+                    data = self._host.read_once(path)
+                    release = parse_os_release(data, path)
+                    self._families = families_of(release)
+                    self.left_out = max(0, data.count(b"\n") - MAX_LINES) + _has_odd_date(release)
                     self._stamp = stamp
             except (FileNotFoundError, NotADirectoryError, Absent):
                 continue

@@ -6,6 +6,7 @@ import errno
 from typing import ClassVar, Final
 
 from nodescope.collectors.host.kernel_number import uint64
+from nodescope.collectors.host.odd_lines import odd_lines
 from nodescope.host import Absent, Host, Malformed
 from nodescope.metric import Family, Metric, single
 from nodescope.settings import Settings
@@ -64,11 +65,12 @@ class PressureCollector:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._files = [(host.proc(f"pressure/{resource}"), lines) for resource, lines in RESOURCES]
-        self._last: dict[str, tuple[bytes, list[Family]]] = {}
+        self._last: dict[str, tuple[bytes, list[Family], int]] = {}
 
     def collect(self) -> list[Family]:
         families: list[Family] = []
         odd: Malformed | None = None
+        self.left_out = 0
         for path, lines in self._files:
             try:
                 families += self._resource(path, lines)
@@ -76,6 +78,7 @@ class PressureCollector:
                 continue
             except Malformed as malformed:
                 odd = malformed
+                self.left_out += 1
             except OSError as error:
                 if error.errno == errno.EOPNOTSUPP:
                     raise Absent(path) from error
@@ -88,13 +91,17 @@ class PressureCollector:
         data = self._host.read(path, at_once=True, built_in=True)
         before = self._last.get(path)
         if before is not None and before[0] == data:
+            self.left_out += before[2]
             return before[1]
         totals = parse_pressure(data, path)
         if any(kind not in totals for kind, _ in lines):
+            self.left_out += 1
             raise Absent(path)
+        left_out = odd_lines(data, len(totals))
+        self.left_out += left_out
         # In two steps, so that the result is the same float64 as everyone else's.
         families = [single(metric, totals[kind] / 1000.0 / 1000.0) for kind, metric in lines]
-        self._last[path] = (data, families)
+        self._last[path] = (data, families, left_out)
         return families
 
 

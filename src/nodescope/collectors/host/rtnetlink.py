@@ -12,7 +12,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from nodescope.host import Malformed, text
 
@@ -37,6 +37,7 @@ _LINK: Final = struct.Struct("=BxHiII")  # family, device type, index, flags, ch
 _ADDRESS: Final = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
 _STATS: Final = struct.Struct("=BxHII")  # family, padding, index, mask of what is wanted
 _ATTRIBUTE: Final = struct.Struct("=HH")  # length, type
+_EXTENDED: Final = struct.pack("=HHI", 8, 29, 1 << 3)  # IFLA_EXT_MASK: RTEXT_FILTER_SKIP_STATS
 _U32: Final = struct.Struct("=I")
 _U64: Final = struct.Struct("=Q")
 _ERRNO: Final = struct.Struct("=i")
@@ -144,6 +145,8 @@ class RouteSocket:
     `OSError`, `Malformed`, `Interrupted`.
     """
 
+    protocol: ClassVar[int] = socket.NETLINK_ROUTE
+
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
         self._sequence = 0
@@ -154,6 +157,11 @@ class RouteSocket:
 
     def links(self) -> list[Link]:
         return [parse_link(payload) for payload in self._dump(RTM_GETLINK, RTM_NEWLINK, _LINK.pack(0, 0, 0, 0, 0))]
+
+    def link_messages(self, statistics: bool = False) -> list[bytes]:
+        """The payload of RTM_NEWLINK of each link; without `statistics` (since Linux 4.4) no counter of packets."""
+        body = _LINK.pack(0, 0, 0, 0, 0)
+        return self._dump(RTM_GETLINK, RTM_NEWLINK, body if statistics else body + _EXTENDED)
 
     def statistics(self) -> dict[int, tuple[int, ...]]:
         """Index of each link -> its counters alone, which costs the kernel a fraction of `links`. Since Linux 4.7."""
@@ -184,7 +192,7 @@ class RouteSocket:
         """The payloads of one dump. `strict`: one during which a link came or went is not good enough."""
         deadline = time.monotonic() + DUMP_SECONDS
         self._sequence = self._sequence + 1 & 0xFFFFFFFF
-        route = self._socket = self._socket or _open()
+        route = self._socket = self._socket or _open(self.protocol)
         flags = _NLM_F_REQUEST | _NLM_F_DUMP
         route.send(_HEADER.pack(_HEADER.size + len(body), request, flags, self._sequence, 0) + body)
         payloads: list[bytes] = []
@@ -216,8 +224,8 @@ class RouteSocket:
         return bytes(memoryview(self._buffer)[:size]) if sender[0] == 0 else b""
 
 
-def _open() -> socket.socket:
-    route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+def _open(protocol: int) -> socket.socket:
+    route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
     try:
         route.bind((0, 0))
         bound_calls(route, DUMP_SECONDS)

@@ -59,6 +59,7 @@ class TimeCollector:
         ]
 
     def _clock_sources(self) -> list[Family]:
+        self.left_out = 0
         available: list[Row] = []
         current: list[Row] = []
         for index, path in enumerate(self._devices()):
@@ -66,7 +67,8 @@ class TimeCollector:
                 names = self._host.read(f"{path}/available_clocksource")
                 used = self._host.read(f"{path}/current_clocksource").strip()
             except (Absent, OSError):
-                continue  # an odd device costs its siblings nothing
+                self.left_out += 1  # an odd device costs its siblings nothing
+                continue
             available += [((str(index), text(name)), 1) for name in names.split()]
             if used:
                 current.append(((str(index), text(used)), 1))
