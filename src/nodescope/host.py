@@ -34,8 +34,9 @@ SHARED_SECONDS: Final = 0.02
 MAX_SELDOM_FILES: Final = 16_384
 SETTLED_NS: Final = 2_000_000_000
 
-_NEVER_READ: Final = ((0, 0, 0), b"")
+_NEVER_READ: Final = (0, b"")
 _NEVER_SHARED: Final = (float("-inf"), b"")
+_NEVER_STORED: Final[tuple[int, list[str]]] = (-1, [])
 _NEVER_LISTED: Final[tuple[float, list[str]]] = (0.0, [])
 
 
@@ -65,7 +66,8 @@ class Host:
         self._lists: dict[str, tuple[float, list[str]]] = {}
         self._absent_until: dict[str, float] = {}
         self._seldom: dict[str, tuple[float, bytes | OSError | Absent]] = {}
-        self._unchanged: dict[str, tuple[tuple[int, int, int], bytes]] = {}
+        self._unchanged: dict[str, tuple[int, bytes]] = {}
+        self._stored_lists: dict[str, tuple[int, list[str]]] = {}
         self._shared: dict[str, tuple[float, bytes]] = {}
         self._pseudo: dict[int, str] | None = None
         self._stored: tuple[str, ...] | None = None
@@ -102,7 +104,7 @@ class Host:
                 # The device was replaced under its name: open the name again below.
                 self._kept.pop(path, None)
         if path.startswith(self._stored_roots()):
-            return read_stored(path)
+            return self._read_if_changed(path)
         if built_in and time.monotonic() < self._absent_until.get(path, 0.0):
             raise Absent(path)
         try:
@@ -186,13 +188,14 @@ class Host:
             if error.errno in GONE:
                 raise Absent(path) from error
             raise
-        mark = status.st_ino, status.st_size, status.st_mtime_ns
+        mark = hash((status.st_ino, status.st_size, status.st_mtime_ns))
         known, data = self._unchanged.get(path, _NEVER_READ)
         if mark != known:
             data = read_stored(path)
             # One written just now may be written again within the same tick of the filesystem's clock.
             settled = status.st_mtime_ns + SETTLED_NS < time.time_ns()
-            if settled and len(self._unchanged) < MAX_SELDOM_FILES:
+            # One whose length the filesystem does not know is made at each read, whatever its time says.
+            if settled and status.st_size == len(data) and len(self._unchanged) < MAX_SELDOM_FILES:
                 self._unchanged[path] = mark, data
         return data
 
@@ -206,11 +209,29 @@ class Host:
         for path in [path for path in self._lists if path == folder or path.startswith(below)]:
             del self._lists[path]
 
+    def _list_if_changed(self, path: str) -> list[str]:
+        try:
+            changed_ns = os.stat(path).st_mtime_ns
+            known_ns, names = self._stored_lists.get(path, _NEVER_STORED)
+            if changed_ns != known_ns:
+                names = sorted(os.listdir(path))
+                # As with files: within a tick of the filesystem's clock it may change again.
+                if changed_ns + SETTLED_NS < time.time_ns() and len(self._stored_lists) < MAX_KEPT_LISTS:
+                    self._stored_lists[path] = changed_ns, names
+        except OSError as error:
+            if error.errno in GONE:
+                raise Absent(path) from error
+            raise
+        return names.copy()
+
     def list(self, path: str, keep_s: float = 0.0) -> list[str]:
         """The names in a directory, sorted. Raises `Absent` where it is not there.
 
-        A directory that the kernel makes is listed again only after `keep_s` seconds.
+        A directory that the kernel makes is listed again only after `keep_s` seconds, and until then the very same list
+        is given; of a stored one it is a list of its own each time.
         """
+        if path.startswith(self._stored_roots()):
+            return self._list_if_changed(path)
         listed_at, names = self._lists.get(path, _NEVER_LISTED)
         if names and time.monotonic() - listed_at < keep_s:
             return names
@@ -249,11 +270,16 @@ class Host:
         return Descriptor(fd, self._pseudo_devices().get(status.st_dev), status.st_size)
 
     def _is_kernels(self, path: str) -> bool:
-        """Whether the kernel makes the folder of `path`, which itself may be absent."""
-        try:
-            return os.stat(os.path.dirname(path)).st_dev in self._pseudo_devices()
-        except OSError:
-            return False
+        """Whether the kernel makes the nearest folder of `path` that is there; `path` itself may be absent."""
+        folder = os.path.dirname(path)
+        while folder not in ("", "/"):
+            try:
+                return os.stat(folder).st_dev in self._pseudo_devices()
+            except OSError as error:
+                if error.errno not in GONE:
+                    return False
+            folder = os.path.dirname(folder)
+        return False
 
     def _stored_roots(self) -> tuple[str, ...]:
         """Those of procfs and sysfs, with a slash behind, that are stored files: fixtures, a simulated machine."""

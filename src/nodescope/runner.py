@@ -235,7 +235,7 @@ class Runner:
         self.last[name] = (time.time(), outcome)
         for current in passes:
             current.outcomes.setdefault(name, outcome)
-            if current.done:
+            if len(current.outcomes) == len(current.names):
                 if self._open.get(current.names) is current:
                     del self._open[current.names]
                 self._finished.notify_all()

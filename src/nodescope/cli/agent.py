@@ -18,6 +18,7 @@ from nodescope.agent import Agent
 from nodescope.cli import EXIT_FAILURE
 from nodescope.cli.flags import parse, parser
 from nodescope.listening import CannotStart
+from nodescope.malloc import give_back_large_buffers
 from nodescope.roles import BY_NAME, Role
 from nodescope.settings import Settings
 from nodescope.systemd import Notifier
@@ -53,6 +54,7 @@ def serve(role: Role, prog: str, arguments: Sequence[str], defaults: Mapping[str
     for warning in (*warnings, *settings.warnings):
         log.warning("%s", warning)
     _allow_descriptors()
+    give_back_large_buffers()
     # Blocked before any thread starts, so that this thread alone takes them.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     agent = Agent(settings, role, load)

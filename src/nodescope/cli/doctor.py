@@ -30,10 +30,28 @@ class Finding(NamedTuple):
     action: str = ""
 
 
-# What to do where a collector has nothing to read; the words after the name are matched in its reason.
+# What to do where a collector has nothing to read, by the start of its name.
 _ABSENT_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
-    ("pressure", "boot the kernel with psi=1 (it needs CONFIG_PSI, Linux 4.20 or later)"),
+    ("bonding", "where there are bonded devices: modprobe bonding"),
+    ("conntrack", "where connections are tracked: modprobe nf_conntrack"),
+    ("dmi", "virtual machines and some boards have none; else the kernel needs CONFIG_DMIID"),
+    ("drm", "where there are graphics cards: load their driver"),
+    ("fibrechannel", "where there are Fibre Channel adapters: load their driver (lpfc, qla2xxx)"),
+    ("hwmon", "virtual machines have no sensors; else load their drivers (modprobe coretemp, k10temp; sensors-detect)"),
+    ("infiniband", "where there are RDMA adapters: load their driver (mlx5_ib, bnxt_re, irdma)"),
+    ("ipvs", "where virtual servers are used: modprobe ip_vs"),
+    ("ksmd", "the kernel needs CONFIG_KSM"),
+    ("mdadm", "where there is software RAID: modprobe md_mod"),
+    ("nfsd", "where this machine serves NFS: start nfs-server"),
+    ("nfs", "where this machine mounts NFS: modprobe nfs"),
+    ("nvme", "where there are NVMe drives: modprobe nvme"),
     ("os", "mount the host's root and give --path.rootfs, so that etc/os-release is found"),
+    ("pressure", "boot the kernel with psi=1 (it needs CONFIG_PSI, Linux 4.20 or later)"),
+    ("rapl", "modprobe intel_rapl_msr; virtual machines have none, and energy_uj is for root alone"),
+    ("schedstat", "the kernel needs CONFIG_SCHEDSTATS"),
+    ("slabinfo", "run as root: /proc/slabinfo is for root alone"),
+    ("systemd", "where systemd runs: start dbus, and in a container mount /run/dbus/system_bus_socket"),
+    ("zfs", "where there are ZFS pools: modprobe zfs"),
     ("", "check --path.procfs, --path.sysfs and --path.rootfs: in a container they must be the host's mounts"),
 )
 _ERROR_ACTIONS: Final[tuple[tuple[str, str], ...]] = (

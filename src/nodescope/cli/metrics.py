@@ -28,12 +28,14 @@ def main(arguments: Sequence[str]) -> int:
         print(f"nodescope: {warning}", file=sys.stderr)
     role = BY_NAME[namespace.role]
     check_paths(settings)
-    measurement = Measurement(settings, {role.name: role.collectors})
-    known = measurement.names[role.name]
     for name in namespace.collector:
-        if name not in known:
-            print(f"nodescope metrics: there is no collector {name!r} here{nearest(name, known)}", file=sys.stderr)
+        if name not in role.collectors:
+            close = nearest(name, role.collectors)
+            print(f"nodescope metrics: there is no collector {name!r} here{close}", file=sys.stderr)
             return EXIT_USAGE
+    # Who asks for a collector by name wants it, on by default or not.
+    asked_for = {f"collector.{name}.enabled": True for name in namespace.collector}
+    measurement = Measurement(settings.replaced(asked_for, "flag --collector"), {role.name: role.collectors})
     measurement.start()
     try:
         scrape = measurement.scrape(role, role.name, settings["constant-labels"])

@@ -27,15 +27,19 @@ def escape_label(text: str) -> str:
 
 
 class _Line:
-    """One row as it was last written."""
+    """One row as it was last written: `text`, of which the first `end` characters stay when the value changes."""
 
-    __slots__ = ("prefix", "scrape", "text", "value")
+    __slots__ = ("end", "scrape", "text", "value")
 
     def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
+        self.text = prefix
+        self.end = len(prefix)
         self.value: float | None = None
-        self.text = ""
         self.scrape = 0
+
+    @property
+    def prefix(self) -> str:
+        return self.text[: self.end]
 
 
 class _Lines:
@@ -148,7 +152,7 @@ class TextEncoder:
             line.scrape = scrape
             if line.value != value:
                 line.value = value
-                line.text = line.prefix + number(value) + "\n"
+                line.text = line.text[: line.end] + number(value) + "\n"
             texts.append(line.text)
         if len(lines) > len(texts):
             for labels in [labels for labels, line in lines.items() if line.scrape != scrape]:

@@ -72,7 +72,6 @@ HOST: Final[tuple[Collects, ...]] = (
     Collects("sysctl", "chosen kernel settings", on=False),
     Collects("systemd", "systemd's units", on=False),
     Collects("tcpstat", "TCP connections by state", on=False),
-    Collects("textfile", "metrics from files that other programs write"),
     Collects("thermal_zone", "temperatures of thermal zones, states of cooling devices"),
     Collects("time", "system time and clock sources"),
     Collects("timex", "how well the clock is kept"),
@@ -83,4 +82,6 @@ HOST: Final[tuple[Collects, ...]] = (
     Collects("xfs", "operations of XFS filesystems"),
     Collects("zfs", "ZFS caches, pools and datasets"),
     Collects("zoneinfo", "memory by zone", on=False),
+    # The last, so that no file can take a name before the collector whose name it is.
+    Collects("textfile", "metrics from files that other programs write"),
 )

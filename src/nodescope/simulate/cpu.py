@@ -1,6 +1,6 @@
-"""The CPUs of a simulated machine, and what the kernel counts about them.
+"""The CPUs of a simulated machine.
 
-Source: proc_stat(5), proc_loadavg(5), proc_cpuinfo(5); Documentation/ABI/testing/sysfs-devices-system-cpu;
+Source: proc_cpuinfo(5); Documentation/ABI/testing/sysfs-devices-system-cpu;
 Documentation/admin-guide/cputopology.rst.
 """
 
@@ -10,48 +10,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from nodescope.simulate.load import FEMTOSECONDS, Load
+from nodescope.simulate.load import FEMTOSECONDS, Load, count
 from nodescope.simulate.part import Row
 
-TICKS_PER_SECOND: Final = 100
-_MILLION: Final = 10**6
 _REMEMBERED_TIMES: Final = 8
-_TICK_FEMTOSECONDS: Final = FEMTOSECONDS // TICKS_PER_SECOND
-
-# Where a CPU's time goes, in millionths of its busy (True) or its idle time. The order is /proc/stat's.
-_MODES: Final[tuple[tuple[str, bool, int], ...]] = (
-    ("user", True, 640_000),
-    ("nice", True, 15_000),
-    ("system", True, 300_000),
-    ("idle", False, 988_000),
-    ("iowait", False, 12_000),
-    ("irq", True, 5_000),
-    ("softirq", True, 40_000),
-    ("steal", True, 0),
-)
-_GUEST_MODES: Final = ("user", "nice")
-
-# Softirqs of each vector for each second that a CPU is busy.
-_SOFTIRQS: Final[tuple[tuple[str, int], ...]] = (
-    ("HI", 1),
-    ("TIMER", 210),
-    ("NET_TX", 12),
-    ("NET_RX", 640),
-    ("BLOCK", 95),
-    ("IRQ_POLL", 0),
-    ("TASKLET", 7),
-    ("SCHED", 390),
-    ("HRTIMER", 2),
-    ("RCU", 270),
-)
-_IRQ_LINES: Final = 8
-_IRQS_PER_LINE_AND_BUSY_SECOND: Final = 230
-_SWITCHES_PER_BUSY_SECOND: Final = 3_900
-_FORKS_PER_BUSY_SECOND: Final = 3
 _CORE_THROTTLES_PER_BUSY_DAY: Final = 40
 _DAY_SECONDS: Final = 86_400
-_THREADS: Final = 640
-_LOAD_WINDOWS: Final = (("node_load1", 60.0), ("node_load5", 300.0), ("node_load15", 900.0))
 
 _CPUINFO: Final = """\
 processor\t: {0.number}
@@ -102,15 +66,20 @@ class Cpus:
         self.cpus = tuple(
             Cpu(number, number // cores % packages, number % cores) for number in range(packages * cores * threads)
         )
-        self._loads = tuple(Load(seed, f"cpu{cpu.number}") for cpu in self.cpus)
+        self.loads = tuple(Load(seed, f"cpu{cpu.number}") for cpu in self.cpus)
         self.busy = lru_cache(_REMEMBERED_TIMES)(self._busy)
 
     def _busy(self, seconds: float) -> tuple[int, ...]:
         """Busy femtoseconds of each CPU since boot. Several parts ask for the same few times, so they are kept."""
-        return tuple(load.integral(seconds) for load in self._loads)
+        return tuple(load.integral(seconds) for load in self.loads)
 
     def busy_total(self, seconds: float) -> int:
         return sum(self.busy(seconds))
+
+    def package_busy(self, package: int, seconds: float) -> list[int]:
+        """Of each CPU of a package, in order of their numbers."""
+        busy = self.busy(seconds)
+        return [busy[cpu.number] for cpu in self.cpus if cpu.package == package]
 
     def mean_running(self, seconds: float, window_seconds: float) -> float:
         """CPUs that were busy at a time, mean over the last `window_seconds`; none was before boot."""
@@ -119,72 +88,7 @@ class Cpus:
 
     def running(self, seconds: float) -> int:
         """Tasks that run now; the one that asks is one of them."""
-        return max(1, round(sum(load.at(seconds) for load in self._loads)))
-
-
-def count(integral: int, per_second: int) -> int:
-    """What was counted in `integral` femtoseconds at `per_second`, whole and never less for more time."""
-    return integral * per_second // FEMTOSECONDS
-
-
-class StatPart:
-    """/proc/stat and /proc/loadavg."""
-
-    def __init__(self, cpus: Cpus, boot_time_seconds: int) -> None:
-        self._cpus = cpus
-        self._boot_time_seconds = boot_time_seconds
-
-    def files(self, seconds: float) -> dict[str, bytes]:
-        busy = self._cpus.busy(seconds)
-        ticks = [self._ticks(seconds, one) for one in busy]
-        rows = [("cpu ", [sum(column) for column in zip(*ticks, strict=True)])]
-        rows += [(f"cpu{number}", row) for number, row in enumerate(ticks)]
-        cpu = "".join(f"{name} {' '.join(map(str, row))} 0 0\n" for name, row in rows)
-        return {
-            "proc/stat": (cpu + self._totals(seconds, sum(busy))).encode(),
-            "proc/loadavg": self._loadavg(seconds, sum(busy)),
-        }
-
-    def truths(self, seconds: float) -> Iterable[Row]:
-        busy = self._cpus.busy(seconds)
-        for cpu, one in enumerate(busy):
-            for (mode, *_), ticks in zip(_MODES, self._ticks(seconds, one), strict=True):
-                yield "node_cpu_seconds_total", {"cpu": str(cpu), "mode": mode}, ticks / TICKS_PER_SECOND
-            for mode in _GUEST_MODES:
-                yield "node_cpu_guest_seconds_total", {"cpu": str(cpu), "mode": mode}, 0.0
-        total = sum(busy)
-        yield "node_intr_total", {}, _IRQ_LINES * _irqs_per_line(total)
-        yield "node_context_switches_total", {}, count(total, _SWITCHES_PER_BUSY_SECOND)
-        yield "node_boot_time_seconds", {}, self._boot_time_seconds
-        yield "node_forks_total", {}, _forks(total)
-        yield "node_procs_running", {}, self._cpus.running(seconds)
-        yield "node_procs_blocked", {}, 0.0
-        for metric, window in _LOAD_WINDOWS:
-            yield metric, {}, round(self._cpus.mean_running(seconds, window), 2)
-
-    @staticmethod
-    def _ticks(seconds: float, busy: int) -> list[int]:
-        """Clock ticks of each mode. Each is cut down by itself, so all together miss a few of the time since boot."""
-        idle = int(seconds * _MILLION) * (FEMTOSECONDS // _MILLION) - busy
-        unit = _TICK_FEMTOSECONDS * _MILLION
-        return [(busy if is_busy else idle) * share // unit for _, is_busy, share in _MODES]
-
-    def _totals(self, seconds: float, busy: int) -> str:
-        irqs = _irqs_per_line(busy)
-        softirqs = [count(busy, rate) for _, rate in _SOFTIRQS]
-        return (
-            f"intr {_IRQ_LINES * irqs}{f' {irqs}' * _IRQ_LINES}\n"
-            f"ctxt {count(busy, _SWITCHES_PER_BUSY_SECOND)}\n"
-            f"btime {self._boot_time_seconds}\n"
-            f"processes {_forks(busy)}\n"
-            f"procs_running {self._cpus.running(seconds)}\n"
-            "procs_blocked 0\n"
-            f"softirq {sum(softirqs)} {' '.join(map(str, softirqs))}\n"
-        )
-
-    def _loadavg(self, seconds: float, busy: int) -> bytes:
-        means = " ".join(f"{self._cpus.mean_running(seconds, window):.2f}" for _, window in _LOAD_WINDOWS)
-        return f"{means} {self._cpus.running(seconds)}/{_THREADS} {_forks(busy)}\n".encode()
+        return max(1, round(sum(load.at(seconds) for load in self.loads)))
 
 
 class CpuPart:
@@ -246,11 +150,3 @@ class CpuPart:
             files[f"{folder}/topology/core_id"] = f"{core}\n".encode()
             files[f"{folder}/topology/thread_siblings_list"] = f"{','.join(map(str, siblings))}\n".encode()
         return files
-
-
-def _irqs_per_line(busy: int) -> int:
-    return count(busy, _IRQS_PER_LINE_AND_BUSY_SECOND)
-
-
-def _forks(busy: int) -> int:
-    return count(busy, _FORKS_PER_BUSY_SECOND)

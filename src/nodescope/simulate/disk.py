@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from nodescope.simulate.cpu import count
-from nodescope.simulate.load import Load
+from nodescope.simulate.load import Load, count
 from nodescope.simulate.part import Row
 
 MAJOR: Final = 259
@@ -159,6 +158,11 @@ def devices(disk: Disk) -> list[Device]:
         for number, partition in enumerate(disk.partitions, start=1)
     ]
     return [Device(disk.name, disk.minor, _MILLION, disk.filesystem), *partitions]
+
+
+def controller(disk: Disk) -> str:
+    """nvme0 of nvme0n1."""
+    return disk.name.rpartition("n")[0]
 
 
 def _fields(load: Load, seconds: float) -> list[int]:

@@ -90,6 +90,11 @@ class Load:
         return (before + noise, 1000 - noise) if slot % 2 else (before, 1000 + noise)
 
 
+def count(integral: int, per_second: int) -> int:
+    """What was counted in `integral` femtoseconds at `per_second`, whole and never less for more time."""
+    return integral * per_second // FEMTOSECONDS
+
+
 def _place(seconds: float) -> tuple[int, int, int]:
     """The block since boot, the slot in it, the microseconds in that."""
     slots, within_us = divmod(int(seconds * _MICROSECONDS), _SLOT_US)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from nodescope.simulate.cpu import Cpus, count
+from nodescope.simulate.cpu import Cpus
 from nodescope.simulate.disk import Disks
-from nodescope.simulate.load import Load
+from nodescope.simulate.load import Load, count
 from nodescope.simulate.part import Row
 
 _KIBIBYTE: Final = 1024

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from nodescope.simulate.part import Link
+
 _ROOT: Final = "root"
 _NEW: Final = "new"
 
@@ -38,8 +40,9 @@ class Tree:
         return Roots(f"{self._root}/proc", f"{self._root}/sys", self._root, f"{self._root}/run/udev/data")
 
     def update(self, files: Mapping[str, bytes]) -> int:
-        """Make the tree hold `files` and no others; how many were written. A path that ends in "/" is a directory.
+        """Make the tree hold `files` and no others; how many were written.
 
+        A path that ends in "/" is a directory, a `Link` is a symbolic link.
         Raises `ValueError` for a path that leads out of the tree, `OSError` where a file cannot be written.
         """
         changed = [path for path, data in files.items() if self._content.get(path) != data]
@@ -59,6 +62,10 @@ class Tree:
         os.makedirs(os.path.dirname(f"{self._root}/{path}"), exist_ok=True)
 
     def _replace(self, path: str, data: bytes) -> None:
+        if isinstance(data, Link):
+            # In place at once: links are there from the start and never change, so none is read half made.
+            os.symlink(os.fsdecode(data), f"{self._root}/{path}")
+            return
         with open(self._new, "wb") as file:
             file.write(data)
         os.rename(self._new, f"{self._root}/{path}")

@@ -83,13 +83,12 @@ def test_samples(line: str, expected: dict[str, Any]) -> None:
     "line",
     [
         "# TYPE a", "# TYPE a ", "# HELP", "# HELP ", "# HELP a", "# HELP a  ", "#", "#  ", "# anything {", "#HELPa",
-        "# HELP\r", "# \xff \x00", " ", "\t \t", "# HELP 'a", '# HELP "a b"', "# help a b", "## TYPE a b", "#\r",
+        "# HELP\r", "# \xff \x00", " ", "\t \t", '# HELP "a b"', "# help a b", "## TYPE a b", "#\r",
     ],
 )  # fmt: skip
 def test_comments_that_say_nothing(line: str) -> None:
     """Comments, and HELP and TYPE lines that stop short, are passed over; whatever is no name yet is no error yet."""
-    if line != "# HELP 'a":
-        assert samples(f"{line}\na 1\n") == {"a": [({}, 1)]}
+    assert samples(f"{line}\na 1\n") == {"a": [({}, 1)]}
 
 
 @pytest.mark.parametrize(
@@ -118,10 +117,12 @@ def test_types(line: str, expected: str) -> None:
         'a{9b="c"} 1\n', 'a{b-c="d"} 1\n', 'a{"b.c"="d"} 1\n', 'a{b="\\t"} 1\n', 'a{b="c\\"} 1\n', 'a{b="c",b="d"} 1\n',
         'a{__name__="b"} 1\n', 'a{__b="c"} 1\n', 'a{b="c"}{d="e"} 1\n', 'a{b="c"+} 1\n', "# HELP a b\\c\n",
         "# HELP a b\\\n", "# HELP a b\n# HELP a b\n", "# TYPE a gauge\n# TYPE a gauge\n", "a 1\n# TYPE a gauge\n",
-        "# TYPE a info\n", "# TYPE a gauge \n", "# TYPE a-b gauge\n", "# HELP 9 x\n", '# HELP "a.b" x\n', '# HELP "" x\n',
-        '# HELP "a\\t" x\n', '# HELP "a x\n', '"a\\n" 1\n', "# TYPE a \ufb06\n", "# TYPE a hi\ufb06ogram\n",
+        "# TYPE a info\n", "# TYPE a gauge \n", "# TYPE a-b gauge\n", "# HELP 9 x\n", '# HELP "" x\n',
+        '# HELP "a.b" x\n', '# HELP "a\\t" x\n', '# HELP "a x\n', '"a\\n" 1\n', "# TYPE a \ufb06\n",
+        "# TYPE a hi\ufb06ogram\n",
         "# TYPE a histogram\na_count -1\n", '# TYPE a histogram\na_bucket{le="1"} -0.5\n',
-        '# TYPE a histogram\na_bucket{le="x"} 1\n', '# TYPE a summary\na{quantile=""} 1\n', "# TYPE a summary\na_count -1\n",
+        '# TYPE a histogram\na_bucket{le="x"} 1\n', '# TYPE a summary\na{quantile=""} 1\n',
+        "# TYPE a summary\na_count -1\n",
         '# TYPE a summary\na{quantile="0x1p-3"} 1\n', "# TYPE a summary\na_count NaN\n", "\ufeffa 1\n",
     ],
 )  # fmt: skip
@@ -188,9 +189,11 @@ def test_too_many_samples() -> None:
 @pytest.mark.parametrize(
     ("raw", "value"),
     [
-        (b"1", 1), (b"+1.", 1), (b"-.5e+1", -5), (b"00012", 12), (b"1E-400", 0), (b"Inf", math.inf), (b"+inf", math.inf),
-        (b"-INFINITY", -math.inf), (b"0e9999999999", 0), (b"9" * 308, float("9" * 308)), (b"9" * 400, None), (b"", None),
-        (b" 1", None), (b"1\n", None), (b"+NaN", None), (b"1__0", None), (b"1e5e5", None), (b"0b1", None), (b"1f", None),
+        (b"1", 1), (b"+1.", 1), (b"-.5e+1", -5), (b"00012", 12), (b"1E-400", 0), (b"Inf", math.inf),
+        (b"+inf", math.inf), (b"-INFINITY", -math.inf), (b"0e9999999999", 0), (b"9" * 308, float("9" * 308)),
+        (b"9" * 400, None),
+        (b"", None), (b" 1", None), (b"1\n", None), (b"+NaN", None), (b"1__0", None), (b"1e5e5", None), (b"0b1", None),
+        (b"1f", None),
     ],
 )  # fmt: skip
 def test_numbers(raw: bytes, value: float | None) -> None:

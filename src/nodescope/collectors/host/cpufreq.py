@@ -10,7 +10,7 @@ from nodescope.collectors.host.cpu_topology import parse_cpu_ranges
 from nodescope.collectors.host.kernel_number import uint64
 from nodescope.collectors.host.number_file import NumberFile, rows_anew
 from nodescope.collectors.host.side_by_side import read_all
-from nodescope.host import Host, Malformed, text
+from nodescope.host import Absent, Host, Malformed, text
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 
@@ -107,9 +107,9 @@ class CpufreqCollector:
         reader.left_out = max(0, len(cpus) - MAX_CPUS)
         folders = [(cpu, f"{self._folder}/cpu{cpu}/cpufreq") for cpu in self._online(cpus[:MAX_CPUS], offline)]
         present = [
-            (cpu, folder, self._host.exists(f"{folder}/{OPTIONAL[0]}"), self._host.exists(f"{folder}/{OPTIONAL[1]}"))
+            (cpu, folder, OPTIONAL[0] in files, OPTIONAL[1] in files)
             for cpu, folder in folders
-            if self._host.exists(folder)
+            if (files := self._files(folder)) is not None
         ]
         if present != self._present:
             self._present = present
@@ -118,6 +118,12 @@ class CpufreqCollector:
         families.append(Family(GOVERNOR, [row for cpu, folder, *_ in present for row in self._governors(cpu, folder)]))
         self._held = [family for family in families if family.rows]
         self._left_out_once = reader.left_out
+
+    def _files(self, folder: str) -> list[str] | None:
+        try:
+            return self._host.list(folder)
+        except Absent:
+            return None
 
     def _plan(self) -> None:
         self._live, self._governor_rows = [], {}

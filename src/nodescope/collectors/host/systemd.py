@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 from urllib.parse import unquote
 
 from nodescope.collectors.host.dbus import DBus
-from nodescope.collectors.host.systemd_manager import (
+from nodescope.collectors.host.systemd_unit import (
     MANAGER_PATH,
     NAME,
     Property,

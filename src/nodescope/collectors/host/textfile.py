@@ -19,7 +19,7 @@ from nodescope.settings import Settings
 MAX_FILES: Final = 4096
 MAX_ENTRIES: Final = 65_536
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
-SETTLED_NANOSECONDS: Final = 2_000_000_000
+SETTLE_NANOSECONDS: Final = 2_000_000_000
 """A file that was changed this short before it was read may change again without another time of change."""
 MAX_TOLD: Final = 4096
 
@@ -61,8 +61,9 @@ class TextfileCollector:
     metrics: ClassVar[tuple[Metric, ...]] = (MTIME, ERROR)
     left_out: int = 0
 
-    def __init__(self, directories: Sequence[str]) -> None:
+    def __init__(self, directories: Sequence[str], settle_nanoseconds: int = SETTLE_NANOSECONDS) -> None:
         self._directories = directories
+        self._settle_nanoseconds = settle_nanoseconds
         self._known: dict[str, Known] = {}
         self._shown: tuple[list[tuple[str, Known]], list[Family], bool, int] = ([], [], False, 0)
         self._told: dict[str, str] = {}
@@ -71,7 +72,7 @@ class TextfileCollector:
         before, self._known = self._known, {}
         wrong: dict[str, str] = {}
         for path in self._paths(wrong):
-            known = _file(path, before.get(path))
+            known = _file(path, before.get(path), self._settle_nanoseconds)
             self._known[path] = known
             if known.refused:
                 wrong[path] = known.refused
@@ -157,7 +158,7 @@ def _listed(folder: str) -> list[str]:
     return sorted(names)
 
 
-def _file(path: str, before: Known | None) -> Known:
+def _file(path: str, before: Known | None, settle_nanoseconds: int) -> Known:
     """The file as it was read `before` where it has not changed since, else as it is now."""
     try:
         status = os.stat(path)
@@ -165,14 +166,14 @@ def _file(path: str, before: Known | None) -> Known:
             return before
         if not stat.S_ISREG(status.st_mode):
             raise Refused("it is no regular file")
-        return _read(path)
+        return _read(path, settle_nanoseconds)
     except OSError as error:
         return Known((), 0, (), 0, error.strerror or str(error))
     except Refused as refused:
         return Known((), 0, (), 0, str(refused))
 
 
-def _read(path: str) -> Known:
+def _read(path: str, settle_nanoseconds: int) -> Known:
     began = time.time_ns()
     # What has just become a FIFO or a device must neither block nor be set in motion.
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -184,7 +185,7 @@ def _read(path: str) -> Known:
         settled = _stamp(os.fstat(fd)) == _stamp(status)
     finally:
         os.close(fd)
-    settled = settled and max(status.st_mtime_ns, status.st_ctime_ns) + SETTLED_NANOSECONDS < began
+    settled = settled and max(status.st_mtime_ns, status.st_ctime_ns) + settle_nanoseconds < began
     stamp = _stamp(status) if settled else ()
     try:
         families = [file_family(parsed) for parsed in parse_text(data, _label(path))]
