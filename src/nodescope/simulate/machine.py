@@ -9,14 +9,28 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from nodescope.simulate.cpu import CpuPart, Cpus, StatPart
+from nodescope.simulate.cpu import CpuPart, Cpus
+from nodescope.simulate.cpufreq import cpufreq_part
 from nodescope.simulate.disk import Disk, DiskPart, Disks, Filesystem, Partition
+from nodescope.simulate.edac import edac_part
 from nodescope.simulate.filesystem import FilesystemPart, Mount
+from nodescope.simulate.firmware import firmware_part
+from nodescope.simulate.hwmon import hwmon_part
+from nodescope.simulate.interrupts import Interrupts, InterruptsPart
+from nodescope.simulate.kernel import FilesPart, kernel_part
 from nodescope.simulate.memory import MemoryPart
-from nodescope.simulate.network import Interface, NetworkPart
+from nodescope.simulate.network import Interface, Links, NetworkPart
+from nodescope.simulate.numa import NumaPart
+from nodescope.simulate.nvme import nvme_part
 from nodescope.simulate.part import Part, Row
+from nodescope.simulate.power import Power, rapl_part
 from nodescope.simulate.pressure import PressurePart
+from nodescope.simulate.protocols import ProtocolsPart
+from nodescope.simulate.sockets import Connections, PacketsPart, SocketsPart
+from nodescope.simulate.stat import SchedstatPart, StatPart
 from nodescope.simulate.system import SystemPart
+from nodescope.simulate.thermal import Temperatures, thermal_part
+from nodescope.simulate.xfs import XfsPart
 
 BOOT_TIME_SECONDS: Final = 1_735_689_600
 """When every simulated machine was booted, Unix time (2025-01-01); fixed, for the same seed gives the same bytes."""
@@ -94,15 +108,53 @@ def cpu_machine(seed: int) -> Machine:
     """A server without accelerators: two packages of eight threads, 512 GiB, two disks, two Ethernet devices."""
     cpus = Cpus(seed, PACKAGES, CORES_PER_PACKAGE, THREADS_PER_CORE)
     disks = Disks(seed, DISKS)
+    memory = MemoryPart(seed, MEMORY_KIBIBYTES, cpus, disks)
     return Machine(
         (
-            StatPart(cpus, BOOT_TIME_SECONDS),
-            CpuPart(cpus),
-            MemoryPart(seed, MEMORY_KIBIBYTES, cpus, disks),
+            *_cpu_parts(cpus),
+            memory,
+            NumaPart(cpus, memory),
+            edac_part(cpus, MEMORY_KIBIBYTES),
             DiskPart(disks),
             FilesystemPart(disks, OTHER_MOUNTS),
-            NetworkPart(seed, INTERFACES),
+            XfsPart(disks),
+            nvme_part(disks),
+            *_network_parts(Links(seed, INTERFACES), len(cpus.cpus)),
             PressurePart(cpus, disks),
+            *_sensor_parts(cpus, disks),
             SystemPart(),
+            FilesPart(cpus),
+            kernel_part(),
+            firmware_part(),
         )
+    )
+
+
+def _cpu_parts(cpus: Cpus) -> tuple[Part, ...]:
+    interrupts = Interrupts(cpus)
+    return (
+        StatPart(cpus, interrupts, BOOT_TIME_SECONDS),
+        CpuPart(cpus),
+        SchedstatPart(cpus),
+        InterruptsPart(interrupts),
+        cpufreq_part(cpus),
+    )
+
+
+def _network_parts(links: Links, cpus: int) -> tuple[Part, ...]:
+    connections = Connections(links)
+    return (
+        NetworkPart(links),
+        ProtocolsPart(links, connections),
+        SocketsPart(links, connections),
+        PacketsPart(links, connections, cpus),
+    )
+
+
+def _sensor_parts(cpus: Cpus, disks: Disks) -> tuple[Part, ...]:
+    power, temperatures = Power(cpus), Temperatures(cpus)
+    return (
+        rapl_part(power),
+        thermal_part(temperatures, len(cpus.cpus)),
+        hwmon_part(temperatures, disks, power),
     )

@@ -116,7 +116,7 @@ class MemoryPart:
         self._fixed |= {"VmallocTotal": _VMALLOC_KIBIBYTES, "Hugepagesize": _HUGE_PAGE_KIBIBYTES}
 
     def files(self, seconds: float) -> dict[str, bytes]:
-        meminfo = self._meminfo(seconds)
+        meminfo = self.meminfo(seconds)
         vmstat = {**_page_counts(meminfo), **self._paging(seconds)}
         return {
             "proc/meminfo": "".join(_meminfo_line(name, number) for name, number in meminfo.items()).encode(),
@@ -124,7 +124,7 @@ class MemoryPart:
         }
 
     def truths(self, seconds: float) -> Iterable[Row]:
-        for name, number in self._meminfo(seconds).items():
+        for name, number in self.meminfo(seconds).items():
             if name in _NOT_SHOWN:
                 continue
             metric = f"node_memory_{name.replace('(', '_').rstrip(')')}"
@@ -135,7 +135,7 @@ class MemoryPart:
         for name, number in self._paging(seconds).items():
             yield f"node_vmstat_{name}", {}, float(number)
 
-    def _meminfo(self, seconds: float) -> dict[str, int]:
+    def meminfo(self, seconds: float) -> dict[str, int]:
         """/proc/meminfo in its order, in KiB but for the huge pages, which it counts."""
         busy = round(self._load.mean(seconds, _WINDOW_SECONDS) * _MILLION)
         anon = self._total_kibibytes * (100_000 + busy) // _MILLION
