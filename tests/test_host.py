@@ -169,6 +169,63 @@ def test_why_a_kernel_file_cannot_be_read_is_remembered_too() -> None:
         host.read_seldom("/proc/self/none")
 
 
+def test_that_a_kernel_directory_is_not_there_is_remembered(tmp_path: Path) -> None:
+    """It is looked for again after its time, at once where nothing is to be remembered, or when it is forgotten."""
+    host = Host()
+    with open(os.devnull, "rb") as file:
+        path = f"/proc/self/fd/{file.fileno()}"
+    (tmp_path / "name").touch()
+    with pytest.raises(Absent):
+        host.list(path, keep_s=60)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        os.dup2(folder, int(path.rpartition("/")[2]))
+        with pytest.raises(Absent):
+            host.list(path, keep_s=60)
+        assert host.list(path) == ["name"]
+        host.forget(path)
+        assert host.list(path, keep_s=60) == ["name"]
+    finally:
+        os.close(folder)
+        os.closerange(int(path.rpartition("/")[2]), int(path.rpartition("/")[2]) + 1)
+
+
+def test_a_kernel_directory_without_entries_is_remembered() -> None:
+    """The very same empty list is given until its time is over, as a list with names is."""
+    empty = next((str(folder) for folder in Path("/sys/class").glob("*") if not any(folder.iterdir())), None)
+    if empty is None:
+        pytest.skip("no empty class in sysfs here")
+    host = Host()
+    for path in (empty, "/sys/class"):
+        assert host.list(path, keep_s=60) is host.list(path, keep_s=60)
+        assert host.list(path) is not host.list(path)
+
+
+def test_a_stored_directory_is_always_as_it_is_now(tmp_path: Path) -> None:
+    """On a fixture machine a directory that comes or goes is seen at once, however long it might be remembered."""
+    host = tree(tmp_path, {"proc/stat": "x"})
+    path = tmp_path / "proc" / "folder"
+    with pytest.raises(Absent):
+        host.list(str(path), keep_s=60)
+    path.mkdir()
+    assert host.list(str(path), keep_s=60) == []
+    (path / "name").touch()
+    assert host.list(str(path), keep_s=60) == ["name"]
+    (path / "name").unlink()
+    path.rmdir()
+    with pytest.raises(Absent):
+        host.list(str(path), keep_s=60)
+
+
+def test_what_was_remembered_is_raised_without_what_happened_before() -> None:
+    """A failure that is told again and again holds the frames of the last time alone."""
+    host = Host()
+    for _ in range(3):
+        with pytest.raises(Absent) as told:
+            host.read_seldom("/proc/self/none")
+    assert len(told.traceback) == 2
+
+
 def test_a_stored_file_is_always_as_it_is_now(tmp_path: Path) -> None:
     """On a fixture machine a file that is read seldom shows each change at once, an old file's too."""
     host = tree(tmp_path, {"proc/name": "one"})

@@ -274,3 +274,26 @@ def test_a_reason_can_be_written_anywhere() -> None:
     assert outcome.reason.encode().startswith(b"OSError: /mnt/?xxx")
     assert len(outcome.reason) <= MAX_REASON_CHARACTERS
     runner.stop()
+
+
+def test_what_had_nothing_is_asked_again_after_a_while() -> None:
+    """A collector without hardware gives its last outcome until its time is over; one with rows is always run."""
+    empty, full = Probe(absent), Probe()
+    runner = Runner({"empty": empty, "full": full}, LONG_S, is_lasting=lambda: True, nothing_s=0.2)
+    began = time.monotonic()
+    while empty.runs < 2:
+        assert states(runner.scrape(("empty", "full"), LONG_S)) == {"empty": "absent", "full": "ok"}
+        assert time.monotonic() < began + LONG_S
+    assert time.monotonic() >= began + 0.2
+    assert full.runs > 2
+    runner.stop()
+
+
+def test_what_had_nothing_is_asked_each_time_where_that_may_change() -> None:
+    """On a stored tree a collector without hardware is run in each scrape."""
+    empty = Probe(absent)
+    runner = Runner({"empty": empty}, LONG_S)
+    for _ in range(3):
+        runner.scrape(("empty",), LONG_S)
+    assert empty.runs == 3
+    runner.stop()

@@ -11,7 +11,7 @@ import os
 import resource
 import select
 import time
-from typing import Final
+from typing import Any, Final
 
 from nodescope.kernel_file import (
     GONE,
@@ -29,6 +29,7 @@ __all__ = ["SYSFS_PAGE_BYTES", "Absent", "Host", "Malformed", "text"]
 MAX_KEPT_DESCRIPTORS: Final = 2048
 ABSENT_SECONDS: Final = 60.0
 MAX_KEPT_LISTS: Final = 1024
+MAX_KEPT_ABSENT: Final = 4096
 SELDOM_SECONDS: Final = 60.0
 SHARED_SECONDS: Final = 0.02
 MAX_SELDOM_FILES: Final = 16_384
@@ -37,7 +38,7 @@ SETTLED_NS: Final = 2_000_000_000
 _NEVER_READ: Final = (0, b"")
 _NEVER_SHARED: Final = (float("-inf"), b"")
 _NEVER_STORED: Final[tuple[int, list[str]]] = (-1, [])
-_NEVER_LISTED: Final[tuple[float, list[str]]] = (0.0, [])
+_NEVER_LISTED: Final[tuple[float, list[str]]] = (float("-inf"), [])
 
 
 def most_kept(limit: int) -> int:
@@ -110,8 +111,8 @@ class Host:
         try:
             descriptor = self._open(path)
         except Absent:
-            if built_in and self._is_kernels(path):
-                self._absent_until[path] = time.monotonic() + ABSENT_SECONDS
+            if built_in:
+                self._remember_absence(path, ABSENT_SECONDS)
             raise
         try:
             data = descriptor.read()
@@ -173,7 +174,8 @@ class Host:
                 self._seldom[path] = (now + keep_s * (1 - hash(path) % 64 / 256), known)
         if isinstance(known, bytes):
             return known
-        raise known
+        # Without the frames of the last time, which would otherwise add up.
+        raise known.with_traceback(None)
 
     def _read_anew(self, path: str) -> bytes | OSError | Absent:
         try:
@@ -202,12 +204,10 @@ class Host:
     def forget(self, folder: str) -> None:
         """Read again at once what `read_seldom` and `list` remember of a device: `folder` and all below it."""
         below = f"{folder}/"
-        for path in [path for path in self._seldom if path.startswith(below)]:
-            del self._seldom[path]
-        for path in [path for path in self._unchanged if path.startswith(below)]:
-            del self._unchanged[path]
-        for path in [path for path in self._lists if path == folder or path.startswith(below)]:
-            del self._lists[path]
+        known: tuple[dict[str, Any], ...] = self._seldom, self._unchanged, self._lists, self._absent_until
+        for paths in known:
+            for path in [path for path in paths if path == folder or path.startswith(below)]:
+                del paths[path]
 
     def _list_if_changed(self, path: str) -> list[str]:
         try:
@@ -227,27 +227,38 @@ class Host:
     def list(self, path: str, keep_s: float = 0.0) -> list[str]:
         """The names in a directory, sorted. Raises `Absent` where it is not there.
 
-        A directory that the kernel makes is listed again only after `keep_s` seconds, and until then the very same list
-        is given; of a stored one it is a list of its own each time.
+        A directory that the kernel makes is listed again, or looked for again, only after `keep_s` seconds, and until
+        then the very same list is given; of a stored one it is a list of its own each time.
         """
         if path.startswith(self._stored_roots()):
             return self._list_if_changed(path)
+        now = time.monotonic()
         listed_at, names = self._lists.get(path, _NEVER_LISTED)
-        if names and time.monotonic() - listed_at < keep_s:
+        if now - listed_at < keep_s:
             return names
+        if keep_s > 0 and now < self._absent_until.get(path, 0.0):
+            raise Absent(path)
         try:
             names = sorted(os.listdir(path))
-            kept = keep_s > 0 and len(self._lists) < MAX_KEPT_LISTS and os.stat(path).st_dev in self._pseudo_devices()
+            room = path in self._lists or len(self._lists) < MAX_KEPT_LISTS
+            kept = keep_s > 0 and room and os.stat(path).st_dev in self._pseudo_devices()
         except OSError as error:
             if error.errno in GONE:
+                self._lists.pop(path, None)
+                self._remember_absence(path, keep_s)
                 raise Absent(path) from error
             raise
         if kept:
-            self._lists[path] = (time.monotonic(), names)
+            self._lists[path] = (now, names)
         return names
 
     def exists(self, path: str) -> bool:
         return os.path.exists(path)
+
+    @property
+    def stored(self) -> bool:
+        """Whether procfs or sysfs is a tree of stored files."""
+        return bool(self._stored_roots())
 
     @property
     def kept_descriptors(self) -> int:
@@ -268,6 +279,12 @@ class Host:
             raise
         status = os.fstat(fd)
         return Descriptor(fd, self._pseudo_devices().get(status.st_dev), status.st_size)
+
+    def _remember_absence(self, path: str, keep_s: float) -> None:
+        if keep_s > 0 and self._is_kernels(path):
+            if len(self._absent_until) >= MAX_KEPT_ABSENT:
+                self._absent_until.clear()
+            self._absent_until[path] = time.monotonic() + keep_s
 
     def _is_kernels(self, path: str) -> bool:
         """Whether the kernel makes the nearest folder of `path` that is there; `path` itself may be absent."""

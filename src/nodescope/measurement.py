@@ -66,7 +66,10 @@ class Measurement:
             for name, collector in self.collectors.items()
             if isinstance(collector, SnapshotCollector)
         }
-        self.runner = Runner(self.collectors, settings["collector.timeout"], on_change or log_change)
+        # A stored tree is shown as it is now; on a machine what is plugged in shows a moment later.
+        self.runner = Runner(
+            self.collectors, settings["collector.timeout"], on_change or log_change, lambda: not self.host.stored
+        )
         self._own_host = Host()
         self._start_seconds = 0.0
 

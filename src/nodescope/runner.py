@@ -25,6 +25,7 @@ from nodescope.metric import Family
 HANDOVER_S: Final = 0.25
 NEXT_HANDOVER_S: Final = 0.05
 """Once a collector hangs others are likely to, and the rest of the pass shall not wait for each of them."""
+NOTHING_S: Final = 10.0
 MAX_OPEN_PASSES: Final = 64
 MAX_REASON_CHARACTERS: Final = 1000
 
@@ -32,7 +33,8 @@ log = logging.getLogger(__name__)
 
 
 class Outcome(NamedTuple):
-    """How one run of a collector ended. `state` is "ok", "absent", "failed" or "hung"."""
+    """How one run of a collector ended. `state` is "ok", "absent", "failed" or "hung". `lasting`: it had nothing to
+    give, and that will do for a while."""
 
     collector: str
     state: str
@@ -40,6 +42,7 @@ class Outcome(NamedTuple):
     duration_seconds: float
     reason: str = ""
     left_out: int = 0
+    lasting: bool = False
 
     @property
     def succeeded(self) -> bool:
@@ -79,18 +82,24 @@ class _Pass:
 
 class Runner:
     """Runs `collectors` by name. `timeout_s`: deadline of each. `on_change(outcome, before)`: called when a
-    collector's state differs from its state before (None at first)."""
+    collector's state differs from its state before (None at first). `is_lasting()`: whether it is enough to ask a
+    collector that had nothing to give, for its hardware is not there, each `nothing_s` seconds."""
 
     def __init__(
         self,
         collectors: Mapping[str, Collector],
         timeout_s: float,
         on_change: Callable[[Outcome, str | None], None] = lambda outcome, before: None,
+        is_lasting: Callable[[], bool] = lambda: False,
+        nothing_s: float = NOTHING_S,
     ) -> None:
         self.collectors = dict(collectors)
         self.timeout_s = timeout_s
         self.last: dict[str, tuple[float, Outcome]] = {}
         self._on_change = on_change
+        self._is_lasting = is_lasting
+        self._nothing_s = nothing_s
+        self._nothing_until: dict[str, float] = {}
         self._lock = threading.Lock()
         self._finished = threading.Condition(self._lock)
         self._open: dict[tuple[str, ...], _Pass] = {}
@@ -222,6 +231,9 @@ class Runner:
             name = current.todo.popleft()
             run = self._runs.get(name)
             if run is None:
+                if now < self._nothing_until.get(name, now):
+                    self._give(self.last[name][1], current)
+                    continue
                 return name
             if now - run.started_at < self.timeout_s:
                 run.passes.append(current)
@@ -233,26 +245,34 @@ class Runner:
         name = outcome.collector
         before = self.last.get(name)
         self.last[name] = (time.time(), outcome)
+        if outcome.lasting:
+            self._nothing_until[name] = time.monotonic() + self._nothing_s
+        self._give(outcome, *passes)
+        if before is None or before[1].state != outcome.state:
+            self._changes.append((outcome, before[1].state if before else None))
+
+    def _give(self, outcome: Outcome, *passes: _Pass) -> None:
         for current in passes:
-            current.outcomes.setdefault(name, outcome)
+            current.outcomes.setdefault(outcome.collector, outcome)
             if len(current.outcomes) == len(current.names):
                 if self._open.get(current.names) is current:
                     del self._open[current.names]
                 self._finished.notify_all()
-        if before is None or before[1].state != outcome.state:
-            self._changes.append((outcome, before[1].state if before else None))
 
     def _collect(self, name: str, started_at: float) -> Outcome:
         try:
             collector = self.collectors[name]
             families = tuple(collector.collect())
         except Absent as absent:
-            return Outcome(name, "absent", (), time.monotonic() - started_at, _shown(f"{absent} is not there"))
+            reason = _shown(f"{absent} is not there")
+            return Outcome(name, "absent", (), time.monotonic() - started_at, reason, 0, self._is_lasting())
         except Exception as error:
             log.debug("collector %s failed", name, exc_info=True)
             reason = _shown(f"{type(error).__name__}: {error}")
             return Outcome(name, "failed", (), time.monotonic() - started_at, reason)
-        return Outcome(name, "ok", families, time.monotonic() - started_at, "", collector.left_out)
+        left_out = collector.left_out
+        lasting = not families and not left_out and self._is_lasting()
+        return Outcome(name, "ok", families, time.monotonic() - started_at, "", left_out, lasting)
 
     def _hung(self, run: _Run, now: float) -> Outcome:
         age = now - run.started_at

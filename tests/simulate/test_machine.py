@@ -15,12 +15,39 @@ from nodescope.simulate import SIMULATIONS
 from nodescope.simulate.machine import Machine
 from nodescope.simulate.tree import Tree
 from tests.simulate.exposition import Rows, exposition
+from tests.simulate.measured import built, differing, shown
 
 SEEDS: Final = st.integers(-(2**64), 2**64)
 # From boot to 30 years later.
 TIMES: Final = st.floats(0.0, 1e9)
 EXAMPLES: Final = 25
-COUNTER: Final = re.compile("_total$|^node_vmstat_")
+COLLECTED: Final = (
+    "arp",
+    "conntrack",
+    "cpufreq",
+    "dmi",
+    "edac",
+    "entropy",
+    "filefd",
+    "hwmon",
+    "kernel_hung",
+    "netclass",
+    "netstat",
+    "nvme",
+    "rapl",
+    "schedstat",
+    "selinux",
+    "sockstat",
+    "softnet",
+    "thermal_zone",
+    "udp_queues",
+    "watchdog",
+    "xfs",
+)
+# Not those that the kernel begins again at 0, nor those of what happens at boot alone.
+COUNTER: Final = re.compile(
+    "^node_(?!rapl_|softnet_|xfs_|network_carrier_).*_total$|^node_vmstat_|^node_netstat_(?!Tcp_CurrEstab|Ip_Forwarding)"
+)
 FEW: Final = settings(max_examples=EXAMPLES)
 
 KERNEL_FILES: Final = (
@@ -50,6 +77,30 @@ KERNEL_FILES: Final = (
     "sys/class/net/eth0/speed",
     "run/udev/data/b259:0",
     "etc/os-release",
+    "proc/net/arp",
+    "proc/net/netstat",
+    "proc/net/snmp",
+    "proc/net/snmp6",
+    "proc/net/sockstat",
+    "proc/net/sockstat6",
+    "proc/net/softnet_stat",
+    "proc/net/stat/nf_conntrack",
+    "proc/net/udp",
+    "proc/net/udp6",
+    "proc/schedstat",
+    "proc/sys/fs/file-nr",
+    "proc/sys/kernel/hung_task_detect_count",
+    "proc/sys/kernel/random/entropy_avail",
+    "proc/sys/net/netfilter/nf_conntrack_count",
+    "sys/class/dmi/id/product_name",
+    "sys/class/hwmon/hwmon0",
+    "sys/class/nvme/nvme1/nvme1n1/nuse",
+    "sys/class/powercap/intel-rapl:1:0/energy_uj",
+    "sys/class/thermal/thermal_zone1/temp",
+    "sys/class/watchdog/watchdog0/timeleft",
+    "sys/devices/system/cpu/cpu15/cpufreq/scaling_cur_freq",
+    "sys/devices/system/edac/mc/mc1/csrow1/ch1_ce_count",
+    "sys/fs/xfs/nvme1n1/stats/stats",
 )
 
 
@@ -125,12 +176,20 @@ def test_counters_grow(name: str) -> None:
 def test_truth_is_what_the_files_say(
     name: str, tmp_path_factory: pytest.TempPathFactory, seed: int, seconds: float
 ) -> None:
-    """The truths are exactly the rows, with the values, that another reader finds in the files."""
+    """The truths are exactly the rows, with the values, that other readers find in the files."""
     machine = SIMULATIONS[name](seed)
     tree = Tree(str(tmp_path_factory.mktemp("machine")))
     tree.update(machine.files(seconds))
     assert len(list(machine.truths(seconds))) == len(rows(machine, seconds))
-    assert rows(machine, seconds) == exposition(Path(tree.roots.rootfs))
+    read = exposition(Path(tree.roots.rootfs))
+    metrics = {metric for metric, _ in read}
+    truths = rows(machine, seconds)
+    assert differing({key: value for key, value in truths.items() if key[0] in metrics}, read) == {}
+    # What the independent reader does not know, the collectors do.
+    made = built(tree.roots, COLLECTED)
+    collected = shown(tree.roots, (family for collector in made.values() for family in collector.collect()))
+    assert differing({key: value for key, value in truths.items() if key[0] not in metrics}, collected) == {}
+    assert {name for name, collector in made.items() if collector.left_out} == set()
 
 
 @FEW
@@ -149,13 +208,25 @@ def test_cpu_time_is_all_time(name: str, seed: int, seconds: float) -> None:
 @FEW
 @given(seed=SEEDS, seconds=TIMES)
 def test_stat_adds_up(name: str, seed: int, seconds: float) -> None:
-    """In /proc/stat, the first line is the sum of the CPUs', and intr and softirq begin with the sum of the rest."""
-    lines = [line.split() for line in SIMULATIONS[name](seed).files(seconds)["proc/stat"].decode().splitlines()]
+    """In /proc/stat, the first line is the sum of the CPUs'; intr and softirq begin with the sums of their files."""
+    files = SIMULATIONS[name](seed).files(seconds)
+    lines = [line.split() for line in files["proc/stat"].decode().splitlines()]
     columns = [[int(number) for number in line[1:]] for line in lines if re.fullmatch(r"cpu\d+", line[0])]
     assert [int(number) for number in lines[0][1:]] == [sum(column) for column in zip(*columns, strict=True)]
-    for name_, total, *rest in lines:
-        if name_ in ("intr", "softirq"):
-            assert int(total) == sum(map(int, rest))
+    said = {line[0]: [int(number) for number in line[1:]] for line in lines}
+    numbered, local = {}, 0
+    for line in files["proc/interrupts"].decode().splitlines()[1:]:
+        name_, *words = line.split()
+        times = sum(map(int, words[:16])) if len(words) > 16 else 0
+        if name_[:-1].isdigit():
+            numbered[int(name_[:-1])] = times
+        else:
+            local += times
+    assert said["intr"][1:] == [numbered.get(number, 0) for number in range(len(said["intr"]) - 1)]
+    assert said["intr"][0] == sum(numbered.values()) + local
+    vectors = [line.split() for line in files["proc/softirqs"].decode().splitlines()[1:]]
+    assert said["softirq"][1:] == [sum(map(int, vector[1:])) for vector in vectors]
+    assert said["softirq"][0] == sum(said["softirq"][1:])
 
 
 @FEW

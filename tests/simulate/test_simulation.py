@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodescope import collectors, configuration
 from nodescope.host import Host
 from nodescope.sampling import SnapshotCollector
 from nodescope.simulate import SIMULATIONS, START_SECONDS, UPDATE_S, Simulation
 from nodescope.simulate.tree import Roots
 from nodescope.simulate.truth import Truth
 from tests.simulate.exposition import exposition
+from tests.simulate.measured import DEFAULT, NOT_THERE, NOTHING_TO_SHOW, ON_REQUEST, built, differing, is_absent, shown
 
 DEADLINE_S = 30.0
 NOT_SIMULATED = {
@@ -30,6 +30,8 @@ NOT_SIMULATED = {
     "node_time_seconds",
     "node_time_zone_offset_seconds",
     "node_uname_info",
+    # The collector textfile says that of itself.
+    "node_textfile_scrape_error",
     # Sizes are those of where the tree lies.
     "node_filesystem_size_bytes",
     "node_filesystem_free_bytes",
@@ -62,8 +64,11 @@ def leftovers() -> set[str]:
 
 
 def content(roots: Roots) -> dict[str, bytes]:
+    """Of all files, and where links lead."""
     root = Path(roots.rootfs)
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    files = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    links = {path: os.readlink(path).encode() for path in root.rglob("*") if path.is_symlink()}
+    return {str(path.relative_to(root)): data for path, data in (files | links).items()}
 
 
 def wait_until(condition: Callable[[], bool]) -> bool:
@@ -172,7 +177,8 @@ def test_truth_file(simulation: Callable[..., Simulation], tmp_path: Path) -> No
         truths = [msgspec.json.decode(line, type=Truth) for line in path.read_bytes().splitlines()]
         newest = [truth for truth in truths if truth.virtual_seconds == now]
         found = {(truth.metric, frozenset(truth.labels.items())): truth.value for truth in newest}
-        assert found == exposition(Path(roots.rootfs))
+        said = exposition(Path(roots.rootfs))
+        assert differing({key: value for key, value in found.items() if key in said}, said) == {}
 
 
 def test_the_thread_follows_time(simulation: Callable[..., Simulation]) -> None:
@@ -218,29 +224,35 @@ def test_a_tree_that_never_comes_back(simulation: Callable[..., Simulation]) -> 
 
 @pytest.mark.parametrize("name", sorted(SIMULATIONS))
 def test_every_collector_measures_it(name: str) -> None:
-    """Every collector finds its files, and what it shows of them is the truth."""
+    """Every default collector finds its files, but of hardware that is not there, and what it shows is the truth."""
     simulation = Simulation(name, 6, 0.0)
-    settings_ = configuration.load({"collector.netdev.netlink": False, "collector.filesystem.interval": 60.0}, {})
     try:
-        host = Host(*simulation.prepare())
+        roots = simulation.prepare()
         now = simulation.step(4321.0)
-        built = [collectors.build(entry.name, host, settings_) for entry in collectors.TABLE]
-        loops = [collector.loop for collector in built if isinstance(collector, SnapshotCollector)]
+        made = built(roots, DEFAULT)
+        loops = [collector.loop for collector in made.values() if isinstance(collector, SnapshotCollector)]
         for loop in loops:
             loop.start()
         # A scrape waits only a little for the first sample of its life.
         assert wait_until(lambda: all(loop.snapshot for loop in loops))
-        shown = {
-            (family.metric.name, frozenset(zip(family.metric.label_names, labels, strict=True))): value
-            for collector in built
-            for family in collector.collect()
-            for labels, value in family.rows
-        }
+        assert {name for name, collector in made.items() if is_absent(collector)} == NOT_THERE
+        found = {name: collector.collect() for name, collector in made.items() if name not in NOT_THERE}
         rows = simulation.machine.truths(now)
         truths = {(metric, frozenset(labels.items())): value for metric, labels, value in rows}
     finally:
         simulation.stop()
     for loop in loops:
         loop.stop()
-    assert {key: shown.get(key) for key in truths} == truths
-    assert {metric for metric, _ in shown.keys() - truths.keys()} <= NOT_SIMULATED
+    assert {name for name, families in found.items() if not families} == NOTHING_TO_SHOW
+    assert {name for name, collector in made.items() if collector.left_out} == set()
+    rows_shown = shown(roots, (family for families in found.values() for family in families))
+    assert differing({key: value for key, value in rows_shown.items() if key in truths}, truths) == {}
+    others = {metric for metric, _ in rows_shown.keys() - truths.keys()}
+    assert {metric for metric in others if not metric.startswith("node_timex_")} <= NOT_SIMULATED
+
+
+def test_collectors_that_are_off_by_default(simulation: Callable[..., Simulation]) -> None:
+    """Those that have files here understand all of them."""
+    for name, collector in built(simulation().prepare(), ON_REQUEST).items():
+        assert collector.collect(), name
+        assert collector.left_out == 0, name

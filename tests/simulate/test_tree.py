@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodescope.host import Host
+from nodescope.simulate.part import Link
 from nodescope.simulate.tree import Tree
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
@@ -50,6 +51,17 @@ def test_directories(tmp_path: Path) -> None:
     assert list((root / "data").iterdir()) == []
     tree.update({})
     assert list(root.iterdir()) == []
+
+
+def test_links(tmp_path: Path) -> None:
+    """A `Link` is a symbolic link; it goes when it is gone, and what it leads to stays."""
+    tree = Tree(str(tmp_path))
+    root = Path(tree.roots.rootfs)
+    tree.update({"sys/class/hwmon/hwmon0": Link(b"../../devices/chip"), "sys/devices/chip/name": b"x\n"})
+    assert os.readlink(root / "sys/class/hwmon/hwmon0") == "../../devices/chip"
+    assert (root / "sys/class/hwmon/hwmon0/name").read_bytes() == b"x\n"
+    assert tree.update({"sys/devices/chip/name": b"x\n"}) == 0
+    assert [str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()] == ["sys/devices/chip/name"]
 
 
 def test_unchanged_files_are_left_alone(tmp_path: Path) -> None:

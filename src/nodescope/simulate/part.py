@@ -27,7 +27,8 @@ class Part(Protocol):
     """Some files of a machine, and what they mean, both pure functions of the seconds since boot.
 
     The constructor computes what never changes. `files`: content by path below the machine's root; a path that ends in
-    a slash is a directory, with empty content, and a `Link` is a link. `truths`: the rows that a scrape with default settings shows of them.
+    a slash is a directory, with empty content, and a `Link` is a link. `truths`: the rows that a scrape with default
+    settings shows of them; a label that is a path has it as it is on that machine.
     """
 
     def files(self, seconds: float) -> dict[str, bytes]: ...

@@ -55,6 +55,13 @@ def test_attributes() -> None:
     assert attributes(payload, 4, "x") == {1: b"e", 2: b"bcd"}
 
 
+def test_attributes_until_the_last_that_is_wanted() -> None:
+    """The walk ends where it may, before what is malformed, and gives only what was asked for."""
+    payload = attribute(1, b"a") + attribute(2, b"bcd") + attribute(3, b"e")
+    assert attributes(payload, 0, "x", frozenset({1, 2})) == {1: b"a", 2: b"bcd"}
+    assert attributes(payload + bytes(4), 0, "x", frozenset({1, 2, 3}), last=1) == {1: b"a"}
+
+
 @pytest.mark.parametrize(
     "parse",
     [

@@ -3,37 +3,26 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-import time
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from nodescope.collectors.host import rtnetlink
 from nodescope.collectors.host.rtnetlink import (
     Address,
-    Interrupted,
     Link,
     RouteSocket,
-    attributes,
-    bound_calls,
-    messages,
     parse_address,
     parse_link,
     parse_statistics,
 )
 from nodescope.host import Malformed
 from tests.collectors.host.machine import mangled, parses_or_refuses
+from tests.collectors.host.netlink_messages import DONE, ERROR, INTERRUPTED, attribute, message
 
 COUNTERS = tuple(range(100, 125))
-DONE, ERROR = 3, 2
-INTERRUPTED = 0x10
-
-
-def attribute(kind: int, value: bytes) -> bytes:
-    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
 
 
 def link(*attributes: bytes, index: int = 7) -> bytes:
@@ -42,11 +31,6 @@ def link(*attributes: bytes, index: int = 7) -> bytes:
 
 def address(family: int, *attributes: bytes, prefix: int = 24, index: int = 7) -> bytes:
     return struct.pack("=BBBBI", family, prefix, 0, 0, index) + b"".join(attributes)
-
-
-def message(kind: int, payload: bytes = b"", sequence: int = 1, flags: int = 2) -> bytes:
-    body = payload + bytes(-len(payload) % 4)
-    return struct.pack("=IHHII", 16 + len(payload), kind, flags, sequence, 0) + body
 
 
 NAME = attribute(3, b"eth0\0")
@@ -69,10 +53,28 @@ def test_links(payload: bytes, expected: Link) -> None:
     assert parse_link(payload) == expected
 
 
-def test_statistics() -> None:
-    """Counters alone, by the index of their link."""
-    payload = struct.pack("=BxHII", 0, 0, 7, 1) + attribute(1, struct.pack("=25Q", *COUNTERS))
-    assert parse_statistics(payload) == (7, COUNTERS)
+def statistics(*attributes: bytes) -> bytes:
+    return struct.pack("=BxHII", 0, 0, 7, 1) + b"".join(attributes)
+
+
+ALONE = attribute(1, struct.pack("=25Q", *COUNTERS))
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (statistics(ALONE), COUNTERS),
+        (statistics(attribute(1, bytes(24 * 8))), (0,) * 24),
+        (statistics(attribute(5, b"x"), ALONE), COUNTERS),
+        (statistics(ALONE, attribute(5, b"x")), COUNTERS),
+        (statistics(attribute(5, bytes(24 * 8))), ()),
+        (statistics(attribute(1, struct.pack("=Q", 3) + bytes(7))), (3,)),
+        (statistics(), ()),
+    ],
+)
+def test_statistics(payload: bytes, expected: tuple[int, ...]) -> None:
+    """Counters alone, by the index of their link, as many as there are, whether or not they come alone."""
+    assert parse_statistics(payload) == (7, expected)
 
 
 V4, PEER4, V6 = bytes((10, 0, 0, 1)), bytes((10, 0, 0, 2)), bytes(15) + b"\1"
@@ -99,27 +101,14 @@ def test_addresses(payload: bytes, expected: Address | None) -> None:
     [
         lambda: parse_link(bytes(15)), lambda: parse_address(bytes(7)), lambda: parse_statistics(bytes(11)),
         lambda: parse_link(link(struct.pack("=HH", 3, 1))), lambda: parse_link(link(struct.pack("=HH", 400, 1))),
-        lambda: list(messages(bytes(15), 1)), lambda: list(messages(bytes(16), 1)),
-        lambda: list(messages(struct.pack("=IHHII", 17, 0, 0, 1, 0), 1)),
+        lambda: parse_statistics(statistics(struct.pack("=HH", 3, 1))),
+        lambda: parse_statistics(statistics(struct.pack("=HH", 400, 1))),
     ],
 )  # fmt: skip
 def test_malformed(parse: Callable[[], object]) -> None:
     """Lengths that lead nowhere or beyond the end are refused."""
     with pytest.raises(Malformed, match="rtnetlink: expected"):
         parse()
-
-
-def test_messages_of_another_question_are_not_answers() -> None:
-    """What answers an earlier request is passed over."""
-    data = message(16, b"old", sequence=1) + message(16, b"new!", sequence=2) + message(DONE, bytes(4), sequence=2)
-    assert [(kind, payload) for kind, _, payload in messages(data, 2)] == [(16, b"new!"), (DONE, bytes(4))]
-
-
-def test_attributes_until_the_last_that_is_wanted() -> None:
-    """The walk ends where it may, and gives only what was asked for."""
-    payload = attribute(1, b"a") + attribute(2, b"bcd") + attribute(3, b"e")
-    assert attributes(payload, 0, frozenset({1, 2})) == {1: (4, 5), 2: (12, 15)}
-    assert attributes(payload, 0, frozenset({1, 2, 3}), last=1) == {1: (4, 5)}
 
 
 class Answers(RouteSocket):
@@ -129,7 +118,7 @@ class Answers(RouteSocket):
         super().__init__()
         self.answers = list(answers)
 
-    def _receive(self, route: socket.socket, deadline: float) -> bytes:
+    def _receive(self, asked: socket.socket, deadline: float) -> bytes:
         answer = self.answers.pop(0)
         if isinstance(answer, OSError):
             raise answer
@@ -175,21 +164,6 @@ def test_an_interrupted_dump_is_asked_again_once() -> None:
     assert [found.name for found in Answers(first, second).links()] == ["new"]
 
 
-@pytest.mark.usefixtures("route")
-def test_no_room_twice() -> None:
-    """A kernel that has no room for the dump is asked twice, no more."""
-
-    class NoRoom(Answers):
-        def _receive(self, route: socket.socket, deadline: float) -> bytes:
-            super()._receive(route, deadline)
-            raise Interrupted
-
-    no_room = NoRoom(b"", b"", b"")
-    with pytest.raises(Interrupted):
-        no_room.links()
-    assert len(no_room.answers) == 1
-
-
 def test_this_machine(route: RouteSocket) -> None:
     """The kernel gives the loopback device with its counters and address, over one socket, time and again."""
     for _ in range(2):
@@ -202,27 +176,7 @@ def test_this_machine(route: RouteSocket) -> None:
     route.close()
 
 
-def test_a_socket_that_says_nothing(route: RouteSocket) -> None:
-    """Waiting ends at the deadline, whether it is near or past."""
-    for left_s in (-1.0, 0.01):
-        silent, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        bound_calls(silent, 0.01)
-        with silent, peer, pytest.raises(TimeoutError):
-            route._receive(silent, time.monotonic() + left_s)
-
-
-@given(mangled(message(16, ETH0) + message(DONE, bytes(4))), st.integers(0, 2))
-def test_any_messages(data: bytes, sequence: int) -> None:
-    """Whatever comes over the socket, it is read or refused."""
-
-    def parse() -> None:
-        for _, _, payload in messages(data, sequence):
-            parse_link(payload)
-
-    parses_or_refuses(parse)
-
-
-@given(mangled(ETH0) | mangled(address(socket.AF_INET, attribute(2, V4))))
+@given(mangled(ETH0) | mangled(address(socket.AF_INET, attribute(2, V4))) | mangled(statistics(ALONE)))
 def test_any_payload(payload: bytes) -> None:
     """Whatever a message holds, it is read or refused."""
     for parse in (parse_link, parse_address, parse_statistics):

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import errno
 import struct
-from typing import ClassVar, Final, NamedTuple
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
-from nodescope.collectors.host.rtnetlink import SOURCE, RouteSocket, attributes
+from nodescope.collectors.host.netlink import NetlinkSocket, Question, attributes
 from nodescope.host import Malformed
 
+SOURCE: Final = "ethtool netlink"
 NETLINK_GENERIC: Final = 16
+DUMP_SECONDS: Final = 0.5
 UNKNOWN_SPEED: Final = 0xFFFFFFFF
 FAMILY: Final = b"ethtool"
 DUPLEXES: Final = {0: "Half", 1: "Full", 0xFF: "Unknown"}
@@ -22,6 +25,7 @@ _MESSAGE: Final = struct.Struct("=BBH")  # command, version, reserved
 _GET_FAMILY, _LINKMODES_GET = 3, 4
 _FAMILY_ID, _FAMILY_NAME = 1, 2
 _HEADER, _SPEED, _DUPLEX = 1, 5, 6
+_LINK_MODE_WANTED: Final = frozenset({_HEADER, _SPEED, _DUPLEX})
 _DEVICE_INDEX: Final = 1
 # Bitsets in their short form: an attribute header with flags, in the request's header.
 _COMPACT_BITSETS: Final = struct.pack("=HHHHI", 12, _HEADER | 0x8000, 8, 3, 1)
@@ -43,23 +47,22 @@ def _start(payload: bytes) -> int:
 
 def parse_family(payload: bytes) -> tuple[bytes, int]:
     """Name and number of a family of generic netlink. Raises `Malformed`."""
-    found = attributes(payload, _start(payload), frozenset({_FAMILY_ID, _FAMILY_NAME}))
-    number = payload[slice(*found.get(_FAMILY_ID, (0, 0)))]
+    found = attributes(payload, _start(payload), SOURCE)
+    number = found.get(_FAMILY_ID, b"")
     if len(number) != 2:
         raise Malformed(SOURCE, payload, "a family's number of two bytes")
-    return payload[slice(*found.get(_FAMILY_NAME, (0, 0)))].partition(b"\0")[0], struct.unpack("=H", number)[0]
+    return found.get(_FAMILY_NAME, b"").partition(b"\0")[0], struct.unpack("=H", number)[0]
 
 
 def parse_link_mode(payload: bytes) -> LinkMode:
     """Raises `Malformed`."""
-    found = attributes(payload, _start(payload), frozenset({_HEADER, _SPEED, _DUPLEX}))
-    header = payload[slice(*found.get(_HEADER, (0, 0)))]
-    index = header[slice(*attributes(header, 0, frozenset({_DEVICE_INDEX})).get(_DEVICE_INDEX, (0, 0)))]
+    found = attributes(payload, _start(payload), SOURCE, _LINK_MODE_WANTED)
+    index = attributes(found.get(_HEADER, b""), 0, SOURCE).get(_DEVICE_INDEX, b"")
     if len(index) != 4:
         raise Malformed(SOURCE, payload, "the index of a link")
-    speed = payload[slice(*found.get(_SPEED, (0, 0)))]
+    speed = found.get(_SPEED, b"")
     megabits = struct.unpack("=I", speed)[0] if len(speed) == 4 else UNKNOWN_SPEED
-    duplex = payload[slice(*found.get(_DUPLEX, (0, 0)))][:1] or b"\0"
+    duplex = found.get(_DUPLEX, b"")[:1] or b"\0"
     return LinkMode(
         struct.unpack("=i", index)[0],
         None if megabits == UNKNOWN_SPEED else megabits,
@@ -67,26 +70,34 @@ def parse_link_mode(payload: bytes) -> LinkMode:
     )
 
 
-class EthtoolSocket(RouteSocket):
-    """A socket of generic netlink that asks the family ethtool (since Linux 5.6). Raises as `RouteSocket`."""
+def _families(payloads: Iterator[bytes]) -> dict[bytes, int]:
+    return dict(map(parse_family, payloads))
 
-    protocol: ClassVar[int] = NETLINK_GENERIC
+
+def _link_modes(payloads: Iterator[bytes]) -> dict[int, LinkMode]:
+    return {mode.ifindex: mode for mode in map(parse_link_mode, payloads)}
+
+
+class EthtoolSocket(NetlinkSocket):
+    """A socket of generic netlink that asks the family ethtool (since Linux 5.6).
+
+    A dump takes `DUMP_SECONDS` at most. Raises `OSError`, `Malformed`, `Interrupted`.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(NETLINK_GENERIC, SOURCE, DUMP_SECONDS)
         self._family: int | None = None
 
     def link_modes(self) -> dict[int, LinkMode]:
         """Index of each link that has speed and duplex -> these; none where the kernel has no such family."""
         if self._family is None:
-            body = _MESSAGE.pack(_GET_FAMILY, 1, 0)
-            self._family = dict(map(parse_family, self._dump(_CONTROLLER, _CONTROLLER, body))).get(FAMILY, 0)
+            question = Question(_CONTROLLER, _CONTROLLER, _MESSAGE.pack(_GET_FAMILY, 1, 0))
+            self._family = self.dump(question, _families).get(FAMILY, 0)
         if not self._family:
             return {}
-        body = _MESSAGE.pack(_LINKMODES_GET, 1, 0) + _COMPACT_BITSETS
+        question = Question(self._family, self._family, _MESSAGE.pack(_LINKMODES_GET, 1, 0) + _COMPACT_BITSETS)
         try:
-            modes = map(parse_link_mode, self._dump(self._family, self._family, body))
-            return {mode.ifindex: mode for mode in modes}
+            return self.dump(question, _link_modes)
         except OSError as error:
             if error.errno in (errno.EOPNOTSUPP, errno.ENOENT):
                 return {}

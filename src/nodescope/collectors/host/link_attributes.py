@@ -8,7 +8,8 @@ from __future__ import annotations
 import struct
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.rtnetlink import SOURCE, attributes
+from nodescope.collectors.host.netlink import attributes
+from nodescope.collectors.host.rtnetlink import SOURCE, counters
 from nodescope.host import Malformed
 
 _HEADER: Final = struct.Struct("=BxHiII")  # family, device type, index, flags, change
@@ -67,46 +68,42 @@ def _header(payload: bytes) -> tuple[int, int, int]:
     return kind, index, flags
 
 
-def _string(payload: bytes, found: dict[int, tuple[int, int]], kind: int) -> bytes:
-    start, end = found.get(kind, (0, 0))
-    return payload[start:end].partition(b"\0")[0]
+def _string(found: dict[int, bytes], kind: int) -> bytes:
+    return found.get(kind, b"").partition(b"\0")[0]
 
 
 def parse_mark(payload: bytes) -> Mark:
     """Raises `Malformed`."""
     _, index, _ = _header(payload)
-    found = attributes(payload, _HEADER.size, _MARKS)
+    found = attributes(payload, _HEADER.size, SOURCE, _MARKS)
     told: list[bytes | int] = [payload[: _HEADER.size]]
-    for kind, (start, end) in found.items():
-        told += (kind, payload[start:end])
-    start, end = found.get(ADDRESS, (0, 0))
-    return Mark(index, _string(payload, found, NAME), payload[start:end], ALL_MULTICAST in found, tuple(told))
+    for attribute in found.items():
+        told += attribute
+    return Mark(index, _string(found, NAME), found.get(ADDRESS, b""), ALL_MULTICAST in found, tuple(told))
 
 
 def parse_attributes(payload: bytes) -> LinkAttributes:
     """Raises `Malformed`."""
     kind, index, flags = _header(payload)
-    found = attributes(payload, _HEADER.size, _WANTED)
+    found = attributes(payload, _HEADER.size, SOURCE, _WANTED)
     numbers: dict[int, int] = {}
-    for number, (start, end) in found.items():
-        if end - start == _U32.size:
-            numbers[number] = _U32.unpack_from(payload, start)[0]
-        elif end - start == 1:
-            numbers[number] = payload[start]
-    values = {name: payload[slice(*found.get(name, (0, 0)))] for name in (ADDRESS, BROADCAST, STATS64, PROPERTIES)}
-    statistics = values[STATS64]
+    for number, value in found.items():
+        if len(value) == _U32.size:
+            numbers[number] = _U32.unpack(value)[0]
+        elif len(value) == 1:
+            numbers[number] = value[0]
     return LinkAttributes(
         type=kind,
         ifindex=index,
         flags=flags,
-        name=_string(payload, found, NAME),
-        address=values[ADDRESS],
-        broadcast=values[BROADCAST],
-        alias=_string(payload, found, ALIAS),
-        altnames=_altnames(values[PROPERTIES]),
+        name=_string(found, NAME),
+        address=found.get(ADDRESS, b""),
+        broadcast=found.get(BROADCAST, b""),
+        alias=_string(found, ALIAS),
+        altnames=_altnames(found.get(PROPERTIES, b"")),
         operstate=numbers.get(OPERSTATE, 0),
         numbers=numbers,
-        statistics=struct.unpack_from(f"={len(statistics) // _U64_BYTES}Q", statistics),
+        statistics=counters(found.get(STATS64, b""), _U64_BYTES),
     )
 
 

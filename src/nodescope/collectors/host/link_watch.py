@@ -10,7 +10,8 @@ import time
 from typing import Final
 
 from nodescope.collectors.host.link_attributes import Mark, hardware_address, parse_mark
-from nodescope.collectors.host.rtnetlink import Interrupted, RouteSocket
+from nodescope.collectors.host.netlink import Interrupted
+from nodescope.collectors.host.rtnetlink import RouteSocket
 from nodescope.host import Absent, Host, Malformed
 
 DOUBT_SECONDS: Final = 60.0

@@ -24,7 +24,8 @@ from nodescope.collectors.host.link_attributes import (
 )
 from nodescope.collectors.host.net_device import SPEED, UP, bytes_per_second, number, property_of
 from nodescope.collectors.host.netdev import NETLINK_NAMES
-from nodescope.collectors.host.rtnetlink import Interrupted, RouteSocket
+from nodescope.collectors.host.netlink import Interrupted
+from nodescope.collectors.host.rtnetlink import RouteSocket
 from nodescope.host import Absent, Host, Malformed, text
 from nodescope.metric import Family, Metric, Row
 

@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Final, NamedTuple, TypeVar
 
 from nodescope.host import Malformed
@@ -22,6 +22,7 @@ MAX_MESSAGES: Final = 1_000_000
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLM_F_REQUEST, _NLM_F_DUMP, _NLM_F_DUMP_INTR = 0x1, 0x300, 0x10
 _TYPE_MASK: Final = 0x3FFF
+_ANY_TYPE: Final = range(_TYPE_MASK + 1)
 
 _HEADER: Final = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _ATTRIBUTE: Final = struct.Struct("=HH")  # length, type
@@ -56,15 +57,24 @@ def messages(data: bytes, sequence: int, source: str) -> Iterator[tuple[int, int
         start += length + 3 & ~3
 
 
-def attributes(payload: bytes, start: int, source: str) -> dict[int, bytes]:
-    """Type -> value of the attributes from `start` on; of a type that comes twice the last. Raises `Malformed`."""
+def attributes(
+    payload: bytes, start: int, source: str, wanted: Container[int] = _ANY_TYPE, last: int = -1
+) -> dict[int, bytes]:
+    """Type -> value of the `wanted` attributes from `start` on until the type `last`; of one that comes twice the last.
+
+    Raises `Malformed`.
+    """
     found: dict[int, bytes] = {}
     size, header, unpack = len(payload), _ATTRIBUTE.size, _ATTRIBUTE.unpack_from
     while start + header <= size:
         length, kind = unpack(payload, start)
         if length < header or start + length > size:
             raise Malformed(source, payload[start:], f"an attribute of {length} bytes")
-        found[kind & _TYPE_MASK] = payload[start + header : start + length]
+        kind &= _TYPE_MASK
+        if kind in wanted:
+            found[kind] = payload[start + header : start + length]
+            if kind == last:
+                break
         start += length + 3 & ~3
     return found
 
