@@ -172,22 +172,23 @@ def test_why_a_kernel_file_cannot_be_read_is_remembered_too() -> None:
 def test_that_a_kernel_directory_is_not_there_is_remembered(tmp_path: Path) -> None:
     """It is looked for again after its time, at once where nothing is to be remembered, or when it is forgotten."""
     host = Host()
-    with open(os.devnull, "rb") as file:
-        path = f"/proc/self/fd/{file.fileno()}"
+    number = os.open(tmp_path, os.O_RDONLY)
+    os.close(number)
+    path = f"/proc/self/fd/{number}"
     (tmp_path / "name").touch()
     with pytest.raises(Absent):
         host.list(path, keep_s=60)
-    folder = os.open(tmp_path, os.O_RDONLY)
+    # The lowest number that is free is given, so it is that one again.
+    again = os.open(tmp_path, os.O_RDONLY)
     try:
-        os.dup2(folder, int(path.rpartition("/")[2]))
+        assert again == number
         with pytest.raises(Absent):
             host.list(path, keep_s=60)
         assert host.list(path) == ["name"]
         host.forget(path)
         assert host.list(path, keep_s=60) == ["name"]
     finally:
-        os.close(folder)
-        os.closerange(int(path.rpartition("/")[2]), int(path.rpartition("/")[2]) + 1)
+        os.close(again)
 
 
 def test_a_kernel_directory_without_entries_is_remembered() -> None:

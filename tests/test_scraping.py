@@ -89,8 +89,8 @@ def test_dropped_series_are_counted_by_reason(runner: Runner) -> None:
     twice = Runner({"a": Fixed(single(A, 1), single(A, 2)), "b": Fixed()}, 5)
     made = scrape(twice)
     made.render()
-    assert made.dropped == {"duplicate": 1, "limit": 0}
+    assert made.dropped == {"duplicate": 1, "labels": 0, "limit": 0}
     twice.stop()
     few = scrape(runner, max_series=1)
     few.render()
-    assert few.dropped == {"duplicate": 0, "limit": 3}
+    assert few.dropped == {"duplicate": 0, "labels": 0, "limit": 3}

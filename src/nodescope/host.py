@@ -87,17 +87,19 @@ class Host:
         """`path` (absolute on the host) as this process reaches it."""
         return f"{'' if self.rootfs == '/' else self.rootfs}/{path.lstrip('/')}"
 
-    def read(self, path: str, at_once: bool = False, built_in: bool = False) -> bytes:
+    def read(self, path: str, at_once: bool = False, built_in: bool = False, record_bytes: int = 0) -> bytes:
         """The whole file, through a kept descriptor where the kernel makes the file.
 
         `at_once`: the kernel makes this file in one piece (single_open()), so an answer with room to spare is whole.
         `built_in`: the kernel has this file or has it not; once a minute is often enough to look for it.
+        `record_bytes`: the kernel makes it record by record, none longer than this and none of which can fail, and to
+        ask for those behind the last costs as much as all.
         Raises `Absent` where it is not there, `OSError` where it cannot be read.
         """
         kept = self._kept.get(path)
         if kept is not None:
             try:
-                return kept.read(at_once)
+                return kept.read(at_once, record_bytes)
             except OSError as error:
                 # A file of procfs whose module was unloaded answers EIO for good.
                 if error.errno not in GONE and not (error.errno == errno.EIO and kept.filesystem == "proc"):

@@ -14,6 +14,8 @@ from typing import Final
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 SYSFS_PAGE_BYTES: Final = 4096
 STORED_BYTES: Final = 32_768
+RECORDS_BYTES: Final = 4096
+"""The least that a seq_file fills before it answers (seq_read_iter() in fs/seq_file.c)."""
 EXCERPT_BYTES: Final = 80
 
 GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESRCH})
@@ -55,7 +57,8 @@ class Descriptor:
     def __del__(self) -> None:
         os.close(self.fd)
 
-    def read(self, at_once: bool = False) -> bytes:
+    def read(self, at_once: bool = False, record_bytes: int = 0) -> bytes:
+        """The whole file. `at_once`, `record_bytes`: as `Host.read` has them."""
         if self.filesystem == "sysfs":
             return os.pread(self.fd, SYSFS_PAGE_BYTES, 0)
         data = os.pread(self.fd, self.size, 0)
@@ -64,7 +67,10 @@ class Descriptor:
             return data
         if at_once and self.filesystem is not None and len(data) < self.size:
             return data
-        # seq_file may answer short of the end: only an empty read is the end.
+        # seq_file answers as many records as fit into a page: with room for one more there was none.
+        if record_bytes and self.filesystem == "proc" and len(data) < RECORDS_BYTES - record_bytes:
+            return data
+        # Else it may answer short of the end: only an empty read is the end.
         pieces, length = [data], len(data)
         while more := os.pread(self.fd, self.size, length):
             pieces.append(more)

@@ -14,7 +14,7 @@ from nodescope.metric import Family
 from nodescope.runner import Outcome, Runner
 
 LEAST_TIMEOUT_S: Final = 0.05
-MAX_DUPLICATES_LOGGED: Final = 3
+MAX_SERIES_LOGGED: Final = 3
 
 _ENCODERS: Final[dict[Format, type[TextEncoder]]] = {"text": TextEncoder, "openmetrics": OpenMetricsEncoder}
 
@@ -43,7 +43,7 @@ class Scrape:
     ) -> None:
         self.runner = runner
         self.names = tuple(names)
-        self.dropped = {"duplicate": 0, "limit": 0}
+        self.dropped = {"duplicate": 0, "labels": 0, "limit": 0}
         self._own = own
         self._constant_labels = dict(constant_labels)
         self._max_series = max_series
@@ -98,8 +98,12 @@ class Scrape:
         body = encoder.encode(families).encode("utf-8", "replace")
         if encoder.duplicates:
             self.dropped["duplicate"] += len(encoder.duplicates)
-            shown = ", ".join(encoder.duplicates[:MAX_DUPLICATES_LOGGED])
+            shown = ", ".join(encoder.duplicates[:MAX_SERIES_LOGGED])
             log.debug("series given twice, dropped: %s", shown)
+        if encoder.mislabelled:
+            self.dropped["labels"] += len(encoder.mislabelled)
+            shown = ", ".join(encoder.mislabelled[:MAX_SERIES_LOGGED])
+            log.debug("series with too few or too many labels, dropped: %s", shown)
         if encoder.truncated:
             self.dropped["limit"] += encoder.truncated
             log.debug("%d series are beyond scrape.max-series, dropped", encoder.truncated)

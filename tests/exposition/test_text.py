@@ -122,3 +122,13 @@ def test_what_is_kept_never_shows(pool: list[Family], scrapes: list[list[int]]) 
         assert kept.encode(families) == fresh.encode(families)
         assert kept.duplicates == fresh.duplicates
         assert kept.series == fresh.series
+
+
+def test_a_row_with_other_labels_than_its_metric_costs_itself_alone() -> None:
+    """A row with too few or too many label values is left out and named; its siblings stay."""
+    encoder = TextEncoder()
+    text = encoder.encode(
+        [Family(Metric("x", "gauge", "X.", ("a",)), [(("1",), 1), ((), 2), (("1", "2"), 3), (("2",), 4)])]
+    )
+    assert [line for line in text.splitlines() if not line.startswith("#")] == ['x{a="1"} 1', 'x{a="2"} 4']
+    assert encoder.mislabelled == ["x()", "x('1', '2')"]

@@ -67,7 +67,8 @@ class TextEncoder:
 
     `constant_labels` are put on every series; where a series has a label of that name, the series' own wins.
     After each call `series` says how many series were written, `duplicates` which were dropped because the same
-    series was there already, and `truncated` how many were beyond `max_series`.
+    series was there already, `mislabelled` which had not as many labels as their metric, and `truncated` how many were
+    beyond `max_series`.
     """
 
     content_type = CONTENT_TYPE
@@ -78,6 +79,7 @@ class TextEncoder:
         self.series = 0
         self.truncated = 0
         self.duplicates: list[str] = []
+        self.mislabelled: list[str] = []
         self._kept: dict[Metric, _Lines] = {}
         self._metrics: list[Metric] = []
         self._order: list[tuple[int, _Lines]] = []
@@ -89,6 +91,7 @@ class TextEncoder:
         self._scrape += 1
         self.series = self.truncated = 0
         self.duplicates = []
+        self.mislabelled = []
         given = list(families)
         metrics = [metric for metric, _ in given]
         if metrics != self._metrics:
@@ -145,6 +148,9 @@ class TextEncoder:
         for labels, value in rows:
             line = lines.get(labels)
             if line is None:
+                if len(labels) != len(kept.metric.label_names):
+                    self.mislabelled.append(f"{kept.metric.name}{labels}")
+                    continue
                 line = lines[labels] = _Line(self._prefix(kept.metric, labels))
             elif line.scrape == scrape:
                 self.duplicates.append(line.prefix.rstrip())

@@ -16,6 +16,9 @@ QUEUES: Final = Metric(
     ("queue", "ip"),
 )
 
+MAX_LINE_BYTES: Final = 512
+"""More than any that udp4_seq_show() and ip6_dgram_sock_seq_show() of the kernel print."""
+
 _HEADING: Final = b"sl"
 _QUEUES_COLUMN: Final = 4
 _LEAST_COLUMNS: Final = 10
@@ -75,7 +78,7 @@ class UdpQueuesCollector:
         self.left_out = 0
         for path, send, receive in self._files:
             try:
-                sent, received, left_out = parse_queues(self._host.read(path, built_in=True), path)
+                sent, received, left_out = parse_queues(self._host.read(path, built_in=True, record_bytes=MAX_LINE_BYTES), path)
             except Absent:
                 continue
             except Malformed as malformed:
