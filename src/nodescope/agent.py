@@ -245,6 +245,7 @@ class Agent:
             "path.udev.data": roots.udev_data,
             # netlink would answer for this machine.
             "collector.netdev.netlink": False,
+            "collector.arp.netlink": False,
         }
 
     def _announce(self) -> None:

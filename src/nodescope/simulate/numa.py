@@ -103,19 +103,21 @@ class NumaPart:
         return ()
 
     def _numastat(self, node: int, seconds: float) -> bytes:
-        """Each node's CPUs ask for memory of their own node; a few pages come from the other one."""
-        own = count(sum(self._cpus.package_busy(node, seconds)), _ALLOCATIONS_PER_BUSY_SECOND)
-        other = count(self._cpus.busy_total(seconds), _ALLOCATIONS_PER_BUSY_SECOND) - own
-        came, went = (number * _FOREIGN_PERMILLE // 1000 for number in (other, own))
+        """Each node's CPUs ask for memory of their own node; a few pages come from the next one."""
+        asked, asked_before = (self._asked(each % self._cpus.packages, seconds) for each in (node, node - 1))
+        went, came = (number * _FOREIGN_PERMILLE // 1000 for number in (asked, asked_before))
         numbers = {
-            "numa_hit": own - went,
+            "numa_hit": asked - went,
             "numa_miss": came,
             "numa_foreign": went,
             "interleave_hit": 2_048,
-            "local_node": own - went,
+            "local_node": asked - went,
             "other_node": came,
         }
         return "".join(f"{name} {number}\n" for name, number in numbers.items()).encode()
+
+    def _asked(self, node: int, seconds: float) -> int:
+        return count(sum(self._cpus.package_busy(node, seconds)), _ALLOCATIONS_PER_BUSY_SECOND)
 
 
 def _meminfo_line(node: int, name: str, number: int) -> str:
