@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,23 @@ def test_why_a_kernel_file_cannot_be_read_is_remembered_too() -> None:
         host.read_seldom("/proc/self/none")
     with pytest.raises(Absent):
         host.read_seldom("/proc/self/none")
+
+
+def test_a_table_of_records_is_read_whole() -> None:
+    """Few records, which one read gives, and more than fit into a page: all are there, as without the shortcut."""
+    host = Host()
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(80)]
+    try:
+        for bound in (1, 80):
+            for each in sockets[:bound]:
+                if each.getsockname()[1] == 0:
+                    each.bind(("127.0.0.1", 0))
+            ports = {b":%04X" % each.getsockname()[1] for each in sockets[:bound]}
+            found = {line.split()[1][-5:] for line in host.read("/proc/net/udp", record_bytes=512).splitlines()[1:]}
+            assert ports <= found
+    finally:
+        for each in sockets:
+            each.close()
 
 
 def test_that_a_kernel_directory_is_not_there_is_remembered(tmp_path: Path) -> None:

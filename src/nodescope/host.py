@@ -27,7 +27,7 @@ from nodescope.kernel_file import (
 __all__ = ["SYSFS_PAGE_BYTES", "Absent", "Host", "Malformed", "text"]
 
 MAX_KEPT_DESCRIPTORS: Final = 2048
-ABSENT_SECONDS: Final = 60.0
+ABSENT_SECONDS: Final = 10.0
 MAX_KEPT_LISTS: Final = 1024
 MAX_KEPT_ABSENT: Final = 4096
 SELDOM_SECONDS: Final = 60.0
@@ -91,7 +91,7 @@ class Host:
         """The whole file, through a kept descriptor where the kernel makes the file.
 
         `at_once`: the kernel makes this file in one piece (single_open()), so an answer with room to spare is whole.
-        `built_in`: the kernel has this file or has it not; once a minute is often enough to look for it.
+        `built_in`: the kernel has this file or has it not; each ten seconds is often enough to look for it.
         `record_bytes`: the kernel makes it record by record, none longer than this and none of which can fail, and to
         ask for those behind the last costs as much as all.
         Raises `Absent` where it is not there, `OSError` where it cannot be read.

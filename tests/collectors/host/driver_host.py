@@ -22,9 +22,9 @@ class DriverHost(Host):
         self.remembers = remembers
         self.lists: dict[str, list[str]] = {}
 
-    def read(self, path: str, at_once: bool = False, built_in: bool = False) -> bytes:
+    def read(self, path: str, at_once: bool = False, built_in: bool = False, record_bytes: int = 0) -> bytes:
         self._answer(path)
-        return super().read(path, at_once, built_in)
+        return super().read(path, at_once, built_in, record_bytes)
 
     def read_seldom(self, path: str, keep_s: float = SELDOM_SECONDS) -> bytes:
         self._answer(path)

@@ -55,7 +55,7 @@ class OneFile(Host):
 
     data: bytes | OSError = b""
 
-    def read(self, path: str, at_once: bool = False, built_in: bool = False) -> bytes:
+    def read(self, path: str, at_once: bool = False, built_in: bool = False, record_bytes: int = 0) -> bytes:
         if isinstance(self.data, OSError):
             raise self.data
         return self.data

@@ -4,7 +4,9 @@ import os
 
 import pytest
 
+from nodescope import collectors
 from nodescope.collectors.host.cpu import InfoSettings, info_families
+from nodescope.configuration import load
 from nodescope.host import Absent, Malformed
 from tests.collectors.host.machine import Machine, series
 from tests.collectors.host.test_cpuinfo import ARM64, X86
@@ -89,6 +91,25 @@ def test_frequency_is_read_at_each_scrape(machine: Machine) -> None:
     collector.collect()
     machine.write("proc/cpuinfo", X86.replace(b"799.998", b"3800.5"))
     assert series(collector.collect())['node_cpu_frequency_hertz{package="0",core="1",cpu="0"}'] == 3800.5 * 1e6
+
+
+@on_x86
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({"collector.cpufreq.enabled": False}, False),
+        ({"collector.disable-defaults": True, "collector.cpu.enabled": True}, False),
+        ({"collector.disable-defaults": True, "collector.cpufreq.enabled": True}, True),
+    ],
+)
+def test_frequency_is_shown_beside_those_of_cpufreq(machine: Machine, settings: dict[str, object], shown: bool) -> None:
+    """As in node_exporter, the frequency of /proc/cpuinfo is there where the collector cpufreq is on."""
+    machine.write("proc/stat", STAT)
+    machine.write("proc/cpuinfo", X86)
+    collector = collectors.build("cpu", machine.host, load({"collector.cpu.info": True, **settings}, {}))
+    names = [family.metric.name for family in collector.collect()]
+    assert "node_cpu_info" in names
+    assert ("node_cpu_frequency_hertz" in names) == shown
 
 
 def test_unknown_frequency_has_no_row() -> None:

@@ -47,6 +47,25 @@ def test_seconds_by_mode() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("columns", [4, 7, 8, 9, 11, 12])
+@pytest.mark.parametrize("count", [1, 11, 88])
+def test_older_and_newer_kernels(columns: int, count: int) -> None:
+    """With fewer or more columns than now each CPU's line is its own, also where the numbers are a multiple of ten."""
+    line = " ".join(str(100 * (column + 1)) for column in range(columns))
+    cpus, seconds, left_out = parse_cpu_times(stat(*[line] * count), "stat")
+    assert (cpus, left_out) == (list(range(count)), 0)
+    known = min(columns, COLUMNS)
+    assert seconds[-COLUMNS:][:known] == [float(column + 1) for column in range(known)]
+    assert all(map(isnan, seconds[-COLUMNS:][known:]))
+
+
+def test_lines_of_different_lengths() -> None:
+    """A line with two columns more before one with two less: neither takes numbers of the other."""
+    times = parse_cpu_times(stat("1 2 3 4 5 6 7 8 9 10 11 12", "100 200 300 400 500 600 700 800"), "stat")
+    assert times.cpus == [0, 1]
+    assert times.seconds[COLUMNS : COLUMNS + 8] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+
+
 def test_guests_can_be_left_out() -> None:
     """Without the setting there is one family."""
     (family,) = CpuSeconds(guest=False).families(SAMPLE, "stat")

@@ -81,6 +81,15 @@ def test_cpus_come_and_go(machine: Machine, throttles: Callable[..., dict[str, f
     assert throttles(0) == {package(0): 101, core(0, 0): 1}
 
 
+def test_counters_that_come_after_their_cpu(machine: Machine, throttles: Callable[..., dict[str, float]]) -> None:
+    """A CPU that ran before the kernel had made its counters has them at the next scrape, as its siblings do."""
+    add_cpu(machine, 0, 0, 0, throttled=1)
+    add_cpu(machine, 1, 1, 0)
+    assert throttles(0, 1) == {package(0): 101, core(0, 0): 1}
+    add_cpu(machine, 1, 1, 0, throttled=5)
+    assert throttles(0, 1) == {package(0): 101, package(1): 105, core(0, 0): 1, core(1, 0): 5}
+
+
 def test_online(machine: Machine, throttles: Callable[..., dict[str, float]]) -> None:
     """Each CPU's state, read at each scrape."""
     for number, state in enumerate("101"):

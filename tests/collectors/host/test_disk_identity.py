@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from nodescope.collectors.host.disk_identity import Device, identity_families, parse_properties
+from nodescope.collectors.host.disk_identity import Device, ask, identity_families, parse_properties
+from nodescope.metric import Family
 from tests.collectors.host.machine import Machine, mangled, series
 
 DISK = Device(8, 0, "sda")
@@ -12,10 +13,14 @@ UDEV = (
 )
 
 
+def identities(machine: Machine, devices: list[Device]) -> list[Family]:
+    return identity_families(devices, ask(machine.host, devices))
+
+
 def info(machine: Machine, device: Device = DISK) -> dict[str, str]:
-    ((values, number),) = identity_families(machine.host, [device])[0].rows
+    ((values, number),) = identities(machine, [device])[0].rows
     assert number == 1
-    return dict(zip(identity_families(machine.host, [device])[0].metric.label_names, values, strict=True))
+    return dict(zip(identities(machine, [device])[0].metric.label_names, values, strict=True))
 
 
 def test_what_udev_and_sysfs_say(machine: Machine) -> None:
@@ -56,33 +61,47 @@ def test_a_slash_in_a_name(machine: Machine) -> None:
 def test_ata(machine: Machine) -> None:
     """ATA properties have families of their own, where they are numbers and the disk is an ATA disk."""
     machine.write("udev/b8:0", UDEV)
-    ata = {name: value for name, value in series(identity_families(machine.host, [DISK])).items() if "ata_" in name}
+    ata = {name: value for name, value in series(identities(machine, [DISK])).items() if "ata_" in name}
     assert ata == {
         'node_disk_ata_write_cache{device="sda"}': 1, 'node_disk_ata_write_cache_enabled{device="sda"}': 0,
         'node_disk_ata_rotation_rate_rpm{device="sda"}': 7200,
     }  # fmt: skip
     machine.write("udev/b8:0", UDEV.replace("RPM=7200", "RPM=fast").replace("E:ID_ATA_WRITE_CACHE=1\n", ""))
-    assert len(series(identity_families(machine.host, [DISK]))) == 2
+    assert len(series(identities(machine, [DISK]))) == 2
     machine.write("udev/b8:0", UDEV.replace("E:ID_ATA=1\n", ""))
-    assert len(series(identity_families(machine.host, [DISK]))) == 1
+    assert len(series(identities(machine, [DISK]))) == 1
 
 
 def test_filesystem_and_device_mapper(machine: Machine) -> None:
     """What is on a device, and what maps it, where udev says so."""
     machine.write("udev/b252:0", "E:DM_NAME=vg-root\nE:DM_VG_NAME=vg\nE:ID_FS_TYPE=ext4\nE:ID_FS_USAGE=filesystem\n")
     machine.write("udev/b252:1", "E:DM_UUID=LVM-x\nE:ID_FS_TYPE=\n")
-    found = series(identity_families(machine.host, [Device(252, 0, "dm-0"), Device(252, 1, "dm-1")]))
+    found = series(identities(machine, [Device(252, 0, "dm-0"), Device(252, 1, "dm-1")]))
     assert list(found)[2:] == [
         'node_disk_filesystem_info{device="dm-0",type="ext4",usage="filesystem",uuid="",version=""}',
         'node_disk_device_mapper_info{device="dm-0",name="vg-root",uuid="",vg_name="vg",lv_name="",lv_layer=""}',
     ]
 
 
+def test_lines_that_end_as_those_of_a_text_file_may(machine: Machine) -> None:
+    """A carriage return at the end of a line belongs to no value."""
+    machine.write("udev/b8:0", UDEV.replace("\n", "\r\n"))
+    found = info(machine)
+    assert (found["path"], found["revision"]) == ("pci-0000:3b:00.0", "0102")
+    assert len(identities(machine, [DISK])) == 4
+
+
+def test_without_a_database(machine: Machine) -> None:
+    """Where there is no udev nothing is looked for in its folder."""
+    machine.write("udev/b8:0", UDEV)
+    assert ask(machine.host, [DISK], udev=False) == [(b"", "0")]
+
+
 def test_one_unreadable_device_costs_itself_alone(machine: Machine) -> None:
     """A device whose udev file is no file, and bytes that are not UTF-8, leave the others' labels whole."""
     machine.write("udev/b8:0/x", "")
     machine.write("udev/b8:16", b"E:ID_MODEL=a\xff\xfeb\n")
-    first, second = identity_families(machine.host, [DISK, Device(8, 16, "sdb")])[0].rows
+    first, second = identities(machine, [DISK, Device(8, 16, "sdb")])[0].rows
     assert (first[0][5], second[0][5]) == ("", "a\ufffdb")
 
 

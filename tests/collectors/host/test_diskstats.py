@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 
+from nodescope import collectors
 from nodescope.collectors.host.diskstats import STATISTICS, parse_diskstats
-from nodescope.host import Absent, Malformed
+from nodescope.configuration import load
+from nodescope.host import Absent, Host, Malformed
 from nodescope.settings import SettingsError
 from tests.collectors.host.machine import Machine, mangled, parses_or_refuses, series
 
@@ -121,6 +126,34 @@ def test_identity_is_the_same_tuple_while_devices_stay(machine: Machine) -> None
     first, second = (next(iter(collector.collect())).rows for _ in range(2))
     assert isinstance(first, tuple)
     assert first is second
+
+
+def test_what_a_device_is_may_change(machine: Machine) -> None:
+    """Another disk under the same name and numbers has its own identity at the next scrape, with the same counters."""
+    machine.write("udev/b8:0", "E:ID_MODEL=first\n")
+    machine.write("sys/block/sda/queue/rotational", "1\n")
+    machine.write("proc/diskstats", SDA)
+    collector = machine.build("diskstats")
+    assert any('model="first"' in name and 'rotational="1"' in name for name in series(collector.collect()))
+    machine.write("udev/b8:0", "E:ID_MODEL=second\n")
+    machine.write("sys/block/sda/queue/rotational", "0\n")
+    found = series(collector.collect())
+    assert any('model="second"' in name and 'rotational="0"' in name for name in found)
+    assert 'node_disk_reads_completed_total{device="sda"}' in found
+
+
+def test_udev_that_comes_late(tmp_path: Path) -> None:
+    """On a running machine a device's identity is read again when udev has written, not only each minute."""
+    host = Host(udev_data=str(tmp_path))
+    collector = collectors.build("diskstats", host, load({"collector.diskstats.device-exclude": ""}, {}))
+    disks = [line.split()[:3] for line in Path("/proc/diskstats").read_text().splitlines()]
+    if not disks:
+        pytest.skip("this machine has no block devices")
+    os.utime(tmp_path, (0, 0))
+    collector.collect()
+    major, minor, name = disks[0]
+    (tmp_path / f"b{major}:{minor}").write_text("E:ID_MODEL=late\n")
+    assert any(f'device="{name}"' in found and 'model="late"' in found for found in series(collector.collect()))
 
 
 def test_a_machine_without_disks(machine: Machine) -> None:

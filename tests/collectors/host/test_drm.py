@@ -99,10 +99,10 @@ def test_a_driver_that_refuses(machine: Machine, number: int, left_out: int) -> 
     """A refusal costs that value; one that no driver should give is counted."""
 
     class Refusing(Host):
-        def read(self, path: str, at_once: bool = False, built_in: bool = False) -> bytes:
+        def read(self, path: str, at_once: bool = False, built_in: bool = False, record_bytes: int = 0) -> bytes:
             if path.endswith("card0/device/gpu_busy_percent"):
                 raise OSError(number, "no")
-            return super().read(path, at_once, built_in)
+            return super().read(path, at_once, built_in, record_bytes)
 
     card(machine, "card0")
     card(machine, "card1")

@@ -111,6 +111,19 @@ def test_a_folder_in_place_of_a_counter(machine: Machine) -> None:
     assert collector.left_out == 1
 
 
+def test_a_folder_in_place_of_a_label(machine: Machine) -> None:
+    """A label that is no file is unknown and is counted; its channel and the controllers stay."""
+    add_controller(machine, 0)
+    add_csrow(machine, 0, 0, "A1")
+    machine.remove(f"{FOLDER}/mc0/csrow0/ch0_dimm_label")
+    (machine.folder / f"{FOLDER}/mc0/csrow0/ch0_dimm_label").mkdir()
+    collector = machine.build("edac")
+    found = series(collector.collect())
+    assert found[channel("correctable", 0, 0, "unknown")] == 0
+    assert found.items() >= own(0, 1, 2, 3, 4).items()
+    assert collector.left_out == 1
+
+
 def test_each_scrape_reads_anew(machine: Machine) -> None:
     """Counters, labels, new controllers and rows and those that are gone are seen; else the very rows come again."""
     add_controller(machine, 0)

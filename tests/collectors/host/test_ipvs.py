@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 
 from nodescope.collectors.host.ipvs import IpvsCollector, build
-from nodescope.collectors.host.ipvs_table import address_and_port, parse_statistics, parse_table
+from nodescope.collectors.host.ipvs_table import address_and_port, parse_statistics, parse_table, shown_ipv6
 from nodescope.configuration import load
 from nodescope.exposition.text import TextEncoder
 from nodescope.host import Absent, Host, Malformed
@@ -47,6 +48,19 @@ def balanced(machine: Machine, table: bytes = TABLE, labels: str | None = None) 
     collector = machine.build("ipvs", {} if labels is None else {"backend-labels": labels})
     assert isinstance(collector, IpvsCollector)
     return collector
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("::", "::"), ("::1", "::1"), ("::1:0", "::1:0"), ("::102:304", "::102:304"), ("2620::1", "2620::1"),
+        ("::ffff:c0a8:16", "192.168.0.22"), ("1:0:2:0:3:0:4:0", "1:0:2:0:3:0:4:0"), ("1:0:0:2::3", "1:0:0:2::3"),
+        ("0:1:0:0:2:0:0:3", "0:1::2:0:0:3"), ("fe80:0:0:1::", "fe80:0:0:1::"),
+    ],
+)  # fmt: skip
+def test_ipv6_addresses(address: str, expected: str) -> None:
+    """The longest row of zeros is left out; one that stands for an IPv4 address is that, no other looks like one."""
+    assert shown_ipv6(socket.inet_pton(socket.AF_INET6, address)) == expected
 
 
 def test_totals_and_backends(machine: Machine) -> None:

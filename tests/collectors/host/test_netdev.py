@@ -35,6 +35,11 @@ def of(found: dict[str, float], device: str) -> dict[str, float]:
     return {match[1]: value for name, value in found.items() if (match := pattern.fullmatch(name))}
 
 
+def columns(*devices: list[int]) -> list[tuple[int, ...]]:
+    """What each counter is for all devices, as many counters as all of them have."""
+    return list(zip(*devices, strict=False))
+
+
 def test_proc_net_dev(machine: Machine) -> None:
     """The columns of the file under its own names, with the full words of node_exporter where they differ."""
     machine.write("proc/net/dev", SAMPLE)
@@ -118,10 +123,34 @@ def test_absent_and_malformed(machine: Machine) -> None:
             machine.build("netdev", PROC).collect()
 
 
+def test_changes_between_two_scrapes(machine: Machine) -> None:
+    """A family of which no device's counter has changed is the same object; a device that comes or goes changes all."""
+    machine.write("proc/net/dev", SAMPLE)
+    collector = machine.build("netdev", PROC)
+    first = {family.metric.name: family for family in collector.collect()}
+    machine.write("proc/net/dev", SAMPLE.replace(b"eth0:10 20", b"eth0:11 20"))
+    second = {family.metric.name: family for family in collector.collect()}
+    assert [name for name in first if first[name] is not second[name]] == ["node_network_receive_bytes_total"]
+    assert of(series(second.values()), "eth0")["receive_bytes"] == 11
+    assert of(series(second.values()), "lo")["receive_bytes"] == 1
+    machine.write("proc/net/dev", HEADINGS + SAMPLE.splitlines(keepends=True)[-1])
+    third = series(collector.collect())
+    assert not of(third, "lo")
+    assert of(third, "eth0")["receive_bytes"] == 10
+
+
+def test_a_sum_follows_each_of_its_parts() -> None:
+    """Whatever changes of a sum's parts, the sum is made anew."""
+    parts = dict(LEGACY_NETLINK)["receive_frame"]
+    for part in parts:
+        counters = [int(name == part) for name in NETLINK_NAMES]
+        assert dict(summed(LEGACY_NETLINK, NETLINK_NAMES, columns(counters)))["receive_frame"] == [1]
+
+
 def test_netlink_counters_under_the_names_of_proc() -> None:
     """What the kernel counts apart is summed as /proc/net/dev sums it, in 64 bits."""
     counters = list(range(1, len(NETLINK_NAMES) + 1))
-    found = {name: column[0] for name, column in summed(LEGACY_NETLINK, NETLINK_NAMES, [counters])}
+    found = {name: column[0] for name, column in summed(LEGACY_NETLINK, NETLINK_NAMES, columns(counters))}
     n = dict(zip(NETLINK_NAMES, counters, strict=True))
     assert found == {
         "receive_packets": 1, "transmit_packets": 2, "receive_bytes": 3, "transmit_bytes": 4, "receive_errs": 5,
@@ -132,16 +161,16 @@ def test_netlink_counters_under_the_names_of_proc() -> None:
         "transmit_carrier": sum(n[f"transmit_{kind}_errors"] for kind in ("carrier", "aborted", "heartbeat", "window")),
         "transmit_fifo": 19, "receive_compressed": 22, "transmit_compressed": 23, "receive_nohandler": 24,
     }  # fmt: skip
-    wrapped = dict(summed(LEGACY_NETLINK, NETLINK_NAMES, [[2**64 - 1] * 24]))
+    wrapped = dict(summed(LEGACY_NETLINK, NETLINK_NAMES, columns([2**64 - 1] * 24)))
     assert wrapped["receive_drop"] == [2**64 - 2]
 
 
 def test_counters_that_the_kernel_does_not_give_are_absent() -> None:
     """A kernel with fewer counters has fewer families; one with more has what is known."""
-    short = dict(summed(as_they_are(NETLINK_NAMES), NETLINK_NAMES, [[1] * 23, [2] * 23]))
+    short = dict(summed(as_they_are(NETLINK_NAMES), NETLINK_NAMES, columns([1] * 23, [2] * 23)))
     assert "receive_nohandler" not in short
     assert short["receive_packets"] == (1, 2)
-    assert len(summed(as_they_are(NETLINK_NAMES), NETLINK_NAMES, [[1] * 30])) == len(NETLINK_NAMES)
+    assert len(summed(as_they_are(NETLINK_NAMES), NETLINK_NAMES, columns([1] * 30))) == len(NETLINK_NAMES)
     assert summed(LEGACY_PROC, PROC_NAMES, []) == []
 
 
@@ -204,7 +233,7 @@ def _check(devices: dict[str, list[int]]) -> None:
 @given(st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=26), max_size=4))
 def test_any_counters(counters: list[list[int]]) -> None:
     """However many counters and devices there are, every column has one number for each device."""
-    for _, column in summed(LEGACY_NETLINK, NETLINK_NAMES, counters):
+    for _, column in summed(LEGACY_NETLINK, NETLINK_NAMES, columns(*counters)):
         assert len(column) == len(counters)
         assert all(0 <= number < 2**64 for number in column)
 

@@ -189,6 +189,13 @@ def test_absent(machine: Machine) -> None:
         machine.build("processes").collect()
 
 
+def test_nothing_at_all(machine: Machine) -> None:
+    """A folder with neither a process nor a limit is no procfs: absent, not a machine without processes."""
+    machine.write("proc/stat", "cpu 1\n")
+    with pytest.raises(Absent):
+        machine.build("processes").collect()
+
+
 def test_this_machine() -> None:
     """On the machine of the tests there is a process that is stopped, and as many threads as there are states."""
     program = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"

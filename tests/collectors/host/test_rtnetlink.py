@@ -155,6 +155,13 @@ def test_an_error() -> None:
 
 
 @pytest.mark.usefixtures("route")
+def test_an_error_at_the_end() -> None:
+    """A dump that the kernel could not end is an OSError, not a table that is short."""
+    with pytest.raises(OSError, match="rtnetlink: Message too long"):
+        Answers(message(16, ETH0) + message(DONE, struct.pack("=i", -errno.EMSGSIZE))).links()
+
+
+@pytest.mark.usefixtures("route")
 def test_an_interrupted_dump_is_asked_again_once() -> None:
     """A table that changed under the dump is read anew; the second time it is good enough."""
     first, second = (

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from nodescope.collectors.host.timex import STA_NANO, TIME_ERROR, Timex, TimexCollector, read_clock, timex_families
+from nodescope.collectors.host.timex import (
+    METRICS,
+    STA_NANO,
+    TIME_ERROR,
+    Timex,
+    TimexCollector,
+    read_clock,
+    timex_numbers,
+)
+from nodescope.collectors.host.unlabelled import Unlabelled
 from nodescope.host import Absent
 from tests.collectors.host.machine import Machine, series
 
@@ -21,9 +30,13 @@ def clock(**changes: int) -> Timex:
     return Timex(**{**FIELDS, **changes})
 
 
+def shown(state: int, clock: Timex) -> dict[str, float]:
+    return series(Unlabelled(METRICS).families(timex_numbers(state, clock)))
+
+
 def test_microseconds() -> None:
     """Without STA_NANO all times are in microseconds; frequencies are parts per million with a 16-bit fraction."""
-    assert series(timex_families(0, clock())) == {
+    assert shown(0, clock()) == {
         "node_timex_sync_status": 1, "node_timex_offset_seconds": -0.0015,
         "node_timex_frequency_adjustment_ratio": 1 + 655_360 / 65_536_000_000.0,
         "node_timex_pps_jitter_seconds": 0.00025,
@@ -37,8 +50,8 @@ def test_microseconds() -> None:
 
 def test_nanoseconds() -> None:
     """With STA_NANO the offset and the jitter are in nanoseconds, and nothing else is."""
-    plain = series(timex_families(0, clock()))
-    nano = series(timex_families(0, clock(status=STA_NANO | 1)))
+    plain = shown(0, clock())
+    nano = shown(0, clock(status=STA_NANO | 1))
     changed = {name: value for name, value in nano.items() if plain[name] != value}
     assert changed == {
         "node_timex_offset_seconds": -1500 / 1e9, "node_timex_pps_jitter_seconds": 250 / 1e9,
@@ -49,7 +62,7 @@ def test_nanoseconds() -> None:
 @pytest.mark.parametrize(("state", "expected"), [(0, 1), (1, 1), (4, 1), (TIME_ERROR, 0)])
 def test_sync_status(state: int, expected: int) -> None:
     """A clock is synchronized in every state but TIME_ERROR."""
-    assert series(timex_families(state, clock()))["node_timex_sync_status"] == expected
+    assert shown(state, clock())["node_timex_sync_status"] == expected
 
 
 def test_this_machine(machine: Machine) -> None:

@@ -24,20 +24,24 @@ UNREADABLE: Final = frozenset(
 )
 """What drivers answer for an attribute that the device does not have, or cannot tell right now."""
 
+NO_ANSWER: Final = frozenset({errno.EISDIR, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What no driver says: that this is no attribute, or that nodescope or the machine has no means left to read one."""
+
 
 def attribute(host: Host, path: str) -> bytes | None:
     """The value without blanks around it, through a kept descriptor: for what is read at each scrape.
 
-    None where the file is not there or the driver refuses.
+    None where the file is not there or the driver refuses, whatever it answers: a bus (EREMOTEIO, ENXIO, EPROTO) or
+    firmware may say anything.
     """
     try:
         return host.read(path).strip()
     except Absent:
         return None
     except OSError as error:
-        if error.errno in UNREADABLE:
-            return None
-        raise
+        if error.errno in NO_ANSWER:
+            raise
+        return None
 
 
 def seldom(host: Host, path: str) -> bytes | None:
@@ -47,6 +51,6 @@ def seldom(host: Host, path: str) -> bytes | None:
     except Absent:
         return None
     except OSError as error:
-        if error.errno in UNREADABLE:
-            return None
-        raise
+        if error.errno in NO_ANSWER:
+            raise
+        return None

@@ -46,9 +46,10 @@ class BondingCollector:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._folder = host.sys("class/net")
+        self._masters = f"{self._folder}/bonding_masters"
 
     def collect(self) -> list[Family]:
-        masters, self.left_out = parse_names(self._host.read(f"{self._folder}/bonding_masters"), MAX_MASTERS)
+        masters, self.left_out = parse_names(self._host.read(self._masters, built_in=True), MAX_MASTERS)
         slaves: list[Row] = []
         active: list[Row] = []
         for raw in masters:

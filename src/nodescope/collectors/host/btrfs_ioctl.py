@@ -7,7 +7,6 @@ import fcntl
 import os
 import struct
 from typing import Final, NamedTuple
-from uuid import UUID
 
 MAX_DEVICE_ID: Final = 4096
 ZERO_UUID: Final = "<zero>"
@@ -57,7 +56,9 @@ def parse_device(info: bytes, stats: bytes) -> Device:
 
 
 def _dashed(uuid: bytes) -> str:
-    return str(UUID(bytes=uuid)) if any(uuid) else ZERO_UUID
+    digits = uuid.hex()
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return "-".join(parts) if any(uuid) else ZERO_UUID
 
 
 def filesystem(fd: int) -> FilesystemInfo:

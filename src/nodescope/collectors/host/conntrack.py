@@ -101,6 +101,7 @@ class ConntrackCollector:
             (host.proc("sys/net/netfilter/nf_conntrack_max"), LIMIT),
         )
         self._statistics = host.proc("net/stat/nf_conntrack")
+        self._read: dict[str, tuple[bytes, Family]] = {}
         self._last: tuple[bytes, list[Family], int] = (b"", [], 0)
 
     def collect(self) -> list[Family]:
@@ -109,7 +110,7 @@ class ConntrackCollector:
         self.left_out = 0
         for path, metric in self._numbers:
             try:
-                families.append(single(metric, parse_entries(self._host.read(path, at_once=True), path)))
+                families.append(self._number(path, metric))
             except Absent:
                 continue
             except Malformed as malformed:
@@ -126,8 +127,15 @@ class ConntrackCollector:
             raise odd or Absent(self._statistics)
         return families
 
+    def _number(self, path: str, metric: Metric) -> Family:
+        data = self._host.read(path, at_once=True, built_in=True)
+        last = self._read.get(path)
+        if last is None or last[0] != data:
+            last = self._read[path] = data, single(metric, parse_entries(data, path))
+        return last[1]
+
     def _statistics_families(self) -> list[Family]:
-        data = self._host.read(self._statistics)
+        data = self._host.read(self._statistics, built_in=True)
         if data != self._last[0]:
             sums, left_out = parse_statistics(data, self._statistics)
             self._last = data, [single(metric, sums[name]) for name, metric in STATISTICS if name in sums], left_out

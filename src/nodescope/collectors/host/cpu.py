@@ -52,11 +52,13 @@ log = logging.getLogger(__name__)
 
 
 class InfoSettings:
-    """What of /proc/cpuinfo is shown: flags and bugs that the patterns find, none where a pattern is None."""
+    """What of /proc/cpuinfo is shown: flags and bugs that the patterns find, none where a pattern is None; frequencies
+    where `frequency`."""
 
-    def __init__(self, flags: re.Pattern[str] | None, bugs: re.Pattern[str] | None) -> None:
+    def __init__(self, flags: re.Pattern[str] | None, bugs: re.Pattern[str] | None, frequency: bool = True) -> None:
         self.flags = flags
         self.bugs = bugs
+        self.frequency = frequency
 
 
 def info_families(data: bytes, source: str, machine: str, shown: InfoSettings) -> list[Family]:
@@ -83,7 +85,7 @@ def info_families(data: bytes, source: str, machine: str, shown: InfoSettings) -
                 1,
             )
         )
-        if cpu.mhz is not None:
+        if shown.frequency and cpu.mhz is not None:
             frequency.append((place, cpu.mhz * HERTZ_PER_MEGAHERTZ))
     families = (
         Family(INFO, info),
@@ -155,7 +157,14 @@ class CpuCollector:
         return [Family(ISOLATED, rows)] if rows else []
 
 
+def _cpufreq_is_on(settings: Settings) -> bool:
+    key = "collector.cpufreq.enabled"
+    return bool(settings[key]) and (settings.is_set(key) or not settings["collector.disable-defaults"])
+
+
 def build(host: Host, settings: Settings) -> CpuCollector:
     flags, bugs = settings["collector.cpu.info.flags-include"], settings["collector.cpu.info.bugs-include"]
     wanted = settings["collector.cpu.info"] or flags is not None or bugs is not None
-    return CpuCollector(host, settings["collector.cpu.guest"], InfoSettings(flags, bugs) if wanted else None)
+    # As in node_exporter, the frequencies of /proc/cpuinfo are shown beside those of cpufreq, or not at all.
+    info = InfoSettings(flags, bugs, _cpufreq_is_on(settings)) if wanted else None
+    return CpuCollector(host, settings["collector.cpu.guest"], info)

@@ -27,6 +27,8 @@ GUEST_SECONDS: Final = Metric(
 )
 
 _DECODER: Final = msgspec.json.Decoder(list[float])
+_DIGITS: Final = b"0123456789"
+_SHAPE: Final = b"\ncpu" + b" " * COLUMNS
 
 
 class CpuTimes(NamedTuple):
@@ -54,13 +56,17 @@ def _uniform(data: bytes) -> CpuTimes | None:
     """
     start, end = data.find(b"\ncpu"), data.find(b"\nintr ")
     block = data[start + 4 : end]
-    if not data.startswith(b"cpu ") or start < 0 or end < start or b"-" in block or b"." in block:
+    if not data.startswith(b"cpu ") or start < 0 or end < start:
+        return None
+    shape = data[start:end].translate(None, _DIGITS)
+    # As many columns in each line: lines that are longer or shorter could be as many numbers all the same.
+    if shape != _SHAPE * (len(shape) // len(_SHAPE)):
         return None
     try:
         numbers = _DECODER.decode(b"[" + block.replace(b"\ncpu", b" ").replace(b" ", b"e-2,") + b"e-2]")
     except msgspec.DecodeError:
         return None
-    if len(numbers) % (COLUMNS + 1) or sum(numbers) >= EXACT_SECONDS:
+    if sum(numbers) >= EXACT_SECONDS:
         return None
     cpus = [round(number * USER_HZ) for number in numbers[:: COLUMNS + 1]]
     del numbers[:: COLUMNS + 1]

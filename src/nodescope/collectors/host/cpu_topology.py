@@ -51,7 +51,8 @@ class CpuTopology:
     """The rows of throttling and of what is online.
 
     What hangs together (which CPUs form a core, which have counters) is read again when the CPUs or the directory
-    change, and every `TOPOLOGY_SECONDS`. In between, one counter is read for each core and package.
+    change, and every `TOPOLOGY_SECONDS`. In between, one counter is read for each core and package; where only some
+    have one, it is looked for in the others.
     """
 
     def __init__(self, host: Host) -> None:
@@ -61,6 +62,7 @@ class CpuTopology:
         self._read_at = 0.0
         self._cores: Candidates = {}
         self._packages: Candidates = {}
+        self._lacking: list[tuple[Candidates, tuple[str, ...], str]] = []
         self._online_files: list[tuple[tuple[str], str]] = []
         self._online_read: list[bytes] = []
         self._online_rows: tuple[Row, ...] = ()
@@ -85,6 +87,9 @@ class CpuTopology:
                 self._known, self._read_at = known, now
         except (Absent, OSError):
             return []
+        if self._lacking:
+            # A CPU runs before it has these files. Where none of the others has them, none is looked for.
+            self._lacking = [lacking for lacking in self._lacking if not lacking[0] or not self._add(*lacking)]
         families = (
             Family(PACKAGE_THROTTLES, self._counters(self._packages)),
             Family(CORE_THROTTLES, self._counters(self._cores)),
@@ -93,7 +98,7 @@ class CpuTopology:
         return [family for family in families if family.rows]
 
     def _learn(self, names: list[str]) -> None:
-        self._cores, self._packages = {}, {}
+        self._cores, self._packages, self._lacking = {}, {}, []
         self._online_files = [((name[3:],), f"{self._folder}/{name}/online") for name in names]
         self._online_read, self._online_rows, self._online_odd = [], (), 0
         for name in names:
@@ -102,13 +107,19 @@ class CpuTopology:
             core = self._number(f"{folder}/topology/core_id", kept=False)
             if package is None or core is None:
                 continue
-            self._add(self._cores, (str(package), str(core)), f"{folder}/thermal_throttle/core_throttle_count")
-            self._add(self._packages, (str(package),), f"{folder}/thermal_throttle/package_throttle_count")
+            of_cpu = (
+                (self._cores, (str(package), str(core)), f"{folder}/thermal_throttle/core_throttle_count"),
+                (self._packages, (str(package),), f"{folder}/thermal_throttle/package_throttle_count"),
+            )
+            self._lacking += [lacking for lacking in of_cpu if not self._add(*lacking)]
         self._learned_odd, self._odd = self._odd, 0
 
-    def _add(self, candidates: Candidates, labels: tuple[str, ...], path: str) -> None:
-        if self._host.exists(path):
+    def _add(self, candidates: Candidates, labels: tuple[str, ...], path: str) -> bool:
+        """Whether the file is there."""
+        there = self._host.exists(path)
+        if there:
             candidates.setdefault(labels, []).append(path)
+        return there
 
     def _counters(self, candidates: Candidates) -> list[Row]:
         rows: list[Row] = []

@@ -57,21 +57,30 @@ class Device(NamedTuple):
     name: str
 
 
+Answer = tuple[bytes, str]
+"""A device's file of the udev database, empty where there is none; its label `rotational`."""
+
+
 def parse_properties(data: bytes) -> dict[str, str]:
     """Name -> value of the lines E:NAME=VALUE of a file of the udev database; other lines are other things."""
     properties: dict[str, str] = {}
     for line in data.split(b"\n"):
         name, equals, value = line.partition(b"=")
         if equals and name.startswith(b"E:"):
-            properties[text(name[2:])] = text(value)
+            properties[text(name[2:])] = text(value.removesuffix(b"\r"))
     return properties
 
 
-def identity_families(host: Host, devices: Iterable[Device]) -> list[Family]:
+def ask(host: Host, devices: Iterable[Device], udev: bool = True) -> list[Answer]:
+    """What the udev database, where there is one, and sysfs say of each device."""
+    return [(_database(host, device) if udev else b"", _rotational(host, device)) for device in devices]
+
+
+def identity_families(devices: Iterable[Device], answers: Iterable[Answer]) -> list[Family]:
     """The families of `METRICS` that have rows. What udev does not know is an empty label."""
     rows: dict[Metric, list[Row]] = {metric: [] for metric in METRICS}
-    for device in devices:
-        for metric, row in _identity(device, _properties(host, device), _rotational(host, device)):
+    for device, (database, rotational) in zip(devices, answers, strict=True):
+        for metric, row in _identity(device, parse_properties(database), rotational):
             rows[metric].append(row)
     return [Family(metric, tuple(values)) for metric, values in rows.items() if values]
 
@@ -106,11 +115,11 @@ def _identity(device: Device, properties: dict[str, str], rotational: str) -> It
                 yield metric, ((device.name,), number)
 
 
-def _properties(host: Host, device: Device) -> dict[str, str]:
+def _database(host: Host, device: Device) -> bytes:
     try:
-        return parse_properties(host.read_once(host.udev(f"b{device.major}:{device.minor}")))
+        return host.read_once(host.udev(f"b{device.major}:{device.minor}"))
     except (Absent, OSError):
-        return {}
+        return b""
 
 
 def _rotational(host: Host, device: Device) -> str:
@@ -118,6 +127,6 @@ def _rotational(host: Host, device: Device) -> str:
     # sysfs writes a slash in a name as an exclamation mark.
     path = host.sys(f"block/{device.name.replace('/', '!')}/queue/rotational")
     try:
-        return "1" if host.read_once(path).strip() == b"1" else "0"
+        return "1" if host.read_seldom(path).strip() == b"1" else "0"
     except (Absent, OSError, ValueError):  # ValueError: a name with a zero byte
         return "0"

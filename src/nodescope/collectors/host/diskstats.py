@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import ClassVar, Final
 
 from nodescope.collectors.host.device_filter import DeviceFilter, from_settings
 from nodescope.collectors.host.disk_identity import METRICS as IDENTITY_METRICS
-from nodescope.collectors.host.disk_identity import Device, identity_families
+from nodescope.collectors.host.disk_identity import Answer, Device, ask, identity_families
 from nodescope.collectors.host.kernel_number import uint64s
 from nodescope.collectors.host.odd_lines import odd_lines
 from nodescope.host import Host, Malformed, text
@@ -73,7 +74,7 @@ class DiskstatsCollector:
     *Source*: /proc/diskstats (Documentation/admin-guide/iostats.rst); identities from the udev database and sysfs.
     *Units*: bytes, seconds, counts; discarded_sectors in sectors of 512 bytes. *Absent when*: the file is not there;
     discards before Linux 4.18, flushes before 5.5. *Cost*: one read; the identities, two files for each device, when
-    the devices change and every `IDENTITY_SECONDS`.
+    the devices or the udev database change and every `IDENTITY_SECONDS`.
     """
 
     name: ClassVar[str] = "diskstats"
@@ -85,21 +86,30 @@ class DiskstatsCollector:
         self._path = host.proc("diskstats")
         self._devices = devices
         self._labels: dict[tuple[bytes, ...], tuple[str] | None] = {}
+        self._shown: list[Device] = []
+        self._answers: list[Answer] = []
         self._identity: list[Family] = []
         self._identity_read_at = 0.0
-        self._last: tuple[bytes | None, list[Family]] = (None, [])
+        self._udev_changed_ns = 0
+        self._data: bytes | None = None
+        self._found: dict[tuple[bytes, ...], list[int]] = {}
+        self._families: list[Family] = []
 
     def collect(self) -> list[Family]:
-        data, now = self._host.read(self._path), time.monotonic()
-        if data == self._last[0] and now - self._identity_read_at <= IDENTITY_SECONDS:
-            return self._last[1]
-        found = parse_diskstats(data, self._path)
-        self.left_out = odd_lines(data, len(found))
-        if found.keys() != self._labels.keys() or now - self._identity_read_at > IDENTITY_SECONDS:
-            self._learn(found)
-            self._identity_read_at = now
+        data = self._host.read(self._path)
+        changed = data != self._data
+        if changed:
+            self._data = None
+            self._found = parse_diskstats(data, self._path)
+            self.left_out = odd_lines(data, len(self._found))
+        if self._learn(self._found) or changed:
+            self._families = self._identity + self._statistics(self._found)
+            self._data = data
+        return self._families
+
+    def _statistics(self, found: dict[tuple[bytes, ...], list[int]]) -> list[Family]:
         shown = [(labels, values) for key, values in found.items() if (labels := self._labels[key]) is not None]
-        families = list(self._identity)
+        families = []
         for index, (metric, scale) in enumerate(STATISTICS):
             rows: list[Row] = [
                 (labels, values[index] if scale == 1 else values[index] * scale)
@@ -108,15 +118,37 @@ class DiskstatsCollector:
             ]
             if rows:
                 families.append(Family(metric, rows))
-        self._last = (data, families)
         return families
 
-    def _learn(self, keys: dict[tuple[bytes, ...], list[int]]) -> None:
-        """The labels of each device, None for one that is filtered out, and what the others are."""
-        devices = {key: Device(int(key[0]), int(key[1]), text(key[2])) for key in keys}
-        kept = {key: device for key, device in devices.items() if self._devices.keeps(device.name)}
-        self._labels = {key: (device.name,) if key in kept else None for key, device in devices.items()}
-        self._identity = identity_families(self._host, kept.values())
+    def _learn(self, found: dict[tuple[bytes, ...], list[int]]) -> bool:
+        """The labels of each device, None for one that is filtered out, and what the others are: whether that changed.
+
+        A tree of stored files may say something else at any time.
+        """
+        now, udev_changed_ns = time.monotonic(), self._udev_change()
+        other = found.keys() != self._labels.keys()
+        keep_s = 0.0 if self._host.stored else IDENTITY_SECONDS
+        if not other and udev_changed_ns == self._udev_changed_ns and now - self._identity_read_at <= keep_s:
+            return False
+        if other:
+            devices = {key: Device(int(key[0]), int(key[1]), text(key[2])) for key in found}
+            self._labels = {
+                key: (each.name,) if self._devices.keeps(each.name) else None for key, each in devices.items()
+            }
+            self._shown = [device for key, device in devices.items() if self._labels[key] is not None]
+        answers = ask(self._host, self._shown, udev=udev_changed_ns != 0)
+        self._identity_read_at, self._udev_changed_ns = now, udev_changed_ns
+        if other or answers != self._answers:
+            self._answers, self._identity = answers, identity_families(self._shown, answers)
+            return True
+        return False
+
+    def _udev_change(self) -> int:
+        """When udev last wrote of a device, for it puts a new file in the place of the old; 0 without a database."""
+        try:
+            return os.stat(self._host.udev_data).st_mtime_ns
+        except OSError:
+            return 0
 
 
 def build(host: Host, settings: Settings) -> DiskstatsCollector:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from nodescope.collectors.host.attribute import seldom
-from nodescope.host import Absent, Host, text
+from nodescope.host import SELDOM_SECONDS, Absent, Host, text
 from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 
@@ -48,10 +48,21 @@ class DmiCollector:
         self._host = host
         self._folder = host.sys("class/dmi/id")
         self._files = [(LABELS.get(file, file), f"{self._folder}/{file}") for file in FILES]
+        self._listed: list[str] | None = None
         self._read: list[bytes | None] = []
         self._families: list[Family] = []
 
     def collect(self) -> list[Family]:
+        listed = self._host.list(self._folder, keep_s=SELDOM_SECONDS)
+        # The very same list is one that was remembered, and so is all that was read for it.
+        if listed is not self._listed:
+            self._learn()
+            self._listed = listed
+        if not self._families:
+            raise Absent(self._folder)
+        return self._families
+
+    def _learn(self) -> None:
         found = [seldom(self._host, path) for _, path in self._files]
         if found != self._read:
             labels = {
@@ -61,9 +72,6 @@ class DmiCollector:
             }
             self._read = found
             self._families = [Family(info_of(tuple(labels)), [(tuple(labels.values()), 1)])] if labels else []
-        if not self._families:
-            raise Absent(self._folder)
-        return self._families
 
 
 def build(host: Host, settings: Settings) -> DmiCollector:

@@ -111,8 +111,15 @@ class EdacCollector:
         for csrow, row in self._names(folder, _CSROW):
             yield csrow, number, row
             for channel, count in self._names(csrow, _CHANNEL):
-                label = seldom(self._host, f"{csrow}/ch{count}_dimm_label")
-                yield channel, number, row, count, UNKNOWN if label is None else dimm_label(label)
+                yield channel, number, row, count, self._label(f"{csrow}/ch{count}_dimm_label")
+
+    def _label(self, path: str) -> str:
+        try:
+            label = seldom(self._host, path)
+        except OSError:
+            self._unlisted += 1
+            return UNKNOWN
+        return UNKNOWN if label is None else dimm_label(label)
 
     def _names(self, folder: str, pattern: re.Pattern[str]) -> list[tuple[str, str]]:
         """Path and number of each name in `folder` that is of the pattern."""

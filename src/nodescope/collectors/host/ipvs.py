@@ -78,12 +78,12 @@ class IpvsCollector:
         failed: Malformed | OSError | None = None
         families: list[Family] = []
         try:
-            families += self._totals(self._host.read(self._statistics, at_once=True))
+            families += self._totals(self._host.read(self._statistics, at_once=True, built_in=True))
         except (Malformed, OSError) as error:
             self.left_out += 1
             failed = error
         try:
-            families += self._backends(self._host.read(self._table))
+            families += self._backends(self._host.read(self._table, built_in=True))
         except Absent:
             self._read = None
         except (Malformed, OSError) as error:

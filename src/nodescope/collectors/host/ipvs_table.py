@@ -6,10 +6,9 @@ weights and connections decimal.
 
 from __future__ import annotations
 
-import ipaddress
 import re
+import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -26,6 +25,8 @@ STATISTICS_LINES: Final = 3
 
 _IPV4: Final = re.compile(rb"([0-9A-Fa-f]{8}):([0-9A-Fa-f]{4})")
 _IPV6: Final = re.compile(rb"\[([0-9A-Fa-f]{4}(?::[0-9A-Fa-f]{4}){7})\]:([0-9A-Fa-f]{4})")
+_IPV4_MAPPED: Final = bytes(10) + b"\xff\xff"
+_IPV4_COMPATIBLE: Final = bytes(12)
 _PROTO: Final = re.compile(rb"[A-Z][A-Za-z0-9_]*")
 _HEADERS: Final = ((b"IP", b"Virtual"), (b"Prot", b"LocalAddress:Port"), (b"->", b"RemoteAddress:Port"))
 
@@ -39,26 +40,37 @@ class Service(NamedTuple):
     local_mark: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Backend:
     """A server behind a service, as one line says; the same object as long as the line stays."""
 
-    service: Service
-    remote_address: str
-    remote_port: str
-    weight: int
-    active: int
-    inactive: int
+    __slots__ = ("active", "inactive", "remote_address", "remote_port", "service", "weight")
+
+    def __init__(self, service: Service, remote: tuple[str, str], weight: int, active: int, inactive: int) -> None:
+        self.service = service
+        self.remote_address, self.remote_port = remote
+        self.weight = weight
+        self.active = active
+        self.inactive = inactive
+
+
+def shown_ipv6(packed: bytes) -> str:
+    """RFC 5952; one that stands for an IPv4 address is shown as that."""
+    if packed.startswith(_IPV4_MAPPED):
+        return socket.inet_ntop(socket.AF_INET, packed[len(_IPV4_MAPPED) :])
+    if packed.startswith(_IPV4_COMPATIBLE):
+        # Otherwise the C library would show its end as an IPv4 address, which it no longer is (RFC 4291).
+        high, low = int.from_bytes(packed[12:14], "big"), int.from_bytes(packed[14:], "big")
+        return f"::{high:x}:{low:x}" if high else f"::{low:x}" if low else "::"
+    return socket.inet_ntop(socket.AF_INET6, packed)
 
 
 @lru_cache(maxsize=MAX_ADDRESSES)
 def address_and_port(word: bytes) -> tuple[str, str] | None:
     """C0A80016:0CEA is 192.168.0.22 and 3306; [ADDRESS]:PORT with an IPv6 address in full is one too."""
     if match := _IPV4.fullmatch(word):
-        shown = str(ipaddress.IPv4Address(int(match[1], 16)))
+        shown = socket.inet_ntop(socket.AF_INET, bytes.fromhex(match[1].decode()))
     elif match := _IPV6.fullmatch(word):
-        address = ipaddress.IPv6Address(match[1].decode())
-        shown = str(address.ipv4_mapped or address)
+        shown = shown_ipv6(bytes.fromhex(match[1].decode().replace(":", "")))
     else:
         return None
     return shown, str(int(match[2], 16))
@@ -142,4 +154,4 @@ def _backend(words: list[bytes], service: Service | None) -> Backend | None:
     weight, active, inactive = map(uint64, words[3:6])
     if remote is None or weight is None or active is None or inactive is None:
         return None
-    return Backend(service, *remote, weight, active, inactive)
+    return Backend(service, remote, weight, active, inactive)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from nodescope.collectors.host.kernel_number import decimal
+from nodescope.collectors.host.unlabelled import Unlabelled
 from nodescope.host import Host, Malformed
-from nodescope.metric import Family, Metric, single
+from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 
 LOAD: Final = (
@@ -18,7 +19,7 @@ LOAD: Final = (
 
 def parse_loadavg(data: bytes, source: str) -> list[float]:
     """The averages over 1, 5 and 15 minutes."""
-    loads = [load for load in map(decimal, data.split()[: len(LOAD)]) if load is not None]
+    loads = [load for load in map(decimal, data.split(None, len(LOAD))[: len(LOAD)]) if load is not None]
     if len(loads) < len(LOAD):
         raise Malformed(source, data, "three load averages")
     return loads
@@ -38,10 +39,10 @@ class LoadavgCollector:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._path = host.proc("loadavg")
+        self._loads = Unlabelled(LOAD)
 
     def collect(self) -> list[Family]:
-        loads = parse_loadavg(self._host.read(self._path, at_once=True), self._path)
-        return [single(metric, load) for metric, load in zip(LOAD, loads, strict=True)]
+        return self._loads.families(parse_loadavg(self._host.read(self._path, at_once=True), self._path))
 
 
 def build(host: Host, settings: Settings) -> LoadavgCollector:

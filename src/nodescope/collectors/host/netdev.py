@@ -96,9 +96,12 @@ def parse_net_dev(data: bytes, source: str) -> dict[str, list[int]]:
     return found
 
 
-def summed(sums: Sums, names: Sequence[str], counters: Sequence[Sequence[int]]) -> list[tuple[str, Sequence[int]]]:
-    """Each counter by name, for all devices; left out where the kernel does not give what it is the sum of."""
-    given = dict(zip(names, zip(*counters, strict=False), strict=False))
+def summed(sums: Sums, names: Sequence[str], columns: Sequence[Sequence[int]]) -> list[tuple[str, Sequence[int]]]:
+    """Each counter by name, for all devices; left out where the kernel does not give what it is the sum of.
+
+    `columns`: for each of `names`, or the first of them, what all devices count.
+    """
+    given = dict(zip(names, columns, strict=False))
     found: list[tuple[str, Sequence[int]]] = []
     for name, parts in sums:
         if parts[0] not in given:
@@ -158,7 +161,8 @@ class NetdevCollector:
         self._labels: dict[str, tuple[str, ...]] = {}
         self._name_of: dict[int, str] = {}
         self._shown: list[tuple[str, ...]] = []
-        self._last: dict[str, tuple[Sequence[int], Family]] = {}
+        self._columns: list[tuple[int, ...]] = []
+        self._families: dict[str, Family] = {}
         self._named_at = float("-inf")
 
     def collect(self) -> list[Family]:
@@ -167,20 +171,24 @@ class NetdevCollector:
         labels_of = self._with_alias if self._ifalias else self._device_alone
         labels = [labels_of(name) for name, _ in kept]
         if labels != self._shown:
-            self._shown, self._last = labels, {}
-        columns = summed(self._sums, self._names, [counters for _, counters in kept])
-        families = [self._family(name, column) for name, column in columns]
-        if self._addresses:
-            families += self._address_families()
-        return families
+            self._shown, self._columns, self._families = labels, [], {}
+        self._show([counters for _, counters in kept])
+        families = list(self._families.values())
+        return families + self._address_families() if self._addresses else families
 
-    def _family(self, name: str, column: Sequence[int]) -> Family:
-        """The family of a counter; the very one of the last time where no device's has changed, as most have not."""
-        last = self._last.get(name)
-        if last is None or last[0] != column:
-            family = Family(self._metrics[name], list(zip(self._shown, column, strict=False)))
-            last = self._last[name] = (column, family)
-        return last[1]
+    def _show(self, counters: list[Sequence[int]]) -> None:
+        """Makes the families anew of which a device's counter has changed; most have not."""
+        columns = list(zip(*counters, strict=False))
+        sums = self._sums
+        if len(columns) == len(self._columns):
+            known = zip(self._names, columns, self._columns, strict=False)
+            changed = {name for name, column, before in known if column != before}
+            sums = [each for each in sums if not changed.isdisjoint(each[1])]
+        else:
+            self._families = {}
+        for name, column in summed(sums, self._names, columns):
+            self._families[name] = Family(self._metrics[name], list(zip(self._shown, column, strict=True)))
+        self._columns = columns
 
     def _over_netlink(self) -> list[tuple[str, Sequence[int]]]:
         """Counters alone, by the names of the last whole dump; a whole dump when links come or go, and now and then."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.attribute import UNREADABLE, seldom
+from nodescope.collectors.host.attribute import NO_ANSWER, seldom
 from nodescope.collectors.host.kernel_number import UINT64_MAX, uint64
 from nodescope.host import Absent, Host, text
 
@@ -90,6 +90,6 @@ class Namespace:
         except Absent:
             return UNKNOWN_ANA_STATE
         except OSError as error:
-            if error.errno in UNREADABLE:
-                return UNKNOWN_ANA_STATE
-            raise
+            if error.errno in NO_ANSWER:
+                raise
+            return UNKNOWN_ANA_STATE

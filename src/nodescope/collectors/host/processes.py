@@ -73,6 +73,8 @@ class ProcessesCollector:
             limit = self._limit(path, count)
             if limit is not None:
                 families.append(single(metric, limit))
+        if not count.processes and families[-1].metric not in (THREADS_LIMIT, PIDS_LIMIT):
+            raise Absent(self._host.procfs)
         self.left_out = count.left_out
         return families
 

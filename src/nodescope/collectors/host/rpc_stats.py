@@ -91,7 +91,7 @@ class RpcStats:
         self._rows: dict[bytes, tuple[list[int], list[tuple[Metric, Row]]]] = {}
 
     def collect(self) -> list[Family]:
-        data = self._host.read(self._path, at_once=True)
+        data = self._host.read(self._path, at_once=True, built_in=True)
         if data != self._data:
             self._families = self._parsed(data)
             self._data = data

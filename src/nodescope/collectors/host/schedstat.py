@@ -119,7 +119,7 @@ class SchedstatCollector:
         self._labels: list[tuple[str]] = []
 
     def collect(self) -> list[Family]:
-        found = parse_schedstat(self._host.read(self._path), self._path)
+        found = parse_schedstat(self._host.read(self._path, built_in=True), self._path)
         self.left_out = found.left_out
         if found.cpus != self._cpus:
             self._cpus, self._labels = found.cpus, [(cpu.decode(),) for cpu in found.cpus]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import resource
+from itertools import chain
 from typing import ClassVar, Final
 
 from nodescope.collectors.host.kernel_number import uint64_any_base
@@ -56,6 +57,14 @@ def parse_sockstat(data: bytes, source: str) -> tuple[dict[bytes, dict[bytes, in
     return found, left_out
 
 
+def without_repeated(read: list[list[Family]]) -> tuple[list[Family], int]:
+    """The first family of each name, and how many others there were."""
+    families: dict[str, Family] = {}
+    for family in chain.from_iterable(read):
+        families.setdefault(family.metric.name, family)
+    return list(families.values()), sum(map(len, read)) - len(families)
+
+
 class SockstatCollector:
     """How many sockets each protocol has, and the memory that they hold.
 
@@ -83,25 +92,28 @@ class SockstatCollector:
         self._paths = (host.proc("net/sockstat"), host.proc("net/sockstat6"))
         self._page_bytes = resource.getpagesize()
         self._last: dict[str, tuple[bytes, list[Family], int]] = {}
+        self._read: list[list[Family]] = []
+        self._shown: list[Family] = []
+        self._repeated = 0
 
     def collect(self) -> list[Family]:
-        families: dict[str, Family] = {}
+        read: list[list[Family]] = []
         odd: Malformed | None = None
         self.left_out = 0
         for path in self._paths:
             try:
-                read = self._file(path)
+                read.append(self._file(path))
             except Absent:
                 continue
             except Malformed as malformed:
                 odd = malformed
                 self.left_out += 1
-                continue
-            for family in read:
-                self.left_out += families.setdefault(family.metric.name, family) is not family
-        if not families:
+        if read != self._read:
+            self._read, (self._shown, self._repeated) = read, without_repeated(read)
+        if not self._shown:
             raise odd or Absent(self._paths[0])
-        return list(families.values())
+        self.left_out += self._repeated
+        return self._shown
 
     def _file(self, path: str) -> list[Family]:
         data = self._host.read(path, at_once=True, built_in=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-import struct
+import sys
+from array import array
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -40,24 +41,28 @@ Table = tuple[list[int], list[Sequence[int]]]
 
 def parse_whole(data: bytes) -> Table | None:
     """The file as the kernel prints it: lines alike, of words of eight digits. None where it is otherwise."""
-    lines = data.removesuffix(b"\n").split(b"\n")
-    words = data.split()
-    width = len(words) // len(lines)
-    length = width * (WORD_DIGITS + 1) - 1
-    if width < LEAST_COLUMNS or set(map(len, lines)) != {length} or set(map(len, words)) != {WORD_DIGITS}:
+    width = (data.find(b"\n") + 1) // (WORD_DIGITS + 1)
+    count = len(data) // (WORD_DIGITS + 1) // max(width, 1)
+    ends = (b" " * (width - 1) + b"\n") * count
+    if width < LEAST_COLUMNS or count > MAX_CPUS or data[WORD_DIGITS :: WORD_DIGITS + 1] != ends:
         return None
     try:
-        packed = bytes.fromhex(b"".join(words).decode("ascii"))
+        # Blanks are passed over; the length tells whether there are others than those between words.
+        packed = bytes.fromhex(data.decode("ascii"))
     except ValueError:
         return None
-    numbers = struct.unpack(f">{len(words)}I", packed)
-    cpus = list(numbers[CPU_COLUMN::width]) if width > CPU_COLUMN else list(range(len(lines)))
-    if len(cpus) > MAX_CPUS or len(set(cpus)) != len(cpus):
+    if len(packed) * 2 != WORD_DIGITS * len(ends) or len(data) != len(ends) * (WORD_DIGITS + 1):
         return None
-    return cpus, [_column(numbers, column, width, len(cpus)) for column, _ in COLUMNS]
+    numbers = array("I", packed)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    cpus = list(numbers[CPU_COLUMN::width]) if width > CPU_COLUMN else list(range(count))
+    if len(set(cpus)) != count:
+        return None
+    return cpus, [_column(numbers, column, width, count) for column, _ in COLUMNS]
 
 
-def _column(numbers: tuple[int, ...], column: int, width: int, cpus: int) -> Sequence[int]:
+def _column(numbers: Sequence[int], column: int, width: int, cpus: int) -> Sequence[int]:
     # The backlog came with the column of the CPU behind it.
     there = column < width and (column < CPU_COLUMN - 1 or width > CPU_COLUMN)
     return numbers[column::width] if there else (0,) * cpus

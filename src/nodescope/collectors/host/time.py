@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from nodescope.host import Absent, Host, text
@@ -32,6 +33,22 @@ CURRENT: Final = Metric(
 _DEVICE: Final = re.compile("clocksource[0-9]")
 
 
+Device = tuple[bytes, bytes]
+"""The clock sources that are available, and the one that is used."""
+
+
+def clock_source_families(devices: Sequence[Device | None]) -> list[Family]:
+    """The position of a device is its number; None is one that could not be read."""
+    available: list[Row] = []
+    current: list[Row] = []
+    for index, device in enumerate(devices):
+        names, used = device or (b"", b"")
+        available += [((str(index), name), 1) for name in dict.fromkeys(map(text, names.split()))]
+        if used.strip():
+            current.append(((str(index), text(used.strip())), 1))
+    return [Family(metric, rows) for metric, rows in ((AVAILABLE, available), (CURRENT, current)) if rows]
+
+
 class TimeCollector:
     """The time, the time zone, and which clock sources there are and which is used.
 
@@ -48,38 +65,51 @@ class TimeCollector:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._folder = host.sys("devices/system/clocksource")
+        self._listed: list[str] = []
+        self._files: list[tuple[str, str]] = []
+        self._read: list[Device | None] = []
+        self._families: list[Family] = []
+        self._zone: tuple[str, int] | None = None
+        self._zone_family = Family(ZONE_OFFSET, ())
 
     def collect(self) -> list[Family]:
         nanoseconds = time.time_ns()
         local = time.localtime(nanoseconds // 1_000_000_000)
         return [
             single(SECONDS, nanoseconds / 1e9),
-            Family(ZONE_OFFSET, [((local.tm_zone,), local.tm_gmtoff)]),
+            self._of_zone(local.tm_zone, local.tm_gmtoff),
             *self._clock_sources(),
         ]
 
-    def _clock_sources(self) -> list[Family]:
-        self.left_out = 0
-        available: list[Row] = []
-        current: list[Row] = []
-        for index, path in enumerate(self._devices()):
-            try:
-                names = self._host.read(f"{path}/available_clocksource")
-                used = self._host.read(f"{path}/current_clocksource").strip()
-            except (Absent, OSError):
-                self.left_out += 1  # an odd device costs its siblings nothing
-                continue
-            available += [((str(index), text(name)), 1) for name in names.split()]
-            if used:
-                current.append(((str(index), text(used)), 1))
-        return [Family(metric, rows) for metric, rows in ((AVAILABLE, available), (CURRENT, current)) if rows]
+    def _of_zone(self, name: str, offset: int) -> Family:
+        if (name, offset) != self._zone:
+            self._zone, self._zone_family = (name, offset), Family(ZONE_OFFSET, [((name,), offset)])
+        return self._zone_family
 
-    def _devices(self) -> list[str]:
+    def _clock_sources(self) -> list[Family]:
+        read = [self._device(available, current) for available, current in self._devices()]
+        self.left_out = read.count(None)  # an odd device costs its siblings nothing
+        if read != self._read:
+            self._read, self._families = read, clock_source_families(read)
+        return self._families
+
+    def _device(self, available: str, current: str) -> Device | None:
         try:
-            names = self._host.list(self._folder, DEVICES_SECONDS)
+            return self._host.read(available), self._host.read(current)
+        except (Absent, OSError):
+            return None
+
+    def _devices(self) -> list[tuple[str, str]]:
+        """The two files of each."""
+        try:
+            listed = self._host.list(self._folder, DEVICES_SECONDS)
         except Absent:
             return []
-        return [f"{self._folder}/{name}" for name in names if _DEVICE.match(name)]
+        if listed != self._listed:
+            folders = [f"{self._folder}/{name}" for name in listed if _DEVICE.match(name)]
+            self._files = [(f"{path}/available_clocksource", f"{path}/current_clocksource") for path in folders]
+            self._listed = listed
+        return self._files
 
 
 def build(host: Host, settings: Settings) -> TimeCollector:

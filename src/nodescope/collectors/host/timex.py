@@ -6,10 +6,12 @@ import ctypes
 import errno
 import os
 from collections.abc import Callable
+from operator import attrgetter
 from typing import ClassVar, Final
 
+from nodescope.collectors.host.unlabelled import Unlabelled
 from nodescope.host import Absent, Host
-from nodescope.metric import Family, Metric, single
+from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 
 TIME_ERROR: Final = 5
@@ -86,6 +88,11 @@ FIELDS: Final[tuple[tuple[Metric, str, float], ...]] = (
     (_metric("tai_offset_seconds", "International Atomic Time (TAI) offset."), "tai", 1),
 )
 
+METRICS: Final = (SYNC_STATUS, OFFSET, FREQUENCY, JITTER, *(metric for metric, _, _ in FIELDS))
+
+_FIELDS: Final[Callable[[Timex], tuple[int, ...]]] = attrgetter(*(field for _, field, _ in FIELDS))
+_UNITS: Final = tuple(unit for _, _, unit in FIELDS)
+
 Read = Callable[[Timex], int]
 """Fills a struct timex, and gives the state of the clock (TIME_OK to TIME_ERROR). Raises `OSError`."""
 
@@ -100,20 +107,17 @@ def read_clock(into: Timex) -> int:
     return state
 
 
-def timex_families(state: int, clock: Timex) -> list[Family]:
+def timex_numbers(state: int, clock: Timex) -> list[float]:
+    """In the order of `METRICS`."""
     # STA_NANO tells the unit of the offset and of the jitter, of nothing else.
     fraction = NANOSECONDS if clock.status & STA_NANO else MICROSECONDS
     return [
-        single(SYNC_STATUS, 0 if state == TIME_ERROR else 1),
-        single(OFFSET, clock.offset / fraction),
-        single(FREQUENCY, 1 + clock.freq / SCALED_PPM),
-        single(JITTER, clock.jitter / fraction),
-        *(single(metric, _in_unit(getattr(clock, field), unit)) for metric, field, unit in FIELDS),
+        0 if state == TIME_ERROR else 1,
+        clock.offset / fraction,
+        1 + clock.freq / SCALED_PPM,
+        clock.jitter / fraction,
+        *(number if unit == 1 else number / unit for number, unit in zip(_FIELDS(clock), _UNITS, strict=True)),
     ]
-
-
-def _in_unit(number: int, unit: float) -> float:
-    return number if unit == 1 else number / unit
 
 
 class TimexCollector:
@@ -124,12 +128,13 @@ class TimexCollector:
     """
 
     name: ClassVar[str] = "timex"
-    metrics: ClassVar[tuple[Metric, ...]] = (SYNC_STATUS, OFFSET, FREQUENCY, JITTER, *(row[0] for row in FIELDS))
+    metrics: ClassVar[tuple[Metric, ...]] = METRICS
     left_out: int = 0
 
     def __init__(self, read: Read = read_clock) -> None:
         self._read = read
         self._clock = Timex()
+        self._shown = Unlabelled(METRICS)
 
     def collect(self) -> list[Family]:
         try:
@@ -138,7 +143,7 @@ class TimexCollector:
             if error.errno in _FORBIDDEN:
                 raise Absent("adjtimex(2)") from error
             raise
-        return timex_families(state, self._clock)
+        return self._shown.families(timex_numbers(state, self._clock))
 
 
 def build(host: Host, settings: Settings) -> TimexCollector:

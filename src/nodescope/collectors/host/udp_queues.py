@@ -78,7 +78,9 @@ class UdpQueuesCollector:
         self.left_out = 0
         for path, send, receive in self._files:
             try:
-                sent, received, left_out = parse_queues(self._host.read(path, built_in=True, record_bytes=MAX_LINE_BYTES), path)
+                sent, received, left_out = parse_queues(
+                    self._host.read(path, built_in=True, record_bytes=MAX_LINE_BYTES), path
+                )
             except Absent:
                 continue
             except Malformed as malformed:
