@@ -265,3 +265,14 @@ def test_a_stored_file_of_any_length_is_read_whole(tmp_path: Path) -> None:
     for length in (STORED_BYTES - 1, STORED_BYTES, STORED_BYTES + 1, 3 * STORED_BYTES):
         host = tree(tmp_path, {"proc/long": "x" * length})
         assert len(host.read(f"{tmp_path}/proc/long")) == length
+
+
+def test_a_directory_replaced_by_another_of_the_same_time_is_listed_anew(tmp_path: Path) -> None:
+    """On a fixture machine a folder that takes another's place shows its own names, though both have the same time."""
+    host = tree(tmp_path, {"sys/ports/1": "", "sys/new/1": "", "sys/new/2": ""})
+    for name in ("ports", "new"):
+        os.utime(tmp_path / "sys" / name, (1e9, 1e9))
+    assert host.list(f"{tmp_path}/sys/ports") == ["1"]
+    (tmp_path / "sys/ports").rename(tmp_path / "sys/old")
+    (tmp_path / "sys/new").rename(tmp_path / "sys/ports")
+    assert host.list(f"{tmp_path}/sys/ports") == ["1", "2"]

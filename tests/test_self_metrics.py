@@ -42,6 +42,12 @@ def test_node_exporter_calls_no_data_no_success() -> None:
     assert rows(duration) == {"cpu": 0.5, "os": 0.1, "stat": 2.0}
 
 
+def test_some_collectors_succeed_without_hardware_under_node_exporters_names() -> None:
+    """Without XFS the collector xfs succeeds there, without NVMe nvme does not."""
+    absent = [Outcome(name, "absent", (), 0.1, "gone") for name in ("xfs", "nvme")]
+    assert rows(self_metrics.node_scrape(absent)[0]) == {"xfs": 1, "nvme": 0}
+
+
 def test_absent_hardware_is_no_failure_under_our_names() -> None:
     """Absent succeeds, hung does not and is marked."""
     families = {f.metric.name: rows(f) for f in self_metrics.collectors(OUTCOMES, {"cpu": 5.0}, {"filesystem": 1.5})}

@@ -192,7 +192,7 @@ class Host:
             if error.errno in GONE:
                 raise Absent(path) from error
             raise
-        mark = hash((status.st_ino, status.st_size, status.st_mtime_ns))
+        mark = hash((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
         known, data = self._unchanged.get(path, _NEVER_READ)
         if mark != known:
             data = read_stored(path)
@@ -206,20 +206,29 @@ class Host:
     def forget(self, folder: str) -> None:
         """Read again at once what `read_seldom` and `list` remember of a device: `folder` and all below it."""
         below = f"{folder}/"
-        known: tuple[dict[str, Any], ...] = self._seldom, self._unchanged, self._lists, self._absent_until
+        known: tuple[dict[str, Any], ...] = (
+            self._seldom,
+            self._unchanged,
+            self._lists,
+            self._stored_lists,
+            self._absent_until,
+        )
         for paths in known:
             for path in [path for path in paths if path == folder or path.startswith(below)]:
                 del paths[path]
 
     def _list_if_changed(self, path: str) -> list[str]:
         try:
-            changed_ns = os.stat(path).st_mtime_ns
-            known_ns, names = self._stored_lists.get(path, _NEVER_STORED)
-            if changed_ns != known_ns:
+            status = os.stat(path)
+            changed_ns = status.st_mtime_ns
+            # Another directory may have come under the same name, with the same time: unpacked trees do.
+            mark = hash((status.st_dev, status.st_ino, changed_ns))
+            known, names = self._stored_lists.get(path, _NEVER_STORED)
+            if mark != known:
                 names = sorted(os.listdir(path))
                 # As with files: within a tick of the filesystem's clock it may change again.
                 if changed_ns + SETTLED_NS < time.time_ns() and len(self._stored_lists) < MAX_KEPT_LISTS:
-                    self._stored_lists[path] = changed_ns, names
+                    self._stored_lists[path] = mark, names
         except OSError as error:
             if error.errno in GONE:
                 raise Absent(path) from error

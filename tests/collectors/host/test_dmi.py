@@ -93,3 +93,12 @@ def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> Non
     machine = Machine(tmp_path_factory.mktemp("dmi"))
     machine.write(f"{FOLDER}/product_name", data)
     assert len(labels(machine)["product_name"].encode()) <= 3 * 128
+
+
+def test_a_folder_in_place_of_a_label_costs_that_label(machine: Machine) -> None:
+    """What is no file is left out and counted; the other labels stay."""
+    machine.write("sys/class/dmi/id/sys_vendor", "ACME\n")
+    machine.write("sys/class/dmi/id/bios_date/x", "")
+    collector = machine.build("dmi")
+    assert series(collector.collect()) == {'node_dmi_info{system_vendor="ACME"}': 1}
+    assert collector.left_out == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Final
 
 from nodescope.host import Absent, Host
@@ -34,20 +35,17 @@ def attribute(host: Host, path: str) -> bytes | None:
     None where the file is not there or the driver refuses, whatever it answers: a bus (EREMOTEIO, ENXIO, EPROTO) or
     firmware may say anything.
     """
-    try:
-        return host.read(path).strip()
-    except Absent:
-        return None
-    except OSError as error:
-        if error.errno in NO_ANSWER:
-            raise
-        return None
+    return _value(host.read, path)
 
 
 def seldom(host: Host, path: str) -> bytes | None:
     """As `attribute`, remembered for a minute: for what hardly ever changes."""
+    return _value(host.read_seldom, path)
+
+
+def _value(read: Callable[[str], bytes], path: str) -> bytes | None:
     try:
-        return host.read_seldom(path).strip()
+        return read(path).strip()
     except Absent:
         return None
     except OSError as error:

@@ -63,7 +63,8 @@ class DmiCollector:
         return self._families
 
     def _learn(self) -> None:
-        found = [seldom(self._host, path) for _, path in self._files]
+        self.left_out = 0
+        found = [self._value(path) for _, path in self._files]
         if found != self._read:
             labels = {
                 label: text(value[:MAX_VALUE_BYTES].strip())
@@ -72,6 +73,13 @@ class DmiCollector:
             }
             self._read = found
             self._families = [Family(info_of(tuple(labels)), [(tuple(labels.values()), 1)])] if labels else []
+
+    def _value(self, path: str) -> bytes | None:
+        try:
+            return seldom(self._host, path)
+        except OSError:
+            self.left_out += 1
+            return None
 
 
 def build(host: Host, settings: Settings) -> DmiCollector:
