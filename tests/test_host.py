@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodescope.host import MAX_KEPT_DESCRIPTORS, Absent, Host, Malformed, most_kept, text
-from nodescope.kernel_file import STORED_BYTES
+from nodescope.kernel.file import STORED_BYTES
 
 
 def tree(root: Path, files: dict[str, str]) -> Host:

@@ -13,7 +13,7 @@ import select
 import time
 from typing import Any, Final
 
-from nodescope.kernel_file import (
+from nodescope.kernel.file import (
     GONE,
     SYSFS_PAGE_BYTES,
     Absent,

@@ -7,7 +7,7 @@ from nodescope.collectors.host.arp import parse_arp
 from nodescope.host import Absent, Malformed
 from nodescope.settings import SettingsError
 from tests.collectors.host.machine import Machine, mangled, parses_or_refuses, series
-from tests.collectors.host.network_namespace import in_a_network_namespace, ip
+from tests.kernel.network_namespace import in_a_network_namespace, ip
 
 HEADING = b"IP address       HW type     Flags       HW address            Mask     Device\n"
 SAMPLE = HEADING + (

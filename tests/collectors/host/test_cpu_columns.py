@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodescope.collectors.host.cpu_columns import cpus_of, many_uint64s
-from nodescope.collectors.host.kernel_number import uint64
 from nodescope.host import Malformed
+from nodescope.kernel.number import uint64
 from tests.collectors.host.machine import ODD_WORDS, parses_or_refuses
 
 

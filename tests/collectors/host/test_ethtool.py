@@ -11,9 +11,9 @@ from nodescope.collectors.host.ethtool import MAX_DEVICES, EthtoolCollector, cho
 from nodescope.configuration import load
 from nodescope.host import Absent
 from nodescope.settings import SettingsError
-from tests.collectors.host.ethtool_answers import GSTATS, Device, Drivers, link, older_link
 from tests.collectors.host.machine import Machine, series
-from tests.collectors.host.network_namespace import in_a_network_namespace, ip
+from tests.kernel.ethtool_answers import GSTATS, Device, Drivers, link, older_link
+from tests.kernel.network_namespace import in_a_network_namespace, ip
 
 E1000 = ("e1000e", "5.11.0", "0.5-4", "0000:00:1f.6", "")
 COUNTS: dict[str | bytes, int] = {

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodescope.collectors.host.hexadecimal import hex_uint64, hex_uint64s
 from nodescope.collectors.host.lnstat import parse_lnstat
 from nodescope.host import Absent, Malformed
+from nodescope.kernel.hexadecimal import hex_uint64, hex_uint64s
 from tests.collectors.host.machine import Machine, mangled, parses_or_refuses, series
 
 ARP = b"entries  allocs   hits\n00000014 00000001 0000000a\n00000014 0000000d 000000FF\n"

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodescope.collectors.host.net_device import bytes_per_second, number
-from nodescope.collectors.host.rtnetlink import RouteSocket
 from nodescope.host import Absent, Host
+from nodescope.kernel.rtnetlink import RouteSocket
 from tests.collectors.host.machine import Machine, mangled, series
 
 NET = "sys/class/net"

@@ -17,8 +17,8 @@ from nodescope.collectors.host.netdev import (
     scope_of,
     summed,
 )
-from nodescope.collectors.host.rtnetlink import Address, RouteSocket
 from nodescope.host import Absent, Malformed
+from nodescope.kernel.rtnetlink import Address, RouteSocket
 from nodescope.settings import SettingsError
 from tests.collectors.host.machine import Machine, mangled, parses_or_refuses, series
 

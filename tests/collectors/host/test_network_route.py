@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from nodescope.collectors.host.network_route import NetworkRouteCollector, families_of
-from nodescope.collectors.host.routes import Hop, RouteTable
+from nodescope.kernel.routes import Hop, RouteTable
 from tests.collectors.host.machine import Machine, series
-from tests.collectors.host.network_namespace import in_a_network_namespace, ip
-from tests.collectors.host.test_routes import SAMPLE, TWO_WAYS
+from tests.kernel.network_namespace import in_a_network_namespace, ip
+from tests.kernel.test_routes import SAMPLE, TWO_WAYS
 
 NAMES = ("device", "src", "dest", "gw", "priority", "proto", "weight")
 

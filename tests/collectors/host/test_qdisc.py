@@ -8,12 +8,12 @@ from hypothesis import given
 
 from nodescope.collectors.host.device_filter import DeviceFilter
 from nodescope.collectors.host.qdisc import QdiscCollector, parse_fixture
-from nodescope.collectors.host.qdiscs import QdiscSocket
 from nodescope.host import Absent, Malformed
+from nodescope.kernel.qdiscs import QdiscSocket
 from nodescope.settings import SettingsError
 from tests.collectors.host.machine import Machine, mangled, parses_or_refuses, series
-from tests.collectors.host.network_namespace import in_a_network_namespace, ip
-from tests.collectors.host.test_qdiscs import NAME, NEWER, qdisc
+from tests.kernel.network_namespace import in_a_network_namespace, ip
+from tests.kernel.test_qdiscs import NAME, NEWER, qdisc
 
 FQ = {"IfaceName": "wlan0", "Kind": "fq", "Bytes": 42, "Packets": 4, "Requeues": 1, "Drops": 2, "Qlen": 5}
 PFIFO = {"IfaceName": "eth0", "Kind": "pfifo_fast", "Bytes": 2**63, "Overlimits": 6, "Backlog": 7}

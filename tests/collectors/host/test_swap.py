@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from nodescope.collectors.host.signed_number import int64
 from nodescope.collectors.host.swap import parse_swaps
 from nodescope.host import Absent, Malformed
+from nodescope.kernel.signed_number import int64
 from tests.collectors.host.machine import Machine, mangled, parses_or_refuses, series
 
 HEADING = b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"

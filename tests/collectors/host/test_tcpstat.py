@@ -4,11 +4,11 @@ import socket
 
 import pytest
 
-from nodescope.collectors.host.inet_diag import Tally, TcpSockets
 from nodescope.collectors.host.tcpstat import TcpstatCollector, rows_of
 from nodescope.host import Absent
+from nodescope.kernel.inet_diag import Tally, TcpSockets
 from tests.collectors.host.machine import Machine, series
-from tests.collectors.host.network_namespace import in_a_network_namespace, ip
+from tests.kernel.network_namespace import in_a_network_namespace, ip
 
 
 def states(**numbers: int) -> dict[str, float]:

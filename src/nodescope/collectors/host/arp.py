@@ -6,10 +6,10 @@ import re
 from typing import ClassVar, Final
 
 from nodescope.collectors.host.device_filter import DeviceFilter, from_settings
-from nodescope.collectors.host.device_names import DeviceNames
-from nodescope.collectors.host.kernel_number import uint64_any_base
-from nodescope.collectors.host.neighbours import NeighbourSocket
 from nodescope.host import Host, Malformed, text
+from nodescope.kernel.device_names import DeviceNames
+from nodescope.kernel.neighbours import NeighbourSocket
+from nodescope.kernel.number import uint64_any_base
 from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.file_name import shown
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.file_name import shown
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.attribute import attribute, seldom
 from nodescope.collectors.host.btrfs_ioctl import ERROR_TYPES
-from nodescope.collectors.host.file_name import shown
-from nodescope.collectors.host.kernel_number import uint64
 from nodescope.host import Absent, Host, text
+from nodescope.kernel.attribute import attribute, seldom
+from nodescope.kernel.file_name import shown
+from nodescope.kernel.number import uint64
 
 MAX_DEVICES: Final = 4096
 MAX_LAYOUTS: Final = 64

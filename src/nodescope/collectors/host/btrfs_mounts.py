@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from nodescope.collectors.host.btrfs_ioctl import Device, read_mounted
-from nodescope.collectors.host.mountinfo import parse_mountinfo, without_root
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.mountinfo import parse_mountinfo, without_root
 
 MAX_TRIED: Final = 256
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.kernel_number import UINT64_MAX, uint64
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.number import UINT64_MAX, uint64
 from nodescope.metric import Family, Metric, single
 from nodescope.settings import Settings
 

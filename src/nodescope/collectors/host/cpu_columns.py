@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from nodescope.collectors.host.kernel_number import UINT64_MAX, uint64
 from nodescope.host import Malformed
+from nodescope.kernel.number import UINT64_MAX, uint64
 
 MAX_CPUS: Final = 8192
 

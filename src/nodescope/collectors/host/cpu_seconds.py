@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from nodescope.collectors.host.kernel_number import decimal, uint64
 from nodescope.host import Malformed
+from nodescope.kernel.number import decimal, uint64
 from nodescope.metric import Family, Metric, Row
 
 USER_HZ: Final = 100.0

@@ -7,8 +7,8 @@ import re
 import time
 from typing import Final
 
-from nodescope.collectors.host.kernel_number import uint64
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.number import uint64
 from nodescope.metric import Family, Metric, Row
 
 TOPOLOGY_SECONDS: Final = 60.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.file_name import shown
 from nodescope.host import SYSFS_PAGE_BYTES, Absent, Host, Malformed, text
+from nodescope.kernel.file_name import shown
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.attribute_reader import AttributeReader
 from nodescope.collectors.host.cpu_topology import parse_cpu_ranges
-from nodescope.collectors.host.kernel_number import uint64
 from nodescope.collectors.host.number_file import NumberFile, rows_anew
-from nodescope.collectors.host.side_by_side import read_all
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.attribute_reader import AttributeReader
+from nodescope.kernel.number import uint64
+from nodescope.kernel.side_by_side import read_all
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

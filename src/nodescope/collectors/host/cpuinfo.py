@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from nodescope.collectors.host.kernel_number import decimal, uint64_any_base
 from nodescope.host import Malformed, text
+from nodescope.kernel.number import decimal, uint64_any_base
 
 MAX_PROCESSORS: Final = 65_536
 MAX_NUMBER_DIGITS: Final = 9

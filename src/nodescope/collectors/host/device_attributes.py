@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.attribute_reader import AttributeReader
 from nodescope.collectors.host.device_label import by_label
 from nodescope.collectors.host.number_file import MAX_VALUE_BYTES, NumberFile, Parse
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.attribute_reader import AttributeReader
 from nodescope.metric import Metric, Row
 
 MAX_DEVICES: Final = 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from nodescope.collectors.host.file_name import shown
+from nodescope.kernel.file_name import shown
 
 
 def by_label(names: Iterable[str], pattern: re.Pattern[str] | None = None) -> dict[str, str]:

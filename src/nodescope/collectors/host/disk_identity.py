@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.kernel_number import decimal
 from nodescope.host import Absent, Host, text
+from nodescope.kernel.number import decimal
 from nodescope.metric import Family, Metric, Row
 
 

@@ -9,9 +9,9 @@ from typing import ClassVar, Final
 from nodescope.collectors.host.device_filter import DeviceFilter, from_settings
 from nodescope.collectors.host.disk_identity import METRICS as IDENTITY_METRICS
 from nodescope.collectors.host.disk_identity import Answer, Device, ask, identity_families
-from nodescope.collectors.host.kernel_number import uint64s
 from nodescope.collectors.host.odd_lines import odd_lines
 from nodescope.host import Host, Malformed, text
+from nodescope.kernel.number import uint64s
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

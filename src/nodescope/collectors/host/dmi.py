@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.attribute import seldom
 from nodescope.host import SELDOM_SECONDS, Absent, Host, text
+from nodescope.kernel.attribute import seldom
 from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 

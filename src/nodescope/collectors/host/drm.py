@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.attribute import attribute, seldom
-from nodescope.collectors.host.kernel_number import uint64_any_base
 from nodescope.host import Absent, Host, text
+from nodescope.kernel.attribute import attribute, seldom
+from nodescope.kernel.number import uint64_any_base
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

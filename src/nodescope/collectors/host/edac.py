@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import ClassVar, Final, NamedTuple
 
-from nodescope.collectors.host.attribute import seldom
-from nodescope.collectors.host.kernel_number import uint64
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.attribute import seldom
+from nodescope.kernel.number import uint64
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import ClassVar, Final, NamedTuple
 
-from nodescope.collectors.host import link_modes
 from nodescope.collectors.host.device_filter import DeviceFilter, from_settings
-from nodescope.collectors.host.ethtool_ioctl import EthtoolSocket, Link, parse_driver, parse_link, parse_names
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel import link_modes
+from nodescope.kernel.ethtool_ioctl import EthtoolSocket, Link, parse_driver, parse_link, parse_names
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.attribute import UNREADABLE
-from nodescope.collectors.host.file_name import shown
-from nodescope.collectors.host.kernel_number import UINT64_MAX, uint64_any_base
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.attribute import UNREADABLE
+from nodescope.kernel.file_name import shown
+from nodescope.kernel.number import UINT64_MAX, uint64_any_base
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

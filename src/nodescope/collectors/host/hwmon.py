@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.attribute_reader import AttributeReader
 from nodescope.collectors.host.device_filter import DeviceFilter
 from nodescope.collectors.host.hwmon_chip import SENSOR_LABEL, Chip, Reading, chip_names
 from nodescope.collectors.host.hwmon_sensor import metric_of
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.attribute_reader import AttributeReader
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.attribute_reader import AttributeReader
 from nodescope.collectors.host.device_filter import DeviceFilter
 from nodescope.collectors.host.hwmon_sensor import (
     MAX_VALUE_BYTES,
@@ -25,6 +24,7 @@ from nodescope.collectors.host.hwmon_sensor import (
     sensor_file,
 )
 from nodescope.host import Absent, Host, text
+from nodescope.kernel.attribute_reader import AttributeReader
 from nodescope.metric import Metric, Row
 
 MAX_FILES: Final = 8192

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.file_name import shown
-from nodescope.collectors.host.kernel_number import decimal
-from nodescope.collectors.host.signed_number import INT64_MAX
+from nodescope.kernel.file_name import shown
+from nodescope.kernel.number import decimal
+from nodescope.kernel.signed_number import INT64_MAX
 from nodescope.metric import Metric, MetricType
 
 MAX_KEPT_METRICS: Final = 4096

@@ -7,12 +7,12 @@ import struct
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.attribute import UNREADABLE, seldom
 from nodescope.collectors.host.device_filter import DeviceFilter, from_settings
-from nodescope.collectors.host.file_name import shown
 from nodescope.collectors.host.infiniband_counters import COUNTERS, LANE_WORDS, LIFESPAN, counter_of
-from nodescope.collectors.host.kernel_number import UINT64_MAX, decimal, uint64, uint64_any_base
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.attribute import UNREADABLE, seldom
+from nodescope.kernel.file_name import shown
+from nodescope.kernel.number import UINT64_MAX, decimal, uint64, uint64_any_base
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

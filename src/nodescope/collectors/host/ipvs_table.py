@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.hexadecimal import hex_uint64, hex_uint64s
-from nodescope.collectors.host.kernel_number import uint64
 from nodescope.host import Malformed
+from nodescope.kernel.hexadecimal import hex_uint64, hex_uint64s
+from nodescope.kernel.number import uint64
 
 MAX_BACKENDS: Final = 65_536
 MAX_ADDRESSES: Final = 16_384

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.attribute_reader import AttributeReader
-from nodescope.collectors.host.kernel_number import uint64
-from nodescope.collectors.host.signed_number import int64
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.attribute_reader import AttributeReader
+from nodescope.kernel.number import uint64
+from nodescope.kernel.signed_number import int64
 from nodescope.metric import Family, Metric, single
 from nodescope.settings import Settings
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.kernel_number import uint64, uint64s
-from nodescope.collectors.host.signed_number import int64
 from nodescope.host import Malformed, text
+from nodescope.kernel.number import uint64, uint64s
+from nodescope.kernel.signed_number import int64
 
 MAX_FIELDS: Final = 4096
 EXPECTED_NAMED: Final = "a line of name, type and data, then lines of these"

@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.hexadecimal import hex_uint64s
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.hexadecimal import hex_uint64s
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

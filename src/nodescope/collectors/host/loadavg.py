@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.kernel_number import decimal
 from nodescope.collectors.host.unlabelled import Unlabelled
 from nodescope.host import Host, Malformed
+from nodescope.kernel.number import decimal
 from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 

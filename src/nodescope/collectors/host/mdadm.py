@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, NamedTuple
 
-from nodescope.collectors.host.attribute import attribute
-from nodescope.collectors.host.file_name import shown
-from nodescope.collectors.host.kernel_number import uint64
 from nodescope.collectors.host.mdstat import Array, parse_mdstat
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.attribute import attribute
+from nodescope.kernel.file_name import shown
+from nodescope.kernel.number import uint64
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

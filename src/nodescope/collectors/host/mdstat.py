@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.kernel_number import uint64
 from nodescope.host import Malformed, text
+from nodescope.kernel.number import uint64
 
 MAX_ARRAYS: Final = 4096
 EXPECTED: Final = "Personalities, arrays, unused devices"

@@ -6,8 +6,8 @@ import re
 from operator import itemgetter
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.kernel_number import UINT64_MAX, uint64_any_base
 from nodescope.host import Host, Malformed
+from nodescope.kernel.number import UINT64_MAX, uint64_any_base
 from nodescope.metric import Family, Metric, single
 from nodescope.settings import Settings
 

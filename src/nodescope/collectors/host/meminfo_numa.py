@@ -6,9 +6,9 @@ import re
 from functools import lru_cache
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.attribute_reader import AttributeReader
-from nodescope.collectors.host.kernel_number import uint64
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.attribute_reader import AttributeReader
+from nodescope.kernel.number import uint64
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

@@ -6,9 +6,9 @@ import threading
 from typing import Final
 
 from nodescope.collectors.host.device_filter import DeviceFilter
-from nodescope.collectors.host.mountinfo import MountPoint, parse_mountinfo, without_root
 from nodescope.collectors.host.odd_lines import odd_lines
 from nodescope.host import Absent, Host
+from nodescope.kernel.mountinfo import MountPoint, parse_mountinfo, without_root
 
 # Their statfs reads counters in memory: it asks no server, no user process and no pool of devices.
 LOCAL: Final = frozenset(

@@ -7,9 +7,9 @@ import os
 import time
 from typing import ClassVar, Final, NamedTuple
 
-from nodescope.collectors.host.mount_prober import Answer, MountProber, Question
 from nodescope.collectors.host.mount_table import Listed, MountTable
-from nodescope.collectors.host.mountinfo import MountPoint
+from nodescope.kernel.mount_prober import Answer, MountProber, Question
+from nodescope.kernel.mountinfo import MountPoint
 from nodescope.records import Mount
 
 DEMAND_WAIT_SECONDS: Final = 0.25

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from nodescope.collectors.host.attribute import UNREADABLE
-from nodescope.collectors.host.file_name import shown
-from nodescope.collectors.host.kernel_number import uint64_any_base
-from nodescope.collectors.host.link_attributes import Mark
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.attribute import UNREADABLE
+from nodescope.kernel.file_name import shown
+from nodescope.kernel.link_attributes import Mark
+from nodescope.kernel.number import uint64_any_base
 from nodescope.metric import Metric, MetricType, Row
 
 VALUE_BYTES: Final = 128

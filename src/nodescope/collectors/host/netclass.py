@@ -6,12 +6,12 @@ import re
 import time
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.file_name import shown
-from nodescope.collectors.host.link_attributes import Mark
-from nodescope.collectors.host.link_watch import LinkWatch, fits
 from nodescope.collectors.host.net_device import ALL, FLAGS, METRICS, OF_DRIVER, NetDevice
 from nodescope.collectors.host.netclass_netlink import ALTNAMES, LinkReport
 from nodescope.host import Absent, Host
+from nodescope.kernel.file_name import shown
+from nodescope.kernel.link_attributes import Mark
+from nodescope.kernel.link_watch import LinkWatch, fits
 from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 

@@ -6,9 +6,12 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from nodescope.collectors.host.attribute import UNREADABLE
-from nodescope.collectors.host.ethtool_link_modes import EthtoolSocket, LinkMode
-from nodescope.collectors.host.link_attributes import (
+from nodescope.collectors.host.net_device import SPEED, UP, bytes_per_second, number, property_of
+from nodescope.collectors.host.netdev import NETLINK_NAMES
+from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.attribute import UNREADABLE
+from nodescope.kernel.ethtool_link_modes import EthtoolSocket, LinkMode
+from nodescope.kernel.link_attributes import (
     CARRIER,
     CARRIER_CHANGES,
     CARRIER_DOWN,
@@ -22,11 +25,8 @@ from nodescope.collectors.host.link_attributes import (
     hardware_address,
     parse_attributes,
 )
-from nodescope.collectors.host.net_device import SPEED, UP, bytes_per_second, number, property_of
-from nodescope.collectors.host.netdev import NETLINK_NAMES
-from nodescope.collectors.host.netlink import Interrupted
-from nodescope.collectors.host.rtnetlink import RouteSocket
-from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.netlink import Interrupted
+from nodescope.kernel.rtnetlink import RouteSocket
 from nodescope.metric import Family, Metric, Row
 
 INFO: Final = Metric(

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from nodescope.collectors.host.device_filter import DeviceFilter, from_settings
-from nodescope.collectors.host.kernel_number import UINT64_MAX, uint64s
-from nodescope.collectors.host.rtnetlink import Address, RouteSocket
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.number import UINT64_MAX, uint64s
+from nodescope.kernel.rtnetlink import Address, RouteSocket
 from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 

@@ -6,7 +6,6 @@ import re
 from functools import lru_cache
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.kernel_number import decimal
 from nodescope.collectors.host.protocol_counters import (
     Counter,
     Layout,
@@ -17,6 +16,7 @@ from nodescope.collectors.host.protocol_counters import (
     parse_pairs,
 )
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.number import decimal
 from nodescope.metric import Family, Metric, single
 from nodescope.settings import Settings
 

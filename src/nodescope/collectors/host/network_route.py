@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.device_names import DeviceNames
-from nodescope.collectors.host.routes import Hop, RouteTable, parse_route
 from nodescope.host import Host, Malformed
+from nodescope.kernel.device_names import DeviceNames
+from nodescope.kernel.routes import Hop, RouteTable, parse_route
 from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 

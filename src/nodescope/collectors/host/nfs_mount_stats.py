@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.kernel_number import uint64, uint64s
 from nodescope.host import Malformed
+from nodescope.kernel.number import uint64, uint64s
 
 MAX_MOUNTS: Final = 65_536
 MAX_TRANSPORTS: Final = 256

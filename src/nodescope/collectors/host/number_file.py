@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from nodescope.collectors.host.attribute_reader import AttributeReader
+from nodescope.kernel.attribute_reader import AttributeReader
 from nodescope.metric import Row
 
 MAX_VALUE_BYTES: Final = 128

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.attribute import NO_ANSWER, seldom
-from nodescope.collectors.host.kernel_number import UINT64_MAX, uint64
 from nodescope.host import Absent, Host, text
+from nodescope.kernel.attribute import NO_ANSWER, seldom
+from nodescope.kernel.number import UINT64_MAX, uint64
 
 UNKNOWN_ANA_STATE: Final = "unknown"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.attribute import attribute, seldom
-from nodescope.collectors.host.file_name import shown
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.attribute import attribute, seldom
+from nodescope.kernel.file_name import shown
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.kernel_number import decimal, uint64, uint64_any_base
-from nodescope.collectors.host.pci_address import ADDRESS_LABELS, Address
 from nodescope.collectors.host.pci_ids import CLASS, Key
-from nodescope.collectors.host.signed_number import int64
+from nodescope.kernel.number import decimal, uint64, uint64_any_base
+from nodescope.kernel.pci_address import ADDRESS_LABELS, Address
+from nodescope.kernel.signed_number import int64
 from nodescope.metric import Metric
 
 INT32_MAX: Final = 2**31 - 1

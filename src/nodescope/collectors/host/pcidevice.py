@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.pci_address import Address, parse_place
 from nodescope.collectors.host.pci_attributes import (
     ID_FILES,
     INFO,
@@ -25,6 +24,7 @@ from nodescope.collectors.host.pci_attributes import (
 )
 from nodescope.collectors.host.pci_ids import Key, PciNames
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.pci_address import Address, parse_place
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

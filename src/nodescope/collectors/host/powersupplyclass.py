@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import ClassVar, Final
 
 from nodescope.collectors.host.device_attributes import DeviceClass, Number
-from nodescope.collectors.host.driver_number import int64_any_base
 from nodescope.collectors.host.number_file import Parse
 from nodescope.host import Host
+from nodescope.kernel.driver_number import int64_any_base
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

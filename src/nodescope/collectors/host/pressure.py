@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.kernel_number import uint64
 from nodescope.collectors.host.odd_lines import odd_lines
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.number import uint64
 from nodescope.metric import Family, Metric, single
 from nodescope.settings import Settings
 

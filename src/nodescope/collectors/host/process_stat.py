@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.kernel_number import uint64
 from nodescope.host import Malformed
+from nodescope.kernel.number import uint64
 
 STATE: Final = 0
 THREADS: Final = 17

@@ -7,9 +7,9 @@ import os
 from collections import Counter
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.kernel_number import uint64
 from nodescope.collectors.host.process_stat import ProcessStat, parse_process_stat
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.number import uint64
 from nodescope.metric import Family, Metric, single
 from nodescope.settings import Settings
 

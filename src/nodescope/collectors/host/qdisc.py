@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar, Final, NamedTuple
 
 from nodescope.collectors.host.device_filter import DeviceFilter, from_settings
-from nodescope.collectors.host.device_names import DeviceNames
-from nodescope.collectors.host.kernel_number import UINT64_MAX
-from nodescope.collectors.host.qdiscs import Qdisc, QdiscSocket, Statistics, parse_qdisc
 from nodescope.host import Host, Malformed, text
+from nodescope.kernel.device_names import DeviceNames
+from nodescope.kernel.number import UINT64_MAX
+from nodescope.kernel.qdiscs import Qdisc, QdiscSocket, Statistics, parse_qdisc
 from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 

@@ -8,11 +8,11 @@ from collections import Counter
 from functools import lru_cache
 from typing import ClassVar, Final, NamedTuple
 
-from nodescope.collectors.host.attribute_reader import AttributeReader
-from nodescope.collectors.host.file_name import shown
-from nodescope.collectors.host.kernel_number import uint64
 from nodescope.collectors.host.number_file import NumberFile
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.attribute_reader import AttributeReader
+from nodescope.kernel.file_name import shown
+from nodescope.kernel.number import uint64
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

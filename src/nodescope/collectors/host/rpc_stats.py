@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from nodescope.collectors.host.kernel_number import uint64s
 from nodescope.host import Host, Malformed
+from nodescope.kernel.number import uint64s
 from nodescope.metric import Family, Metric, Row
 
 MAX_LINES: Final = 256

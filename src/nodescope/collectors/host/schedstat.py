@@ -6,8 +6,8 @@ import re
 from typing import ClassVar, Final, NamedTuple
 
 from nodescope.collectors.host.cpu_columns import MAX_CPUS, many_uint64s
-from nodescope.collectors.host.kernel_number import uint64, uint64s
 from nodescope.host import Host, Malformed
+from nodescope.kernel.number import uint64, uint64s
 from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, Final, NamedTuple
 
 from nodescope.collectors.host.device_filter import DeviceFilter
-from nodescope.collectors.host.kernel_number import uint64s
 from nodescope.host import Host, Malformed, text
+from nodescope.kernel.number import uint64s
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

@@ -8,8 +8,8 @@ import resource
 from itertools import chain
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.kernel_number import uint64_any_base
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.number import uint64_any_base
 from nodescope.metric import Family, Metric, single
 from nodescope.settings import Settings
 

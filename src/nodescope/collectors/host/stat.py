@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.kernel_number import uint64, uint64s
 from nodescope.host import Host, Malformed
+from nodescope.kernel.number import uint64, uint64s
 from nodescope.metric import Family, Metric, single
 from nodescope.settings import Settings
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, NamedTuple
 
-from nodescope.collectors.host.kernel_number import uint64
-from nodescope.collectors.host.signed_number import int64
 from nodescope.host import Host, Malformed, text
+from nodescope.kernel.number import uint64
+from nodescope.kernel.signed_number import int64
 from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.kernel_number import uint64_any_base
-from nodescope.collectors.host.signed_number import INT64_MAX
 from nodescope.collectors.host.sysctl_choice import INFO, Choice, choices_of
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.number import uint64_any_base
+from nodescope.kernel.signed_number import INT64_MAX
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

@@ -6,8 +6,8 @@ import contextlib
 import socket
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.inet_diag import Tally, TcpSockets
 from nodescope.host import Absent, Host
+from nodescope.kernel.inet_diag import Tally, TcpSockets
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

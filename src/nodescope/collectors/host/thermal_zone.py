@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.attribute_reader import AttributeReader
 from nodescope.collectors.host.device_label import by_label
 from nodescope.collectors.host.number_file import MAX_VALUE_BYTES, NumberFile, rows_anew, rows_now
-from nodescope.collectors.host.signed_number import int64
 from nodescope.host import Host, text
+from nodescope.kernel.attribute_reader import AttributeReader
+from nodescope.kernel.signed_number import int64
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from nodescope.collectors.host.cpu_seconds import COLUMNS, IDLE, IDLE_STEP_BACK_SECONDS, MODES, USER_HZ, CpuTimes
 from nodescope.collectors.host.diskstats import SECTOR_BYTES
-from nodescope.collectors.host.kernel_number import uint64
 from nodescope.host import Malformed, text
+from nodescope.kernel.number import uint64
 from nodescope.records import CpuUsage, DiskUsage
 
 MAX_REMEMBERED: Final = 4096

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Final
 
-from nodescope.collectors.host.kernel_number import decimal
 from nodescope.host import Host, Malformed
+from nodescope.kernel.number import decimal
 from nodescope.metric import Family, Metric, single
 from nodescope.settings import Settings
 

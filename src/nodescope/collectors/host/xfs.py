@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, NamedTuple
 
-from nodescope.collectors.host.file_name import shown
-from nodescope.collectors.host.kernel_number import uint64s
 from nodescope.collectors.host.xfs_counters import LINES, METRICS, Line
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.file_name import shown
+from nodescope.kernel.number import uint64s
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 

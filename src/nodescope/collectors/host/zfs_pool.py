@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from nodescope.collectors.host.file_name import shown
 from nodescope.collectors.host.kstat import Named, NamedReader, body, parse_io, without_dataset
 from nodescope.collectors.host.zfs_metric import DATASET, POOL, STATE, metric_of
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.file_name import shown
 from nodescope.metric import Family, Metric, Row
 
 MAX_DATASETS: Final = 16_384

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Final, NamedTuple
 
-from nodescope.collectors.host.kernel_number import uint64
-from nodescope.collectors.host.signed_number import int64
 from nodescope.collectors.host.zoneinfo_fields import FIELDS, MAX_PROTECTIONS, protection
 from nodescope.host import Host, Malformed
+from nodescope.kernel.number import uint64
+from nodescope.kernel.signed_number import int64
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 
