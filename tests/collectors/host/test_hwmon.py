@@ -257,3 +257,18 @@ def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, files: dict[str, st
     machine = Machine(tmp_path_factory.mktemp("machine"))
     chip(machine, "hwmon0", "", files)
     series(machine.build("hwmon").collect())
+
+
+def test_a_limit_that_an_nvme_drive_refuses_is_not_asked_for_again(machine: Machine) -> None:
+    """A drive notes each refusal in its error log: its temperature is read at each scrape, the refused limit once."""
+    for name, value in (("name", "nvme"), ("temp1_input", "40000"), ("temp1_max", "80000"), ("temp1_min", "0")):
+        machine.write(f"sys/class/hwmon/hwmon0/{name}", value)
+    host = DriverHost(machine)
+    host.refuses["temp1_min"] = errno.EIO
+    collector = host.build("hwmon")
+    for _ in range(3):
+        found = series(collector.collect())
+        assert {key.partition("{")[0] for key in found} >= {"node_hwmon_temp_celsius", "node_hwmon_temp_max_celsius"}
+    asked = [path.rpartition("/")[2] for path in host.opened]
+    assert asked.count("temp1_min") == 1
+    assert asked.count("temp1_input") == 3

@@ -6,6 +6,7 @@ Source: /sys/class/hwmon/hwmonN and the `device` below it, where old drivers kee
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -28,6 +29,10 @@ from nodescope.kernel.attribute_reader import AttributeReader
 from nodescope.metric import Metric, Row
 
 MAX_FILES: Final = 8192
+REFUSED_SECONDS: Final = 3600.0
+NOTES_REFUSALS: Final = "nvme"
+"""The chip of NVMe drives. The kernel asks the drive itself for each limit, and the drive notes in its error log each
+that it refuses (drivers/nvme/host/hwmon.c): such a one is asked for again only after `REFUSED_SECONDS`."""
 RELIST_SECONDS: Final = 60.0
 """How long a chip's files, limits and labels are remembered; for some a quarter less: not all are due at once."""
 
@@ -124,6 +129,7 @@ class Chip:
         self._device_stem = ""
         self._planned_as: tuple[str, tuple[list[str], list[str]]] = ("", ([], []))
         self._twice = 0
+        self._refused_until: dict[SensorFile, float] = {}
 
     def look(self, reader: AttributeReader, may_be_another: bool) -> bool:
         """Whether the directory was listed anew, and with it its name.
@@ -177,8 +183,13 @@ class Chip:
         if changed:
             self._plan(name, sensors, reader)
             self._planned_as = (name, self._files)
+        now = time.monotonic()
         for reading in self.held:
+            if now < self._refused_until.get(reading.file, 0.0):
+                continue
             data = _last_of(reading, reader)
+            if data is None and self.identity.said == NOTES_REFUSALS:
+                self._refused_until[reading.file] = now + REFUSED_SECONDS
             if data != reading.data:
                 reading.take(data)
                 changed = True
@@ -192,7 +203,7 @@ class Chip:
 
     def _plan(self, name: str, sensors: DeviceFilter, reader: AttributeReader) -> None:
         self.name = name
-        self.live, self.held = [], []
+        self.live, self.held, self._refused_until = [], [], {}
         files = self._sensor_files()
         self._twice = sum(max(0, len(listed) - MAX_FILES) for listed in self._files)
         seen = set()
