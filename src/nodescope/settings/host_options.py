@@ -86,6 +86,14 @@ HOST_OPTIONS: Final[tuple[Setting, ...]] = (
         minimum=1,
     ),
     Setting(
+        "collector.filesystem.max-mounts",
+        "int",
+        2_000,
+        "Most mounts that are shown; the rest is counted by nodescope_collector_left_out.",
+        minimum=1,
+        maximum=65_536,
+    ),
+    Setting(
         "collector.filesystem.interval",
         "duration",
         15.0,
@@ -117,6 +125,14 @@ HOST_OPTIONS: Final[tuple[Setting, ...]] = (
         "local_address,local_port,proto,remote_address,remote_port,local_mark",
         "Labels of backends, with commas between them; backends that then have the same labels are summed.",
     ),
+    Setting(
+        "collector.netclass.max-devices",
+        "int",
+        2_000,
+        "Most network devices that are shown, in the order of their names; the rest is counted.",
+        minimum=1,
+        maximum=65_536,
+    ),
     Setting("collector.netclass.ignored-devices", "regex", "^$", "Network devices to leave out."),
     Setting(
         "collector.netclass.ignore-invalid-speed", "bool", False, "Leave out the speed of devices that do not know it."
@@ -132,6 +148,14 @@ HOST_OPTIONS: Final[tuple[Setting, ...]] = (
     Setting("collector.netdev.device-include", "regex", "", "Network devices to keep (not with device-exclude)."),
     Setting("collector.netdev.device-exclude", "regex", "", "Network devices to leave out (not with device-include)."),
     Setting("collector.netdev.address-info", "bool", False, "Add node_network_address_info."),
+    Setting(
+        "collector.netdev.max-devices",
+        "int",
+        2_000,
+        "Most network devices that are shown, in the order in which they came; the rest is counted.",
+        minimum=1,
+        maximum=65_536,
+    ),
     Setting("collector.netdev.enable-detailed-metrics", "bool", False, "Use the kernel's detailed counter names."),
     Setting("collector.netdev.netlink", "bool", True, "Read counters over netlink rather than from /proc/net/dev."),
     Setting("collector.netdev.label-ifalias", "bool", False, "Add the label ifalias."),

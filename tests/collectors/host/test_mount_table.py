@@ -80,3 +80,13 @@ def test_the_kernel_tells_of_changes(machine: Machine) -> None:
                 assert not other.submit(is_mounted).result()
 
     in_a_namespace(watch)
+
+
+def test_more_mounts_than_the_limit_are_counted(machine: Machine) -> None:
+    """Of many mounts the first are shown, and the rest is counted."""
+    lines = [f"{number} 1 8:{number} / /data{number} rw - ext4 /dev/sd{number} rw\n" for number in range(5)]
+    machine.write("proc/1/mountinfo", "".join(lines))
+    everything = DeviceFilter(None, None)
+    table = MountTable(machine.host, everything, everything, 3)
+    assert [mount.mountpoint for mount, _ in table.local()] == ["/data0", "/data1", "/data2"]
+    assert table.left_out == 2

@@ -232,3 +232,13 @@ def test_any_bytes(data: bytes) -> None:
     """Whatever a file holds, it is a number of 64 bits, and so is the speed that it may be."""
     assert -(2**63) <= number(data.strip()) < 2**63
     assert -(2**63) <= bytes_per_second(number(data.strip())) < 2**63
+
+
+def test_more_devices_than_the_limit_are_counted(machine: Machine) -> None:
+    """Of many devices the first are shown, by name, and the rest is counted; those ignored do not count."""
+    for name in ("eth0", "eth1", "lo", "veth0", "veth1"):
+        machine.write(f"sys/class/net/{name}/mtu", "1500\n")
+    collector = machine.build("netclass", {"ignored-devices": "^lo$", "max-devices": 2})
+    shown = [key for key in series(collector.collect()) if key.startswith("node_network_mtu_bytes")]
+    assert shown == ['node_network_mtu_bytes{device="eth0"}', 'node_network_mtu_bytes{device="eth1"}']
+    assert collector.left_out == 2

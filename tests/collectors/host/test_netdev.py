@@ -244,3 +244,13 @@ def test_an_odd_line_is_counted(machine: Machine) -> None:
     collector = machine.build("netdev", {"netlink": False})
     assert {key for key in series(collector.collect()) if "eth1" in key} == set()
     assert collector.left_out == 1
+
+
+def test_more_devices_than_the_limit_are_counted(machine: Machine) -> None:
+    """Of many devices the first are shown, in the kernel's order, and the rest is counted."""
+    lines = b"".join(b"veth%d: %s\n" % (number, b" ".join([b"1"] * 16)) for number in range(5))
+    machine.write("proc/net/dev", HEADINGS + b"eth0: " + b" ".join([b"1"] * 16) + b"\n" + lines)
+    collector = machine.build("netdev", {"netlink": False, "max-devices": 2})
+    families = list(collector.collect())
+    assert [row[0] for row in families[0].rows] == [("eth0",), ("veth0",)]
+    assert collector.left_out == 4

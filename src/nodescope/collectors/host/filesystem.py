@@ -62,5 +62,5 @@ def build(host: Host, settings: Settings) -> FilesystemCollector:
     mountpoints = from_settings(settings, f"{prefix}mount-points-include", f"{prefix}mount-points-exclude")
     fstypes = from_settings(settings, f"{prefix}fs-types-include", f"{prefix}fs-types-exclude")
     limits = MountLimits(settings[f"{prefix}mount-timeout"], settings[f"{prefix}interval"])
-    table = MountTable(host, mountpoints, fstypes)
+    table = MountTable(host, mountpoints, fstypes, settings[f"{prefix}max-mounts"])
     return FilesystemCollector(table, SamplerLoop(MountSampler(table, limits)), View(MOUNT))

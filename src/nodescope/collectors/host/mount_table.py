@@ -8,7 +8,7 @@ from typing import Final
 from nodescope.collectors.host.device_filter import DeviceFilter
 from nodescope.collectors.host.odd_lines import odd_lines
 from nodescope.host import Absent, Host
-from nodescope.kernel.mountinfo import MountPoint, parse_mountinfo, without_root
+from nodescope.kernel.mountinfo import MAX_MOUNTS, MountPoint, parse_mountinfo, without_root
 
 # Their statfs reads counters in memory: it asks no server, no user process and no pool of devices.
 LOCAL: Final = frozenset(
@@ -32,10 +32,13 @@ class MountTable:
     read when the kernel says that the table has changed.
     """
 
-    def __init__(self, host: Host, mountpoints: DeviceFilter, fstypes: DeviceFilter) -> None:
+    def __init__(
+        self, host: Host, mountpoints: DeviceFilter, fstypes: DeviceFilter, most_mounts: int = MAX_MOUNTS
+    ) -> None:
         self._host = host
         self._mountpoints = mountpoints
         self._fstypes = fstypes
+        self._most_mounts = most_mounts
         self._lock = threading.Lock()
         self._current = ""
         self._read_last = ("", b"")
@@ -59,8 +62,8 @@ class MountTable:
                 path, data = self._read()
                 if (path, data) != self._read_last:
                     mounts = parse_mountinfo(data, path)
-                    self._tables = self._sorted(mounts)
                     self.left_out = odd_lines(data, len(mounts))
+                    self._tables = self._sorted(mounts)
                     self._read_last = (path, data)
                 self._current = path
             return self._tables
@@ -74,6 +77,9 @@ class MountTable:
         shown: set[tuple[str, ...]] = set()
         for mount in mounts:
             if mount[:5] in seen or not self._keeps(mount):
+                continue
+            if len(seen) >= self._most_mounts:
+                self.left_out += 1
                 continue
             seen.add(mount[:5])
             at_once = mount.fstype in LOCAL and not _is_below(mount.path, slow)

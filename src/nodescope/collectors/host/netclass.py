@@ -15,7 +15,6 @@ from nodescope.kernel.link_watch import LinkWatch, fits
 from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 
-MAX_DEVICES: Final = 16_384
 LIST_SECONDS: Final = 10.0
 MARK_SECONDS: Final = 60.0
 # The one file beside the devices' directories.
@@ -49,17 +48,19 @@ class NetclassCollector:
         *,
         ignore_invalid_speed: bool,
         report: LinkReport | None,
+        most_devices: int,
     ) -> None:
         self._host = host
         self._ignored = ignored
         self._ignore_invalid_speed = ignore_invalid_speed
         self._report = report
+        self._most_devices = most_devices
         self._folder = host.sys("class/net")
         self._watch = LinkWatch(host)
         self._marks: dict[str, Mark] = {}
         self._devices: dict[str, NetDevice] = {}
         self._names: list[str] = []
-        self._twice = 0
+        self._twice = self._beyond = 0
         self._families: list[Family] = []
 
     def collect(self) -> list[Family]:
@@ -74,11 +75,11 @@ class NetclassCollector:
             if marks.keys() != set(names):
                 self._watch.doubt()
                 marks = {}
-        changed = self._arrange(names[:MAX_DEVICES])
+        changed = self._arrange(names)
         changed |= self._by_marks(marks) if marks else self._read_all()
         if changed:
             self._families = self._all_families()
-        self.left_out = max(0, len(names) - MAX_DEVICES) + self._twice
+        self.left_out = self._twice + self._beyond
         self.left_out += sum(len(device.broken) for device in self._devices.values())
         return self._families
 
@@ -103,6 +104,8 @@ class NetclassCollector:
         for name in self._devices.keys() - set(names):
             self._host.forget(self._devices[name].folder)
         kept = [name for label, name in labels.items() if not self._is_ignored(label)]
+        self._beyond = max(0, len(kept) - self._most_devices)
+        del kept[self._most_devices :]
         self._devices = {name: self._devices.get(name) or NetDevice(self._host, name) for name in kept}
         return True
 
@@ -154,4 +157,5 @@ def build(host: Host, settings: Settings) -> NetclassCollector:
         settings["collector.netclass.ignored-devices"],
         ignore_invalid_speed=settings["collector.netclass.ignore-invalid-speed"],
         report=LinkReport(host, statistics=settings["collector.netclass.with-stats"]) if netlink else None,
+        most_devices=settings["collector.netclass.max-devices"],
     )

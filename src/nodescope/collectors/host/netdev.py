@@ -145,7 +145,15 @@ class NetdevCollector:
     left_out: int = 0
 
     def __init__(
-        self, host: Host, devices: DeviceFilter, *, netlink: bool, detailed: bool, ifalias: bool, addresses: bool
+        self,
+        host: Host,
+        devices: DeviceFilter,
+        *,
+        netlink: bool,
+        detailed: bool,
+        ifalias: bool,
+        addresses: bool,
+        most_devices: int,
     ) -> None:
         self._host = host
         self._devices = devices
@@ -158,6 +166,7 @@ class NetdevCollector:
         self._metrics = {name: metric_of(name, label_names) for name, _ in self._sums}
         self._ifalias = ifalias
         self._addresses = addresses
+        self._most_devices = most_devices
         self._labels: dict[str, tuple[str, ...]] = {}
         self._name_of: dict[int, str] = {}
         self._shown: list[tuple[str, ...]] = []
@@ -166,8 +175,12 @@ class NetdevCollector:
         self._named_at = float("-inf")
 
     def collect(self) -> list[Family]:
+        self.left_out = 0
         found = self._over_netlink() if self._netlink else self._from_proc()
         kept = [(name, counters) for name, counters in found if self._devices.keeps(name)]
+        if len(kept) > self._most_devices:
+            self.left_out += len(kept) - self._most_devices
+            kept = kept[: self._most_devices]
         labels_of = self._with_alias if self._ifalias else self._device_alone
         labels = [labels_of(name) for name, _ in kept]
         if labels != self._shown:
@@ -252,4 +265,5 @@ def build(host: Host, settings: Settings) -> NetdevCollector:
         detailed=settings["collector.netdev.enable-detailed-metrics"],
         ifalias=settings["collector.netdev.label-ifalias"],
         addresses=settings["collector.netdev.address-info"],
+        most_devices=settings["collector.netdev.max-devices"],
     )
