@@ -96,6 +96,11 @@ class Host:
         ask for those behind the last costs as much as all.
         Raises `Absent` where it is not there, `OSError` where it cannot be read.
         """
+        stored = self._stored
+        if stored is None:
+            stored = self._stored_roots()
+        if stored and path.startswith(stored):
+            return self._read_if_changed(path)
         kept = self._kept.get(path)
         if kept is not None:
             try:
@@ -106,8 +111,6 @@ class Host:
                     raise
                 # The device was replaced under its name: open the name again below.
                 self._kept.pop(path, None)
-        if path.startswith(self._stored_roots()):
-            return self._read_if_changed(path)
         if built_in and time.monotonic() < self._absent_until.get(path, 0.0):
             raise Absent(path)
         try:
@@ -165,7 +168,10 @@ class Host:
         What the kernel makes is remembered, and so is why it cannot be read; a stored file as long as it is the same.
         No descriptor is kept. Raises as `read`.
         """
-        if path.startswith(self._stored_roots()):
+        stored = self._stored
+        if stored is None:
+            stored = self._stored_roots()
+        if stored and path.startswith(stored):
             return self._read_if_changed(path)
         now = time.monotonic()
         until, known = self._seldom.get(path, (0.0, b""))
@@ -192,7 +198,8 @@ class Host:
             if error.errno in GONE:
                 raise Absent(path) from error
             raise
-        mark = hash((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+        # Another file in its place has another number, one written since another time or length.
+        mark = status.st_mtime_ns ^ status.st_ino ^ status.st_size << 64
         known, data = self._unchanged.get(path, _NEVER_READ)
         if mark != known:
             data = read_stored(path)
