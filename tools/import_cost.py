@@ -7,7 +7,7 @@ from typing import Final
 
 STANDARD: Final = ("argparse", "logging", "re", "select", "socket", "threading")
 DEPENDENCIES: Final = (
-    ("msgspec", "msgspec"),
+    ("nodescope._msgspec", "msgspec, without typing_extensions"),
     ("nodescope.web._cheroot", "cheroot, imported without what its replaced parts need"),
     ("yaml", "PyYAML, only where a YAML file is read"),
     ("bcrypt", "bcrypt (extra), only with users"),
