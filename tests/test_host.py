@@ -6,13 +6,14 @@ import os
 import resource
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodescope.host import MAX_KEPT_DESCRIPTORS, Absent, Host, Malformed, most_kept, text
+from nodescope.host import MAX_KEPT_DESCRIPTORS, STORED_SELDOM_SECONDS, Absent, Host, Malformed, most_kept, text
 from nodescope.kernel.file import STORED_BYTES
 
 
@@ -246,18 +247,33 @@ def test_what_was_remembered_is_raised_without_what_happened_before() -> None:
 
 
 def test_a_stored_file_is_always_as_it_is_now(tmp_path: Path) -> None:
-    """On a fixture machine a file that is read seldom shows each change at once, an old file's too."""
+    """On a fixture machine each change of a file shows at once, an old file's too."""
     host = tree(tmp_path, {"proc/name": "one"})
     path = tmp_path / "proc/name"
     os.utime(path, (1e9, 1e9))
-    assert host.read_seldom(str(path)) == b"one"
+    assert host.read(str(path)) == b"one"
     path.write_text("two")
-    assert host.read_seldom(str(path)) == b"two"
+    assert host.read(str(path)) == b"two"
     path.write_text("six")
-    assert host.read_seldom(str(path)) == b"six"
+    assert host.read(str(path)) == b"six"
     path.unlink()
     with pytest.raises(Absent):
-        host.read_seldom(str(path))
+        host.read(str(path))
+
+
+def test_a_stored_file_that_is_read_seldom_is_looked_at_again_soon(tmp_path: Path) -> None:
+    """One written just now shows each change at once, one that has settled a few seconds later."""
+    host = tree(tmp_path, {"proc/new": "one", "proc/old": "one"})
+    new, old = tmp_path / "proc/new", tmp_path / "proc/old"
+    os.utime(old, (1e9, 1e9))
+    assert host.read_seldom(str(new)) == host.read_seldom(str(old)) == b"one"
+    new.write_text("two")
+    old.write_text("two")
+    assert host.read_seldom(str(new)) == b"two"
+    deadline = time.monotonic() + 10 * STORED_SELDOM_SECONDS
+    while host.read_seldom(str(old)) != b"two":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_stored_file_of_any_length_is_read_whole(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ ABSENT_SECONDS: Final = 10.0
 MAX_KEPT_LISTS: Final = 1024
 MAX_KEPT_ABSENT: Final = 4096
 SELDOM_SECONDS: Final = 60.0
+STORED_SELDOM_SECONDS: Final = 3.0
 SHARED_SECONDS: Final = 0.02
 MAX_SELDOM_FILES: Final = 16_384
 SETTLED_NS: Final = 2_000_000_000
@@ -68,6 +69,7 @@ class Host:
         self._absent_until: dict[str, float] = {}
         self._seldom: dict[str, tuple[float, bytes | OSError | Absent]] = {}
         self._unchanged: dict[str, tuple[int, bytes]] = {}
+        self._settled_until: dict[str, float] = {}
         self._stored_lists: dict[str, tuple[int, list[str]]] = {}
         self._shared: dict[str, tuple[float, bytes]] = {}
         self._pseudo: dict[int, str] | None = None
@@ -165,15 +167,21 @@ class Host:
     def read_seldom(self, path: str, keep_s: float = SELDOM_SECONDS) -> bytes:
         """The whole file as it was at most `keep_s` ago, for what hardly ever changes: firmware, limits, names.
 
-        What the kernel makes is remembered, and so is why it cannot be read; a stored file as long as it is the same.
+        What the kernel makes is remembered, and so is why it cannot be read; a stored file, unless it was written just
+        now, for `STORED_SELDOM_SECONDS`.
         No descriptor is kept. Raises as `read`.
         """
         stored = self._stored
         if stored is None:
             stored = self._stored_roots()
-        if stored and path.startswith(stored):
-            return self._read_if_changed(path)
         now = time.monotonic()
+        if stored and path.startswith(stored):
+            if now < self._settled_until.get(path, 0.0):
+                return self._unchanged[path][1]
+            data = self._read_if_changed(path)
+            if path in self._unchanged:
+                self._settled_until[path] = now + STORED_SELDOM_SECONDS * (1 - hash(path) % 64 / 256)
+            return data
         until, known = self._seldom.get(path, (0.0, b""))
         if now >= until:
             known = self._read_anew(path)
@@ -208,6 +216,8 @@ class Host:
             # One whose length the filesystem does not know is made at each read, whatever its time says.
             if settled and status.st_size == len(data) and len(self._unchanged) < MAX_SELDOM_FILES:
                 self._unchanged[path] = mark, data
+            else:
+                self._unchanged.pop(path, None)
         return data
 
     def forget(self, folder: str) -> None:
@@ -216,6 +226,7 @@ class Host:
         known: tuple[dict[str, Any], ...] = (
             self._seldom,
             self._unchanged,
+            self._settled_until,
             self._lists,
             self._stored_lists,
             self._absent_until,
