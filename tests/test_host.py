@@ -292,3 +292,17 @@ def test_a_directory_replaced_by_another_of_the_same_time_is_listed_anew(tmp_pat
     (tmp_path / "sys/ports").rename(tmp_path / "sys/old")
     (tmp_path / "sys/new").rename(tmp_path / "sys/ports")
     assert host.list(f"{tmp_path}/sys/ports") == ["1", "2"]
+
+
+def test_a_stored_file_that_is_read_both_ways_may_change(tmp_path: Path) -> None:
+    """What one reader finds changed does not trip another who reads the same file seldom."""
+    host = tree(tmp_path, {"proc/name": "one"})
+    path = tmp_path / "proc/name"
+    os.utime(path, (1e9, 1e9))
+    assert host.read_seldom(str(path)) == b"one"
+    path.write_text("two")
+    assert host.read(str(path)) == b"two"
+    assert host.read_seldom(str(path)) == b"two"
+    path.unlink()
+    with pytest.raises(Absent):
+        host.read_seldom(str(path))

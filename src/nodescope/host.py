@@ -176,8 +176,9 @@ class Host:
             stored = self._stored_roots()
         now = time.monotonic()
         if stored and path.startswith(stored):
-            if now < self._settled_until.get(path, 0.0):
-                return self._unchanged[path][1]
+            settled = self._unchanged.get(path)
+            if settled is not None and now < self._settled_until.get(path, 0.0):
+                return settled[1]
             data = self._read_if_changed(path)
             if path in self._unchanged:
                 self._settled_until[path] = now + STORED_SELDOM_SECONDS * (1 - hash(path) % 64 / 256)
@@ -203,6 +204,8 @@ class Host:
         try:
             status = os.stat(path)
         except OSError as error:
+            self._unchanged.pop(path, None)
+            self._settled_until.pop(path, None)
             if error.errno in GONE:
                 raise Absent(path) from error
             raise
