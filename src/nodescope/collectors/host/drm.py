@@ -75,8 +75,9 @@ class DrmCollector:
     """How busy each graphics card is, its memory, and what it is, as far as its driver says so in sysfs.
 
     *Source*: /sys/class/drm/card*/device, Documentation/gpu/amdgpu/driver-misc.rst and thermal.rst. *Units*: percent,
-    bytes. *Absent when*: no card has such a file; only amdgpu is known to make them, but any driver that does is shown.
-    A value is left out where the driver does not have it or refuses. *Cost*: four reads for each card, others once a
+    bytes. *Absent when*: there is no card. Every card is told of with its vendor, or its driver's name for want of one;
+    load and memory only where the driver has these files, as amdgpu does. A value is left out where the driver does not
+    have it or refuses. *Cost*: four reads for each card, others once a
     minute.
     """
 
@@ -109,14 +110,14 @@ class DrmCollector:
         return self._cards
 
     def _card(self, card: _Card, rows: dict[Metric, list[Row]]) -> None:
-        """The card's rows; a card that answers none of the questions has none, unless amdgpu drives it."""
+        """The card's rows; one of which neither driver nor vendor is known, nor any value, has none."""
         uevent = self._read(seldom, card.uevent)
         driver = next((line[7:] for line in (uevent or b"").split(b"\n") if line.startswith(b"DRIVER=")), b"")
         found = self._numbers(card)
-        if not found and driver != AMD_DRIVER:
+        vendor = AMD if driver == AMD_DRIVER else self._vendor(card, driver)
+        if not found and not vendor:
             return
         info = [self._read(seldom, path) or b"" for path in card.info]
-        vendor = AMD if driver == AMD_DRIVER else self._vendor(card, driver)
         for metric, value in found:
             rows[metric].append(((card.name,), value))
         rows[INFO].append(((card.name, *(text(value) for value in info), vendor), 1))
