@@ -14,7 +14,6 @@ from nodescope.cli.flags import parse, parser
 from nodescope.configuration import load
 from nodescope.exposition.text import TextEncoder
 from nodescope.host import Absent, Host
-from nodescope.measurement import enabled
 from nodescope.metric import Family
 from nodescope.sampling import SnapshotCollector
 from tests.reference import CASES, LEFT_OUT, case_files
@@ -33,7 +32,7 @@ def collected(flags: tuple[str, ...]) -> Iterator[Family]:
     settings = load(given, {})
     host = Host(*(settings[f"path.{path}"] for path in ("procfs", "sysfs", "rootfs", "udev.data")))
     for name in collectors.BY_NAME:
-        if not enabled(settings, name):
+        if not settings.collects(name):
             continue
         collector = collectors.build(name, host, settings)
         try:

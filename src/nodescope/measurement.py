@@ -23,14 +23,6 @@ PROCESS_STAT: Final = "/proc/self/stat"
 log = logging.getLogger(__name__)
 
 
-def enabled(settings: Settings, name: str) -> bool:
-    """Whether a collector is on: said so by name, or on by default where defaults are not switched off."""
-    key = f"collector.{name}.enabled"
-    if settings.is_set(key) or not settings["collector.disable-defaults"]:
-        return bool(settings[key])
-    return False
-
-
 def check_paths(settings: Settings) -> None:
     """Raises `SettingsError` for a path that someone gave and that is no directory."""
     for key in ("path.procfs", "path.sysfs", "path.rootfs"):
@@ -55,7 +47,7 @@ class Measurement:
         self.host = Host(
             settings["path.procfs"], settings["path.sysfs"], settings["path.rootfs"], settings["path.udev.data"]
         )
-        self.names = {key: tuple(name for name in names if enabled(settings, name)) for key, names in wanted.items()}
+        self.names = {key: tuple(name for name in names if settings.collects(name)) for key, names in wanted.items()}
         self.collectors: dict[str, Collector] = {
             name: collectors.build(name, self.host, settings)
             for name in collectors.BY_NAME

@@ -67,6 +67,11 @@ class Settings:
         """Whether someone gave this value, rather than the table or the role."""
         return not self._origins[key].text.startswith("default")
 
+    def collects(self, name: str) -> bool:
+        """Whether a collector is on: said so by name, or on by default where defaults are not switched off."""
+        key = f"collector.{name}.enabled"
+        return bool(self[key]) and (self.is_set(key) or not self["collector.disable-defaults"])
+
     def replaced(self, values: Mapping[str, Any], origin: str) -> Settings:
         """These settings with other `values`, for one who knows better than all sources."""
         origins = {**self._origins, **dict.fromkeys(values, Origin(origin))}

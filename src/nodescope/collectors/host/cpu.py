@@ -157,14 +157,9 @@ class CpuCollector:
         return [Family(ISOLATED, rows)] if rows else []
 
 
-def _cpufreq_is_on(settings: Settings) -> bool:
-    key = "collector.cpufreq.enabled"
-    return bool(settings[key]) and (settings.is_set(key) or not settings["collector.disable-defaults"])
-
-
 def build(host: Host, settings: Settings) -> CpuCollector:
     flags, bugs = settings["collector.cpu.info.flags-include"], settings["collector.cpu.info.bugs-include"]
     wanted = settings["collector.cpu.info"] or flags is not None or bugs is not None
     # As in node_exporter, the frequencies of /proc/cpuinfo are shown beside those of cpufreq, or not at all.
-    info = InfoSettings(flags, bugs, _cpufreq_is_on(settings)) if wanted else None
+    info = InfoSettings(flags, bugs, settings.collects("cpufreq")) if wanted else None
     return CpuCollector(host, settings["collector.cpu.guest"], info)
