@@ -228,7 +228,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--check", action="store_true", help="exit 1 where a bar is missed")
     parser.add_argument("--print", action="store_true", help="print the tables, leave docs/benchmarks.md as it is")
     parser.add_argument("--n", type=int, default=500, help="scrapes back to back (500)")
-    parser.add_argument("--paced", type=int, default=30, help="scrapes at one each second (30)")
+    parser.add_argument("--paced", type=int, default=100, help="scrapes at one each second (100)")
     options = parser.parse_args(arguments)
     if shutil.which(rival.PROGRAM) is None:
         print(f"{rival.PROGRAM} is not installed (a Debian package): nothing to compare with", file=sys.stderr)
