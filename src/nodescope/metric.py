@@ -22,6 +22,8 @@ SUFFIX: Final = ""
 class Metric(NamedTuple):
     """What a family is: its name, type, help and label names (one row of the metric catalogue).
 
+    `keeps_name`: it is another exporter's, and is written as it is where a format would add to it (OpenMetrics adds
+    `_total` to a counter).
     Label names are in the order in which the collector gives their values; an exposition sorts them.
     """
 
@@ -29,6 +31,7 @@ class Metric(NamedTuple):
     type: MetricType
     help: str
     label_names: tuple[str, ...] = ()
+    keeps_name: bool = False
 
 
 class Family(NamedTuple):

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from nodescope.profiles import Row, View, node_exporter
-from nodescope.records import Mount
+from nodescope.records.host import Mount
 
 
 class Thing(msgspec.Struct, frozen=True):

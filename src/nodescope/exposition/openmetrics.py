@@ -22,9 +22,14 @@ class OpenMetricsEncoder(TextEncoder):
     end = "# EOF\n"
 
     def header(self, metric: Metric) -> str:
-        name = metric.name.removesuffix(_TOTAL) if metric.type == "counter" else metric.name
-        kind = "unknown" if metric.type == "untyped" else metric.type
+        name = metric.name.removesuffix(_TOTAL) if _is_counter(metric) else metric.name
+        kind = "unknown" if metric.type in ("untyped", "counter") and not _is_counter(metric) else metric.type
         return f"# HELP {name} {escape_label(metric.help)}\n# TYPE {name} {kind}\n"
 
     def sample_name(self, metric: Metric) -> str:
-        return metric.name.removesuffix(_TOTAL) + _TOTAL if metric.type == "counter" else metric.name
+        return metric.name.removesuffix(_TOTAL) + _TOTAL if _is_counter(metric) else metric.name
+
+
+def _is_counter(metric: Metric) -> bool:
+    """Whether it can be one here: a counter whose name may not be added to is of an unknown type."""
+    return metric.type == "counter" and (not metric.keeps_name or metric.name.endswith(_TOTAL))

@@ -1,4 +1,4 @@
-"""The records: what a thing is or reads right now. Units last in the name; unknown is None, never 0."""
+"""Records of the host: mounts, and what a node uses."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from nodescope.collectors.host.epic import EpicSampler
 from nodescope.configuration import load
 from nodescope.host import Absent
 from nodescope.profiles import Row, epic
-from nodescope.records import CpuUsage, DiskUsage, NodeUsage
+from nodescope.records.host import CpuUsage, DiskUsage, NodeUsage
 from nodescope.sampling import NoSnapshot, SnapshotCollector
 from tests.collectors.host.machine import Machine, series
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from nodescope.collectors.host.cpu_seconds import CpuTimes, parse_cpu_times
 from nodescope.collectors.host.usage import NetworkTotals, cpu_usage, disk_usage, parse_memory
 from nodescope.host import Malformed
-from nodescope.records import CpuUsage, DiskUsage
+from nodescope.records.host import CpuUsage, DiskUsage
 from tests.collectors.host.machine import mangled, parses_or_refuses
 
 MEMINFO = b"MemTotal:       16384 kB\nMemFree:  1 kB\nMemAvailable:    4096 kB\nHugePages_Total:  0\n"

@@ -17,7 +17,7 @@ from nodescope.host import Absent, Host, Malformed, text
 from nodescope.metric import Family, Metric
 from nodescope.profiles import Row, View
 from nodescope.profiles.epic import CPU, DISK, LOAD, NETWORK, NODE
-from nodescope.records import CpuUsage, DiskUsage, NodeUsage
+from nodescope.records.host import CpuUsage, DiskUsage, NodeUsage
 from nodescope.sampler import Snapshot
 from nodescope.sampling import NoSnapshot, SamplerLoop, SnapshotCollector
 from nodescope.settings import Settings
@@ -45,7 +45,7 @@ class EpicSampler:
     demand_wait_s: float = 0.0
 
     def __init__(self, host: Host, disks: DeviceFilter, interval_s: float) -> None:
-        self.interval_s = interval_s
+        self.interval_s = self.rest_s = interval_s
         self.left_out = 0
         self._host = host
         self._shown_disks = disks

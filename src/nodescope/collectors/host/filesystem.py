@@ -11,7 +11,7 @@ from nodescope.host import Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles import View
 from nodescope.profiles.node_exporter import MOUNT
-from nodescope.records import Mount
+from nodescope.records.host import Mount
 from nodescope.sampling import NoSnapshot, SamplerLoop, SnapshotCollector
 from nodescope.settings import Settings
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Final, NamedTuple
 from nodescope.collectors.host.mount_table import Listed, MountTable
 from nodescope.kernel.mount_prober import Answer, MountProber, Question
 from nodescope.kernel.mountinfo import MountPoint
-from nodescope.records import Mount
+from nodescope.records.host import Mount
 
 DEMAND_WAIT_SECONDS: Final = 0.25
 MAX_ANSWER_INTERVALS: Final = 3
@@ -95,7 +95,7 @@ class MountSampler:
     def __init__(self, table: MountTable, limits: MountLimits) -> None:
         self._table = table
         self._timeout_s = limits.timeout_s
-        self.interval_s = limits.interval_s
+        self.interval_s = self.rest_s = limits.interval_s
         self._mounts: list[Listed] = []
         self._prober = MountProber(ask)
         self._open: dict[str, Question] = {}

@@ -9,7 +9,7 @@ from nodescope.collectors.host.cpu_seconds import COLUMNS, IDLE, IDLE_STEP_BACK_
 from nodescope.collectors.host.diskstats import SECTOR_BYTES
 from nodescope.host import Malformed, text
 from nodescope.kernel.number import uint64
-from nodescope.records import CpuUsage, DiskUsage
+from nodescope.records.host import CpuUsage, DiskUsage
 
 MAX_REMEMBERED: Final = 4096
 BYTES_PER_KIB: Final = 1024

@@ -1,0 +1,72 @@
+"""Records of what DCGM sees: entities. Made of the records of GPUs, for the names of DCGM alone.
+
+An entity is a GPU that is not divided, or a GPU instance: as dcgm-exporter does, a GPU that has instances is not shown
+itself, and what is read of the whole card is shown with each of its instances.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from nodescope.records.gpu import GpuIdentity, GpuReading, InstanceIdentity, InstanceReading
+
+COMPUTE_MODES: Final = {0: 0, 2: 1, 3: 2}
+"""NVML's compute modes -> DCGM's: default, prohibited, one process alone."""
+
+
+class DcgmEntity(msgspec.Struct, frozen=True, kw_only=True):
+    """One entity. `card`: what is read of the whole GPU. `memory`: what it, or its instance, has of memory.
+
+    `profiling`: GPM's metrics of it; `card_profiling`: those that only whole GPUs have, {} for an instance. `links`:
+    readings of single NVLinks, by "attribute_link"; {} where no field asks for them. `xid`: the newest XID of the GPU,
+    0 where none was seen; `xid_message`: dcgm-exporter's.
+    """
+
+    identity: GpuIdentity
+    hostname: str
+    card: GpuReading
+    memory: GpuReading | InstanceReading
+    profiling: dict[str, float]
+    card_profiling: dict[str, float]
+    instance: InstanceIdentity | None = None
+    links: dict[str, float] = {}
+    xid: int = 0
+    xid_message: str = ""
+
+    @property
+    def device(self) -> str:
+        """DCGM's "nvidia0": by the index, which need not be the number of the node under /dev."""
+        return f"nvidia{self.identity.index}"
+
+    @property
+    def compute_mode(self) -> int | None:
+        """As DCGM numbers it."""
+        mode = self.card.compute_mode
+        return None if mode is None else COMPUTE_MODES.get(mode, mode)
+
+
+class DcgmXidCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How often an XID was seen on the entity's GPU in the window. `xid`: None, with a count of 0, where none was."""
+
+    entity: DcgmEntity
+    xid: int | None = None
+    count: int = 0
+
+
+class DcgmClockEvents(msgspec.Struct, frozen=True, kw_only=True):
+    """In how many samples of the window an event held the GPU's clocks down. `event`: DCGM's word for it."""
+
+    entity: DcgmEntity
+    event: str
+    count: int
+
+
+class DcgmHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on the entity's GPU, as DCGM would give it. `watch`: "PCIE", "MEM" ... `value`: 0, 10 or 20."""
+
+    entity: DcgmEntity
+    watch: str
+    error_code: str
+    value: int
