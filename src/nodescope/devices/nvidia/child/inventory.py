@@ -1,0 +1,61 @@
+"""Which GPUs there are, from the threads that hold them, and whether that has changed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from nodescope.devices.nvidia.child.frames import Frame, inventory
+from nodescope.devices.nvidia.child.gpu import report
+from nodescope.devices.nvidia.child.worker import Worker
+
+_NODE: Final = re.compile(r"nvidia\d+", re.ASCII)
+
+Values = dict[str, Any]
+
+
+def listed(workers: Iterable[Worker]) -> list[Worker]:
+    """Those whose GPU is in the inventory: each GPU once, by index.
+
+    Where a GPU was taken out the others move up: then one that was lost may be known under two indices.
+    """
+    by_uuid: dict[str, Worker] = {}
+    for worker in workers:
+        if worker.gpu is None:
+            continue
+        before = by_uuid.get(worker.gpu.uuid)
+        if before is None or (worker.is_open and not before.is_open):
+            by_uuid[worker.gpu.uuid] = worker
+    return sorted(by_uuid.values(), key=lambda worker: worker.index)
+
+
+def signature(workers: Iterable[Worker]) -> tuple[tuple[str, int], ...]:
+    """Changes with the inventory."""
+    return tuple((worker.gpu.uuid, worker.version) for worker in workers if worker.gpu is not None)
+
+
+def frame(generation: int, workers: Sequence[Worker]) -> Frame:
+    """The inventory."""
+    gpus = [worker.gpu for worker in workers if worker.gpu is not None]
+    instances = [instance.identity for gpu in gpus for instance in gpu.instances]
+    return inventory(generation, [dict(gpu.identity) for gpu in gpus], instances)
+
+
+def report_of(worker: Worker, uuid: str) -> Values:
+    """The newest report of a GPU, fresh or not, with the call that has not returned."""
+    call, seconds = worker.in_flight()
+    newest = worker.report
+    if newest is None or newest["uuid"] != uuid:
+        reason = f"{call} has not returned" if call else "it has not been read yet"
+        newest = report(uuid, "unresponsive", reason, 0.0)
+    return {**newest, "busy_call": call, "busy_seconds": seconds} if call else newest
+
+
+def device_nodes(folder: str = "/dev") -> frozenset[str]:
+    """The driver's device nodes of GPUs, by name."""
+    try:
+        return frozenset(name for name in os.listdir(folder) if _NODE.fullmatch(name))
+    except OSError:
+        return frozenset()

@@ -1,0 +1,162 @@
+"""The instances of a GPU that is divided (MIG): who they are and what each reads.
+
+Source: nvml.h, "Multi Instance GPU Management". Slots are sparse. Memory is that of the GPU instance: its compute
+instances share it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from nodescope.devices.nvidia.child._pynvml import pynvml
+from nodescope.devices.nvidia.child.calls import Calls
+from nodescope.devices.nvidia.child.errors import EMPTY_SLOT, SUCCESS
+from nodescope.devices.nvidia.child.identity import text, uint
+from nodescope.devices.nvidia.child.query import Choice, Queries, Query, Values
+from nodescope.devices.nvidia.child.reading import BAR1, MEMORY_INFO
+
+ENABLED: Final = 1
+MAX_SLOTS: Final = 64
+MEBIBYTE: Final = 1 << 20
+GIBIBYTE: Final = 1 << 30
+MEMORY_SLICES: Final = 8
+
+UNCORRECTED, VOLATILE, SRAM = 1, 0, 7
+ERRORS: Final[tuple[Choice, ...]] = (
+    (
+        Query(
+            "nvmlDeviceGetMemoryErrorCounter",
+            (("ecc_uncorrected_volatile_errors", 0, "value"),),
+            (ctypes.c_ulonglong,),
+            (UNCORRECTED, VOLATILE, SRAM),
+        ),
+    ),
+)
+
+_PROFILE: Final = re.compile(r"MIG ((?:\d+c\.)?\d+g\.\d+gb\S*)", re.ASCII)
+
+
+class Slot(NamedTuple):
+    """A place of a GPU that an instance is in."""
+
+    number: int
+    handle: Any
+    uuid: str
+
+
+class Instance(NamedTuple):
+    """A compute instance. `identity`: as `InstanceIdentity` has it."""
+
+    uuid: str
+    handle: Any
+    gpu_instance: int | None
+    compute_instance: int | None
+    identity: Values
+
+
+def layout(calls: Calls, handle: Any) -> tuple[int | None, list[Slot]]:
+    """Whether a GPU is divided, None where it cannot be, and the slots that are not empty."""
+    current, pending = ctypes.c_uint(), ctypes.c_uint()
+    if calls.ask("nvmlDeviceGetMigMode", handle, ctypes.byref(current), ctypes.byref(pending)) != SUCCESS:
+        return None, []
+    count = uint(calls, "nvmlDeviceGetMaxMigDeviceCount", handle) if current.value == ENABLED else None
+    slots = []
+    for number in range(min(count or 0, MAX_SLOTS)):
+        instance = pynvml.c_nvmlDevice_t()
+        name = "nvmlDeviceGetMigDeviceHandleByIndex"
+        if calls.ask(name, handle, number, ctypes.byref(instance), expected=EMPTY_SLOT) == SUCCESS:
+            uuid = text(calls, "nvmlDeviceGetUUID", instance)
+            if uuid is not None:
+                slots.append(Slot(number, instance, uuid))
+    return current.value, slots
+
+
+def instances(calls: Calls, slots: Iterable[Slot], gpu_uuid: str, total_bytes: int | None) -> list[Instance]:
+    """Who the instances of a GPU are. `total_bytes`: the GPU's. Raises `GpuLost`, `CallFailed`."""
+    return [_instance(calls, slot, gpu_uuid, total_bytes) for slot in slots]
+
+
+def _instance(calls: Calls, slot: Slot, gpu_uuid: str, total_bytes: int | None) -> Instance:
+    gpu_instance = uint(calls, "nvmlDeviceGetGpuInstanceId", slot.handle)
+    compute_instance = uint(calls, "nvmlDeviceGetComputeInstanceId", slot.handle)
+    attributes = pynvml.c_nvmlDeviceAttributes()
+    known = calls.ask("nvmlDeviceGetAttributes_v2", slot.handle, ctypes.byref(attributes)) == SUCCESS
+    profile = profile_in(text(calls, "nvmlDeviceGetName", slot.handle) or "")
+    if profile is None and known:
+        slices = attributes.gpuInstanceSliceCount, attributes.computeInstanceSliceCount
+        profile = profile_of(*slices, attributes.memorySizeMB * MEBIBYTE, total_bytes)
+    identity = {
+        "gpu_uuid": gpu_uuid,
+        "uuid": slot.uuid,
+        "index": slot.number,
+        "gpu_instance_id": gpu_instance,
+        "compute_instance_id": compute_instance,
+        "profile": profile,
+        "multiprocessors": attributes.multiprocessorCount if known else None,
+    }
+    return Instance(slot.uuid, slot.handle, gpu_instance, compute_instance, identity)
+
+
+def profile_in(name: str) -> str | None:
+    """The profile that a device's name ends in: "NVIDIA H200 MIG 1g.18gb"."""
+    found = _PROFILE.search(name)
+    return found and found[1]
+
+
+def profile_of(gpu_slices: int, compute_slices: int, memory_bytes: int, total_bytes: int | None) -> str | None:
+    """The profile's name, from what it has: memory is given out in eighths, and named in the whole GPU's gigabytes."""
+    if not gpu_slices or not memory_bytes:
+        return None
+    if total_bytes:
+        eighths = math.ceil(memory_bytes / total_bytes * MEMORY_SLICES)
+        gigabytes = round(eighths / MEMORY_SLICES * math.ceil(total_bytes / GIBIBYTE))
+    else:
+        gigabytes = math.ceil(memory_bytes / GIBIBYTE)
+    part = f"{compute_slices}c." if 0 < compute_slices < gpu_slices else ""
+    return f"{part}{gpu_slices}g.{gigabytes}gb"
+
+
+class InstanceReadings:
+    """What the instances of one GPU read. Each GPU instance is asked once, whatever the number of its parts."""
+
+    def __init__(self, calls: Calls, instances: Iterable[Instance]) -> None:
+        self._instances = tuple(instances)
+        first: dict[Any, Any] = {}
+        for each in self._instances:
+            first.setdefault(self._key(each), each.handle)
+        self._memory = {key: Queries(calls, handle, MEMORY_INFO) for key, handle in first.items()}
+        self._seldom = {key: Queries(calls, handle, BAR1) for key, handle in first.items()}
+        self._errors = {each.uuid: Queries(calls, each.handle, ERRORS) for each in self._instances}
+        self._slow: dict[Any, Values] = {}
+
+    def read_slow(self) -> None:
+        """What changes seldom. Raises `GpuLost`, `CallFailed`."""
+        self._slow = {}
+        for group in (self._seldom, self._errors):
+            for key, queries in group.items():
+                queries.read(self._slow.setdefault(key, {}))
+
+    def read(self, profiling: dict[int, dict[str, float]]) -> list[Values]:
+        """A dict of `InstanceReading` for each. Raises `GpuLost`, `CallFailed`."""
+        memory: dict[Any, Values] = {}
+        for key, queries in self._memory.items():
+            values: Values = {}
+            queries.read(values)
+            memory[key] = values
+        return [self._of(each, memory, profiling) for each in self._instances]
+
+    def _of(self, each: Instance, memory: dict[Any, Values], profiling: dict[int, dict[str, float]]) -> Values:
+        key = self._key(each)
+        values = {"uuid": each.uuid, **self._slow.get(key, {}), **self._slow.get(each.uuid, {}), **memory[key]}
+        metrics = profiling.get(-1 if each.gpu_instance is None else each.gpu_instance)
+        if metrics:
+            values["profiling"] = metrics
+        return values
+
+    @staticmethod
+    def _key(each: Instance) -> Any:
+        return each.uuid if each.gpu_instance is None else each.gpu_instance

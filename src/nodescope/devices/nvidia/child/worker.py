@@ -1,0 +1,144 @@
+"""The thread of one GPU: it alone calls the driver about it, so that a call that hangs costs no other GPU anything."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, Final
+
+from nodescope.devices.nvidia.child.calls import Calls, GpuLost
+from nodescope.devices.nvidia.child.errors import GPU_IS_LOST, SUCCESS, UNKNOWN, CallFailed, text_of
+from nodescope.devices.nvidia.child.gpu import Gpu, open_handle, report
+from nodescope.devices.nvidia.child.identity import uuid as uuid_of
+from nodescope.devices.nvidia.child.library import Library, unexpected
+from nodescope.devices.nvidia.child.options import Options
+
+PROBE_SECONDS: Final = 10.0
+"""Between two tries whether a GPU that was lost is there again."""
+
+Values = dict[str, Any]
+
+
+class Worker:
+    """The GPU with index `index`. The main thread hands work over and reads the results when `busy` is false.
+
+    `gpu`: the one that was last there; None while it was never opened. `report`: the newest. `version` counts how often
+    it was opened. `failed`: what ends the whole process. `look`: look at once whether it is divided anew.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        library: Library,
+        options: Options,
+        exists: Callable[[int], bool],
+        done: SimpleQueue[Worker],
+    ) -> None:
+        self.index = index
+        self.gpu: Gpu | None = None
+        self.report: Values | None = None
+        self.version = 0
+        self.failed: CallFailed | None = None
+        self.busy = False
+        self.look = False
+        self.calls = Calls(library)
+        self._library = library
+        self._options = options
+        self._exists = exists
+        self._done = done
+        self._probe_at = 0.0
+        self._work: Callable[[], None] | None = None
+        self._wake = threading.Lock()
+        self._wake.acquire()
+        threading.Thread(target=self._run, name=f"gpu {index}", daemon=True).start()
+
+    def open(self) -> None:
+        """Hands over: open the GPU anew, and learn what it is."""
+        self._hand(self._open)
+
+    def read(self) -> None:
+        """Hands over: read the GPU."""
+        self._hand(self._read)
+
+    def end(self) -> None:
+        """Hands over: end the thread."""
+        self._hand(None)
+
+    def in_flight(self) -> tuple[str, float]:
+        """The call that has not returned, "" if none, and for how many seconds."""
+        name, since = self.calls.name, self.calls.since
+        return (name, max(0.0, time.monotonic() - since)) if self.busy and name else ("", 0.0)
+
+    def close(self) -> None:
+        """Hands over: give back what the driver holds for the GPU. It is to be opened before it is read again."""
+        self._hand(self._close)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the GPU answered when it was last opened, and since."""
+        return self.gpu is not None and not self._probe_at
+
+    def _hand(self, work: Callable[[], None] | None) -> None:
+        self._work = work
+        self.busy = work is not None
+        self._wake.release()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.acquire()
+            if self._work is None:
+                return
+            try:
+                self._work()
+            except GpuLost as error:
+                self._lose(f"{error}: {text_of(GPU_IS_LOST)}")
+            except CallFailed as failed:
+                self.failed = failed
+            except Exception as error:  # noqa: BLE001  whatever breaks this thread is told, and ends the process
+                self.failed = unexpected(error, f"thread of GPU {self.index}")
+            self.busy = False
+            self._done.put(self)
+
+    def _close(self) -> None:
+        if self.gpu is not None:
+            self.gpu.close()
+
+    def _open(self) -> None:
+        self.look = False
+        self._close()
+        self.calls = calls = Calls(self._library)
+        code, handle = open_handle(calls, self.index)
+        uuid = uuid_of(calls, handle) if code == SUCCESS else None
+        if uuid is None:
+            call = "nvmlDeviceGetUUID" if code == SUCCESS else "nvmlDeviceGetHandleByIndex_v2"
+            self._lose(f"{call}: {text_of(code or UNKNOWN)}")
+            return
+        self.calls = calls = Calls(self._library, self._options.skip.get(uuid, frozenset()))
+        gpu = Gpu(self._library, calls, handle, uuid, self.index, self._options)
+        if self.gpu is None or self.gpu.uuid != uuid:
+            # Should a call hang now, the parent is told whose it is.
+            self.gpu, self.report = gpu, None
+        gpu.learn(self._exists)
+        self.gpu = gpu
+        self.version += 1
+        self._probe_at = 0.0
+
+    def _read(self) -> None:
+        self.calls.begin()
+        if not self.is_open:
+            if time.monotonic() < self._probe_at:
+                return
+            self._open()
+        elif self.gpu is not None and self.gpu.has_changed(self.look):
+            self._open()
+        if self.gpu is not None and self.is_open:
+            self.look = False
+            self.report = self.gpu.read()
+
+    def _lose(self, reason: str) -> None:
+        """The GPU does not answer: it is tried again after a while."""
+        self._probe_at = time.monotonic() + PROBE_SECONDS
+        if self.gpu is not None:
+            self.report = report(self.gpu.uuid, "lost", reason, time.monotonic())

@@ -1,0 +1,100 @@
+"""Which GPUs there are, across children: what one no longer lists may be lost rather than gone."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import msgspec
+
+from nodescope.devices.nvidia.frame import Inventory
+from nodescope.host import Host
+from nodescope.kernel.pci_address import parse_address
+from nodescope.records.gpu import GpuIdentity, GpuReport, InstanceIdentity
+
+DRIVER: Final = "nvidia"
+
+
+class KnownGpus:
+    """The inventory as it is told to others. `generation` counts up whenever it changes, whichever child says so.
+
+    A GPU that the driver no longer lists while its PCI device is there is lost: it keeps its place, until the device
+    is gone too or was given to another driver, or another GPU has its address.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self.generation = 0
+        self.gpus: tuple[GpuIdentity, ...] = ()
+        self.instances: tuple[InstanceIdentity, ...] = ()
+        self._host = host
+        self._listed: dict[str, GpuIdentity] = {}
+        self._lost: dict[str, GpuIdentity] = {}
+        self._told: tuple[int, int] = (0, 0)
+
+    def take(self, inventory: Inventory, child: int) -> None:
+        """What `child` says there is."""
+        told = (child, inventory.generation)
+        before = {**self._lost, **self._listed}
+        listed = {gpu.uuid: _completed(gpu, before.get(gpu.uuid)) for gpu in inventory.gpus}
+        addresses = {gpu.pci_address for gpu in listed.values()}
+        self._lost = {
+            uuid: gpu
+            for uuid, gpu in before.items()
+            if uuid not in listed and gpu.pci_address not in addresses and self._is_there(gpu)
+        }
+        self._listed = listed
+        instances = {one.uuid: one for one in inventory.instances if one.gpu_uuid in listed}
+        self._set(tuple(instances.values()), again=told[0] == self._told[0] and told != self._told)
+        self._told = told
+
+    def look(self) -> None:
+        """Drops the lost ones whose PCI device is gone by now."""
+        there = {uuid: gpu for uuid, gpu in self._lost.items() if self._is_there(gpu)}
+        if len(there) != len(self._lost):
+            self._lost = there
+            self._set(self.instances, again=False)
+
+    def reports_of_lost(self) -> list[GpuReport]:
+        """A report of each lost GPU, without a reading."""
+        return [
+            GpuReport(
+                uuid=uuid,
+                state="lost",
+                reason=f"the driver no longer lists it, though PCI device {gpu.pci_address} is there: reset the GPU or"
+                " restart the machine",
+            )
+            for uuid, gpu in self._lost.items()
+        ]
+
+    def is_listed(self, uuid: str) -> bool:
+        return uuid in self._listed
+
+    def _set(self, instances: tuple[InstanceIdentity, ...], again: bool) -> None:
+        gpus = tuple(sorted([*self._listed.values(), *self._lost.values()], key=_place))
+        if again or (gpus, instances) != (self.gpus, self.instances):
+            self.generation += 1
+            self.gpus, self.instances = gpus, instances
+
+    def _is_there(self, gpu: GpuIdentity) -> bool:
+        # The address comes from the child, and becomes part of a path.
+        if gpu.pci_address is None or parse_address(gpu.pci_address) is None:
+            return False
+        folder = self._host.sys(f"bus/pci/devices/{gpu.pci_address}")
+        if not self._host.exists(folder):
+            return False
+        try:
+            return os.path.basename(os.readlink(f"{folder}/driver")) == DRIVER
+        except OSError:
+            # Lost while no driver has it: nobody gave it away.
+            return True
+
+
+def _completed(gpu: GpuIdentity, before: GpuIdentity | None) -> GpuIdentity:
+    """What was known of a GPU, where the child was told to leave it alone, or cannot learn more than its UUID."""
+    if gpu.pci_address is not None or before is None:
+        return gpu
+    return msgspec.structs.replace(before, index=gpu.index)
+
+
+def _place(gpu: GpuIdentity) -> tuple[bool, int, str, str]:
+    return gpu.index is None, gpu.index or 0, gpu.pci_address or "", gpu.uuid
