@@ -1,0 +1,206 @@
+"""What the rules on GPUs look at: fields of the reading, and what is worked out from several of them.
+
+An input that cannot be worked out is absent. Texts among them are for sentences and evidence only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from nodescope.devices.nvidia.throttle import REASONS
+from nodescope.records.gpu import GpuReading
+from nodescope.records.gpu_snapshot import Gpu, GpuEcc, GpuLink, GpuSource
+
+MAX_TEXT: Final = 200
+MAX_NAMED: Final = 8
+"""How many links or places are named in a sentence."""
+
+LEAST_LIMIT_CELSIUS: Final = 40
+"""A limit below is not a temperature: newer boards tell how far from it they are (T.Limit)."""
+
+FABRIC_PENDING: Final = frozenset({1, 2})
+FABRIC_COMPLETED: Final = 3
+FABRIC_HEALTH: Final[tuple[tuple[str, int, int], ...]] = (
+    ("fabric_degraded_bandwidth", 0, 0x3),
+    ("fabric_route_recovery", 2, 0x3),
+    ("fabric_route_unhealthy", 4, 0x3),
+    ("fabric_access_timeout_recovery", 6, 0x3),
+    ("fabric_incorrect_configuration", 8, 0xF),
+)
+"""Parts of the fabric's health mask: name, shift, bits (nvml.h, NVML_GPU_FABRIC_HEALTH_MASK_*)."""
+
+SLOWDOWNS: Final = ("hw_thermal_slowdown", "sw_thermal_slowdown", "hw_power_brake_slowdown", "hw_slowdown")
+RESET_COMMANDS: Final = {"nvidia": "nvidia-smi --gpu-reset -i {uuid}"}
+OTHER_RESET: Final = "reset it with its vendor's tool"
+
+
+class Inputs:
+    """Looks an input up: what was worked out, then the reading's field, then the driver's own field."""
+
+    def __init__(self, reading: GpuReading, derived: Mapping[str, Any]) -> None:
+        self._reading = reading
+        self._derived = derived
+
+    def __call__(self, name: str) -> Any:
+        found = self._derived.get(name)
+        if found is None:
+            found = getattr(self._reading, name, None)
+            if found is None:
+                found = self._reading.driver_fields.get(name)
+        return found
+
+
+def derived(
+    gpu: Gpu, links: Sequence[GpuLink], eccs: Sequence[GpuEcc], nvlinks: Mapping[str, Any], pcie_busy_percent: float
+) -> dict[str, Any]:
+    """All that one GPU's records say at this moment. `nvlinks`: of `nvlink_inputs`."""
+    reading = gpu.reading
+    found: dict[str, Any] = {
+        **_identity(gpu),
+        **_pcie(reading, pcie_busy_percent),
+        **_memory(reading, eccs),
+        **_temperatures(reading),
+        **_slowdowns(reading.throttle_reasons),
+        **_fabric(reading),
+        **nvlinks,
+    }
+    if links:
+        found["nvlink_worst"] = _worst(links)
+    return found
+
+
+def source_inputs(source: GpuSource | None) -> dict[str, Any]:
+    """Of what the readings come from."""
+    if source is None:
+        return {}
+    return {"source_state": source.state, "source_reason": source.reason[:MAX_TEXT] or None}
+
+
+def nvlink_inputs(gpu: Gpu, links: Sequence[GpuLink], before: int, siblings: int | None) -> dict[str, Any]:
+    """How many links are up and how many should be: as many as ever before, as most siblings have, or on a fabric all.
+
+    A GPU without links, one whose links never were up and one that is partitioned (MIG) has none to miss.
+    """
+    known = [link.reading for link in links if link.reading.active is not None]
+    if not known or gpu.reading.mig_mode == 1:
+        return {}
+    active = sum(link.active == 1 for link in known)
+    all_of_fabric = len(known) if gpu.reading.fabric_state == FABRIC_COMPLETED else 0
+    expected, by = max(
+        (before, "before"), (siblings or 0, "siblings"), (all_of_fabric, "fabric"), key=lambda one: one[0]
+    )
+    expected = min(expected, len(known))
+    found: dict[str, Any] = {"nvlinks_active": active, "nvlinks_expected": expected}
+    if expected > active:
+        down = [link.link for link in known if link.active != 1]
+        found |= {"nvlinks_expected_by": by, "nvlinks_down": _named(down)}
+        found |= {"nvlinks_missing": expected - active} if active else {"nvlinks_all_down": 1}
+    return found
+
+
+def _identity(gpu: Gpu) -> dict[str, Any]:
+    identity = gpu.identity
+    reset = RESET_COMMANDS.get(identity.vendor, OTHER_RESET).format(uuid=identity.uuid)
+    found: dict[str, Any] = {
+        "uuid": identity.uuid,
+        "pci_address": identity.pci_address,
+        "reset_command": reset,
+        "state": gpu.state,
+        "state_reason": gpu.reason[:MAX_TEXT] or None,
+        "age_seconds": gpu.age_seconds,
+    }
+    if gpu.state == "ok" and not gpu.up:
+        found["stale"] = 1
+    return found
+
+
+def _pcie(reading: GpuReading, busy_percent: float) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    width, widest = reading.pcie_width_lanes, reading.pcie_max_width_lanes
+    if width and widest:
+        found["pcie_width_percent"] = 100 * width / widest
+    generation, highest = reading.pcie_generation, reading.pcie_max_generation
+    busy = reading.utilization_percent
+    # An idle link goes to a lower generation to save power.
+    if generation and highest and busy is not None and busy >= busy_percent:
+        found["pcie_missing_generations"] = highest - generation
+    return found
+
+
+def _memory(reading: GpuReading, eccs: Sequence[GpuEcc]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    pages = [
+        count for count in (reading.retired_pages_corrected, reading.retired_pages_uncorrected) if count is not None
+    ]
+    if pages:
+        found["retired_pages"] = sum(pages)
+    lost = [ecc.reading for ecc in eccs if ecc.reading.corrected == "uncorrected" and ecc.reading.life == "volatile"]
+    if reading.ecc_uncorrected_volatile_errors is None and lost:
+        found["ecc_uncorrected_volatile_errors"] = sum(one.errors for one in lost)
+    places = [f"{one.location[:MAX_TEXT]}:{one.errors}" for one in lost if one.errors]
+    if places:
+        found["ecc_uncorrected_locations"] = " ".join(places[:MAX_NAMED])
+    return found
+
+
+def _temperatures(reading: GpuReading) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value, limit in (
+        ("temperature_to_slowdown_celsius", reading.temperature_celsius, reading.temperature_slowdown_celsius),
+        ("temperature_to_shutdown_celsius", reading.temperature_celsius, reading.temperature_shutdown_celsius),
+        (
+            "memory_temperature_to_limit_celsius",
+            reading.memory_temperature_celsius,
+            reading.memory_temperature_max_operating_celsius,
+        ),
+    ):
+        if value is not None and limit is not None and limit >= LEAST_LIMIT_CELSIUS:
+            found[name] = limit - value
+    return found
+
+
+def _slowdowns(mask: int | None) -> dict[str, Any]:
+    if mask is None:
+        return {}
+    found = {name: int(mask & REASONS[name] != 0) for name in SLOWDOWNS}
+    explained = found["hw_thermal_slowdown"] or found["hw_power_brake_slowdown"]
+    return {**found, "hw_slowdown_unexplained": int(found["hw_slowdown"] and not explained)}
+
+
+def _fabric(reading: GpuReading) -> dict[str, Any]:
+    """A partitioned GPU (MIG) takes no part in a fabric."""
+    state = reading.fabric_state
+    if not state or reading.mig_mode == 1:
+        return {}
+    found: dict[str, Any] = {"fabric_pending": int(state in FABRIC_PENDING)}
+    if state == FABRIC_COMPLETED:
+        found["fabric_failed"] = int(bool(reading.fabric_status))
+        mask = reading.fabric_health_mask
+        if mask is not None:
+            found |= {name: mask >> shift & bits for name, shift, bits in FABRIC_HEALTH}
+    return found
+
+
+def _worst(links: Iterable[GpuLink]) -> str | None:
+    """The link with most errors since the driver was loaded."""
+    errors = {
+        link.reading.link: sum(
+            count or 0
+            for count in (
+                link.reading.recovery_errors,
+                link.reading.replay_errors,
+                link.reading.crc_data_errors,
+                link.reading.crc_flit_errors,
+                link.reading.ecc_data_errors,
+            )
+        )
+        for link in links
+    }
+    worst = max(errors, key=lambda number: errors[number])
+    return f"link {worst}: {errors[worst]} errors" if errors[worst] else None
+
+
+def _named(links: Sequence[int]) -> str:
+    more = f" and {len(links) - MAX_NAMED} more" if len(links) > MAX_NAMED else ""
+    return ("link " if len(links) == 1 else "links ") + " ".join(map(str, links[:MAX_NAMED])) + more

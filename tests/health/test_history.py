@@ -1,0 +1,221 @@
+"""Early signs: what a day of a GPU's readings says."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodescope.health.history import CAPACITY, SLACK, History
+from nodescope.health.trend import Point, grown_by, growth, is_outlier, median, slope
+from nodescope.records.gpu import GpuReading
+from nodescope.records.gpu_snapshot import GpuHealth
+from tests.health.gpus import Judge, gpu, links
+
+BUSY: dict[str, Any] = {"utilization_percent": 98, "memory_utilization_percent": 40}
+Reads = Callable[[int], dict[str, Any]]
+
+
+def minutes(judge: Judge, count: int, reads: Reads, component: str) -> GpuHealth:
+    """Judges a GPU once a minute; `reads`: what differs, by minute ("link": of a link). The last verdict."""
+    found = None
+    for minute in range(count):
+        differs = dict(reads(minute))
+        counters = differs.pop("link", {})
+        verdicts = judge.verdicts(gpu(**differs), links=links(**counters))
+        found = verdicts["GPU-0", component]
+        judge.after(60)
+    assert found is not None
+    return found
+
+
+def test_corrected_errors_that_keep_coming() -> None:
+    """Corrected errors at 20 in an hour and more, for half an hour and still, are a warning; fewer, or a burst that is
+    over, are none; a counter that begins again does not count twice."""
+    steady = minutes(Judge(), 120, lambda minute: {"ecc_corrected_aggregate_errors": 1000 + minute // 2}, "memory")
+    assert (steady.state, "30 an hour" in steady.reason) == ("warning", True)
+    slow = minutes(Judge(), 120, lambda minute: {"ecc_corrected_aggregate_errors": minute // 4}, "memory")
+    assert slow.state == "ok"
+    early = minutes(Judge(), 20, lambda minute: {"ecc_corrected_aggregate_errors": minute}, "memory")
+    assert early.state == "ok"
+    burst = minutes(Judge(), 200, lambda minute: {"ecc_corrected_aggregate_errors": min(minute, 100) * 5}, "memory")
+    assert burst.state == "ok"
+    anew = minutes(
+        Judge(), 120, lambda minute: {"ecc_corrected_aggregate_errors": 0 if minute > 60 else 10**6}, "memory"
+    )
+    assert anew.state == "ok"
+    volatile = {"ecc_corrected_aggregate_errors": None, "ecc_uncorrected_aggregate_errors": None}
+    of_driver = minutes(Judge(), 90, lambda minute: {**volatile, "ecc_corrected_volatile_errors": minute}, "memory")
+    assert of_driver.state == "warning"
+
+
+def test_an_uncorrected_error_is_told_at_once() -> None:
+    """New uncorrected errors are critical at the next look and for an hour, then they are those since the driver."""
+    judge = Judge()
+    judge.verdicts(gpu())
+    lost = gpu(ecc_uncorrected_aggregate_errors=3, ecc_uncorrected_volatile_errors=2)
+    found = judge.after(5).of("memory", lost)
+    assert (found.state, "within the last hour; uncorrected ECC errors: 2" in found.reason) == ("critical", True)
+    assert "since the driver" not in found.reason
+    for _ in range(64):
+        found = judge.after(60).of("memory", lost)
+    assert (found.state, "since the driver was loaded" in found.reason) == ("warning", True)
+
+
+@pytest.mark.parametrize(
+    ("component", "reads", "words"),
+    [
+        ("pcie", lambda minute: {"pcie_replays": 10 * minute}, "repeats transfers"),
+        ("nvlink", lambda minute: {"link": {"recovery_errors": int(minute > 5)}}, "trained anew"),
+        ("nvlink", lambda minute: {"link": {"replay_errors": 2 * minute}}, "repeated transfers"),
+        ("nvlink", lambda minute: {"link": {"crc_data_errors": minute, "ecc_data_errors": minute}}, "data errors"),
+        ("nvlink", lambda minute: {"link": {"crc_flit_errors": 100 * minute}}, "CRC errors"),
+    ],
+)
+def test_errors_of_links_in_an_hour(component: str, reads: Reads, words: str) -> None:
+    """Errors of links above their number in an hour are a warning; NVLink's names the worst link."""
+    found = minutes(Judge(), 61, reads, component)
+    assert (found.state, words in found.reason) == ("warning", True)
+    assert component == "pcie" or "nvlink_worst=link 3: " in found.evidence
+
+
+def test_few_errors_of_links_are_none() -> None:
+    """What a link repeats now and then is no fault, and counters that stand still never are."""
+    few = {"pcie_replays": 1, "link": {"replay_errors": 59, "crc_flit_errors": 3599}}
+    for component in ("pcie", "nvlink"):
+        assert minutes(Judge(), 61, lambda minute: dict(few) if minute else {}, component).state == "ok"
+        assert minutes(Judge(), 61, lambda minute: {"link": {"recovery_errors": 7}}, component).state == "ok"
+
+
+def test_share_of_time_slowed_by_heat() -> None:
+    """A tenth of ten minutes under heat is a warning, half of them critical, by the driver's counter or by the mask."""
+
+    def slowed(share: float) -> Reads:
+        return lambda minute: {"thermal_violation_ns": int(minute * 60e9 * share)}
+
+    assert minutes(Judge(), 12, slowed(0.09), "thermal").state == "ok"
+    found = minutes(Judge(), 12, slowed(0.2), "thermal")
+    assert (found.state, "20 % of the last 10 minutes" in found.reason) == ("warning", True)
+    assert minutes(Judge(), 12, slowed(0.5), "thermal").state == "critical"
+    assert minutes(Judge(), 4, slowed(0.5), "thermal").state == "ok"
+    uncounted = {"thermal_violation_ns": None}
+    by_mask = minutes(
+        Judge(), 12, lambda minute: {**uncounted, "throttle_reasons": 0x20 * (minute % 4 == 0)}, "thermal"
+    )
+    assert (by_mask.state, "heat slowed" in by_mask.reason) == ("warning", True)
+    brake = minutes(Judge(), 14, lambda minute: {"throttle_reasons": 0x80 * (minute in (4, 6))}, "power")
+    assert (brake.state, "braked the GPU" in brake.reason) == ("warning", True)
+
+
+def usual_and_then(then: dict[str, Any], component: str = "clocks", usual: dict[str, Any] = BUSY) -> GpuHealth:
+    """An hour as usual, then a quarter of one otherwise."""
+    return minutes(Judge(), 75, lambda minute: usual if minute < 60 else {**usual, **then}, component)
+
+
+def test_a_clock_below_its_own() -> None:
+    """More than 15 % below its own clock at the same load is a warning; where something explains it, it is none."""
+    found = usual_and_then({"clock_sm_megahertz": 1600})
+    assert (found.state, "runs at 1600 MHz, where it did at 1900 MHz" in found.reason) == ("warning", True)
+    assert usual_and_then({"clock_sm_megahertz": 1630}).state == "ok"
+    for explained in (
+        {"throttle_reasons": 0x4},
+        {"throttle_reasons": 0x2},
+        {"throttle_reasons": None},
+        {"memory_utilization_percent": 80},
+        {"utilization_percent": 70},
+        {"utilization_percent": None},
+    ):
+        found = usual_and_then({"clock_sm_megahertz": 1000, **explained})
+        assert found.state in ("ok", "unknown"), explained
+    short = minutes(Judge(), 30, lambda minute: {**BUSY, "clock_sm_megahertz": 1900 - 40 * minute}, "clocks")
+    assert short.state == "ok"
+    unknown_memory = {"utilization_percent": 98, "memory_utilization_percent": None}
+    assert usual_and_then({"clock_sm_megahertz": 1600}, usual=unknown_memory).state == "warning"
+
+
+def test_power_beside_its_own() -> None:
+    """More than 30 % off its own power at the same load and clock is a warning; at another clock it is not compared."""
+    found = usual_and_then({"power_milliwatts": 200_000}, "power")
+    assert (found.state, "takes 200 W, where it took 300 W" in found.reason) == ("warning", True)
+    assert usual_and_then({"power_milliwatts": 400_000}, "power").state == "warning"
+    assert usual_and_then({"power_milliwatts": 215_000}, "power").state == "ok"
+    assert usual_and_then({"power_milliwatts": 200_000, "clock_sm_megahertz": 1700}, "power").state == "ok"
+
+
+def test_memory_is_bounded() -> None:
+    """More than a day of samples keeps a day, less what is dropped at once, and trends go on."""
+    history = History()
+    for minute in range(CAPACITY + 2 * SLACK):
+        history.add(60.0 * minute, gpu(**BUSY, pcie_replays=10 * minute), links())
+        assert len(history) <= CAPACITY
+    assert len(history) >= CAPACITY - SLACK
+    assert history.derived["pcie_replays_last_hour"] == 600
+    assert history.recent is not None
+
+
+def test_a_first_minute_may_be_shorter() -> None:
+    """Between samples of a minute what is read counts to its mean; the first minute may be shorter than the others."""
+    history = History(first_seconds=20.0)
+    for seconds in range(0, 145, 5):
+        history.add(float(seconds), gpu(), ())
+    assert len(history) == 4
+
+
+READINGS = st.builds(
+    lambda values: GpuReading(**values),
+    st.fixed_dictionaries(
+        {},
+        optional=dict.fromkeys(
+            (
+                "utilization_percent",
+                "memory_utilization_percent",
+                "clock_sm_megahertz",
+                "power_milliwatts",
+                "throttle_reasons",
+                "thermal_violation_ns",
+                "pcie_replays",
+                "ecc_corrected_aggregate_errors",
+                "ecc_uncorrected_volatile_errors",
+            ),
+            st.none() | st.integers(0, 2**53) | st.integers(0, 100),
+        ),
+    ),
+)
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 4000), READINGS), max_size=40))
+def test_any_readings_make_numbers(samples: list[tuple[float, GpuReading]]) -> None:
+    """Whatever is read, and however seldom: nothing raises, shares are shares, growth is never negative."""
+    history, now = History(), 0.0
+    for seconds, reading in samples:
+        now += seconds
+        history.add(now, gpu(**{name: getattr(reading, name) for name in reading.__struct_fields__}), ())
+    for name, value in history.derived.items():
+        assert value == value
+        assert not name.endswith("_last_hour") or value >= 0
+        assert not name.endswith("throttle_percent") or 0 <= value <= 100
+
+
+def test_growth_slope_and_median() -> None:
+    """Growth leaves out what is unknown and what went back; a slope needs two times; a median any known value."""
+    nan = float("nan")
+    assert growth([1, 2, 3, 4, 5], [5, nan, 7, 2, 4]) == [Point(1, 0), Point(3, 2), Point(4, 2), Point(5, 4)]
+    assert slope([Point(0, 0), Point(10, 30), Point(20, 60)]) == pytest.approx(3)
+    assert slope([Point(0, 0), Point(1, 0), Point(2, 6)]) == pytest.approx(3)
+    assert slope([Point(1, 1)]) is None
+    assert slope([Point(1, 1), Point(1, 2)]) is None
+    assert [median(values) for values in ([], [nan], [3, 1, 2], [4, 1, 2, 3])] == [None, None, 2, 2.5]
+    assert is_outlier(70, [98, 100, 102, 100])
+    assert not is_outlier(95, [98, 100, 102, 100])
+    assert not is_outlier(70, [])
+
+
+def test_growth_of_a_column() -> None:
+    """Unknown now, or too short: unknown. Standing still: none. Else what it grew in all."""
+    nan = float("nan")
+    columns = ([1.0], [1.0, nan], [nan, 1.0], [3.0, 3.0, 3.0], [1.0, nan, 4.0], [5.0, 0.0, 5.0])
+    assert [grown_by(array("d", column)) for column in columns] == [None, None, None, 0.0, 3.0, 5.0]

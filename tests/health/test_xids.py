@@ -1,0 +1,112 @@
+"""What XIDs say of a GPU's health."""
+
+from __future__ import annotations
+
+import pytest
+
+from nodescope.devices.nvidia.xid_catalog import CATALOG
+from nodescope.health.gpu import COMPONENTS as ALL_COMPONENTS
+from nodescope.health.xids import COMPONENTS, NEVER_ALONE, STATES, xid_findings
+from tests.health.gpus import BOOTED, EPOCH, Judge, gpu, unread, xid
+
+DAY = 86400.0
+
+
+@pytest.mark.parametrize(
+    ("number", "xid_class", "severity", "component", "state", "words"),
+    [
+        (79, "pcie", "critical", "pcie", "critical", "fell off the bus"),
+        (48, "memory", "critical", "memory", "critical", "uncorrectable"),
+        (94, "memory", "error", "memory", "warning", "contained to one app"),
+        (63, "memory", "info", "memory", "ok", ""),
+        (74, "nvlink", "critical", "nvlink", "critical", "NVLink error"),
+        (149, "nvlink5", "subcode", "nvlink", "warning", "NVLink 5"),
+        (149, "nvlink5", "critical", "nvlink", "critical", "NVLink 5"),
+        (54, "power", "critical", "power", "critical", "power connector"),
+        (119, "gsp", "critical", "driver", "critical", "GSP"),
+        (62, "microcontroller", "critical", "device", "critical", "halted"),
+        (125, "inforom", "error", "inforom", "warning", "InfoROM"),
+        (31, "app", "warning", "xid", "warning", "the program's fault"),
+        (13, "app", "warning", "xid", "warning", "the program's fault"),
+        (17, "unused", "unknown", "xid", "warning", "not documented"),
+        (999, "unknown", "unknown", "xid", "warning", "not in the catalogue"),
+        (43, "app", "info", "xid", "ok", ""),
+        (45, "app_sequel", "info", "xid", "ok", ""),
+        (154, "recovery", "info", "xid", "ok", ""),
+        (154, "recovery", "critical", "xid", "ok", ""),
+    ],
+)
+def test_an_xid(number: int, xid_class: str, severity: str, component: str, state: str, words: str) -> None:
+    """An XID gives its class' component and "xid" the state of its severity; those that follow others say nothing."""
+    verdicts = Judge().verdicts(gpu(), xids=[xid(number, xid_class, severity)])
+    assert verdicts["GPU-0", "xid"].state == state
+    if state == "ok":
+        assert {one.state for one in verdicts.values()} == {"ok"}
+        return
+    found = verdicts["GPU-0", component]
+    assert (found.state, found.reason) == (state, found.reason if words in found.reason else words)
+    assert found.reason.startswith(f"XID {number}, ")
+    assert found.evidence == f"xid={number} count=2 last_seen=2025-06-15T15:06:40Z"
+    assert found.action
+    assert verdicts["GPU-0", "all"].state == state
+
+
+def test_how_long_an_xid_counts() -> None:
+    """An hour; one that is critical a day; none from before the node was started."""
+    for severity, seconds in (("warning", 3600.0), ("error", 3600.0), ("critical", DAY)):
+        judge = Judge()
+        assert judge.of("xid", gpu(), xids=[xid(48, "memory", severity, EPOCH - seconds)]).state != "ok"
+        judge = Judge()
+        assert judge.of("xid", gpu(), xids=[xid(48, "memory", severity, EPOCH - seconds - 1)]).state == "ok"
+    before = BOOTED - 1.0
+    assert xid_findings([xid(79, "pcie", "critical", before)], "GPU-0", BOOTED + 60, BOOTED) == []
+
+
+def test_a_reset_ends_it() -> None:
+    """Once the GPU was lost or due for a reset and is well again, or its energy began anew, older XIDs are history."""
+    old = [xid(79, "pcie", "critical", EPOCH)]
+    judge = Judge()
+    assert judge.of("pcie", gpu(), xids=old).state == "critical"
+    judge.after(30).verdicts(unread(state="lost"), xids=old)
+    judge.after(30).verdicts(gpu(), xids=old)
+    assert judge.after(61).of("pcie", gpu(), xids=old).state == "ok"
+    judge = Judge()
+    judge.verdicts(gpu(energy_millijoules=10**9), xids=old)
+    judge.after(5).verdicts(gpu(energy_millijoules=10**9 + 5), xids=old)
+    judge.after(5).verdicts(gpu(energy_millijoules=7), xids=old)
+    judge.after(5).verdicts(gpu(energy_millijoules=8), xids=old)
+    assert judge.after(61).of("pcie", gpu(energy_millijoules=9), xids=old).state == "ok"
+    during = [xid(79, "pcie", "critical", EPOCH + 7)]
+    assert judge.of("pcie", gpu(energy_millijoules=9), xids=during).state == "critical"
+
+
+def test_one_slip_of_the_energy_counter_is_no_reset() -> None:
+    """A single lower energy, as a driver may give once, forgets no XID."""
+    old = [xid(79, "pcie", "critical", EPOCH)]
+    judge = Judge()
+    for energy in (10**9, 0, 10**9 + 1, 0, 10**9 + 2, None):
+        found = judge.after(70).of("pcie", gpu(energy_millijoules=energy), xids=old)
+        assert found.state == "critical"
+
+
+def test_xids_of_a_gpu_that_cannot_be_read() -> None:
+    """They count where nothing else does, and only for their own GPU; a strange time is shown as it is."""
+    judge = Judge()
+    found = judge.verdicts(unread(state="lost"), gpu(1), xids=[xid(79, "pcie", "critical", 1e300)])
+    assert found["GPU-0", "pcie"].state == "critical"
+    assert "last_seen=1e+300" in found["GPU-0", "pcie"].evidence
+    assert found["GPU-1", "pcie"].state == "ok"
+
+
+def test_the_whole_catalogue_can_be_told() -> None:
+    """Each XID of the catalogue gives a sentence and an action in ASCII, with known components and states."""
+    assert {43, 45, 154} == NEVER_ALONE
+    assert set(COMPONENTS.values()) < set(ALL_COMPONENTS)
+    for number, known in CATALOG.items():
+        findings = xid_findings([xid(number, known.xid_class, known.severity)], "GPU-0", EPOCH, 0.0)
+        assert bool(findings) == (known.severity in STATES and number not in NEVER_ALONE)
+        for finding in findings:
+            assert finding.component in ALL_COMPONENTS
+            assert finding.action
+            assert (finding.reason + finding.action).isascii()
+            assert not set("{|") & set(finding.reason + finding.action)
