@@ -80,7 +80,7 @@ def wait_until(condition: Callable[[], bool]) -> bool:
 
 def test_unknown_name() -> None:
     """A simulation that there is not is refused, naming those that there are."""
-    with pytest.raises(ValueError, match=r"^simulate: expected one of cpu, got 'gpu'$"):
+    with pytest.raises(ValueError, match=r"^simulate: expected one of cpu, h200x8, h200x8-mig, got 'gpu'$"):
         Simulation("gpu", 1)
 
 

@@ -1,7 +1,7 @@
 """Whole machines in software, which are measured through `Host` like real ones.
 
 A simulation is a machine (`machine.py`), a virtual clock, a tree of files that follows both, and, on request, a file
-that says what is true.
+that says what is true. The readings of its GPUs are in no file: a child process tells them (`gpu_child.py`).
 """
 
 from __future__ import annotations
@@ -10,19 +10,33 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import Callable
-from typing import Final
+import time
+from itertools import chain
+from typing import Final, Protocol
 
+from nodescope import _msgspec  # noqa: F401 before msgspec, which is smaller then
 from nodescope.simulate.clock import VirtualClock
-from nodescope.simulate.machine import Machine, cpu_machine
+from nodescope.simulate.machine import START_SECONDS, Machine, cpu_machine, h200_machine, h200_mig_machine
 from nodescope.simulate.tree import Roots, Tree
 from nodescope.simulate.truth import TruthFile
 
-SIMULATIONS: Final[dict[str, Callable[[int], Machine]]] = {"cpu": cpu_machine}
+__all__ = ["SIMULATIONS", "START_SECONDS", "UPDATE_S", "Simulation"]
+
+
+class Build(Protocol):
+    """Makes a machine. Raises `ValueError` where it cannot have such faults."""
+
+    def __call__(self, seed: int, faults: str = "") -> Machine: ...
+
+
+SIMULATIONS: Final[dict[str, Build]] = {
+    "cpu": cpu_machine,
+    "h200x8": h200_machine,
+    "h200x8-mig": h200_mig_machine,
+}
 """Name -> the machine for a seed."""
 
-START_SECONDS: Final = 86_400.0
-"""Virtual seconds since boot when a simulation starts: a day, so that counters and means have a past."""
+PARTITIONED: Final = frozenset({"h200x8-mig"})
 
 UPDATE_S: Final = 0.5
 STOP_S: Final = 1.0
@@ -39,7 +53,8 @@ class Simulation:
     The same seed gives the same bytes at the same virtual time, at any `speed` (virtual seconds in a real one; 0 for
     a machine that only `step` moves). `truth_file`: where to say what is true, a moment before the files say it.
     `shared_memory`: where the tree is put if that can be written, else it goes to the default temporary directory.
-    Raises `ValueError` where there is no such simulation or `speed` is negative.
+    `faults`: what is to go wrong, see `faults.py`.
+    Raises `ValueError` where there is no such simulation, `speed` is negative or there can be no such faults.
     """
 
     def __init__(
@@ -49,10 +64,12 @@ class Simulation:
         speed: float = 1.0,
         truth_file: str | None = None,
         shared_memory: str = SHARED_MEMORY,
+        faults: str = "",
     ) -> None:
         if name not in SIMULATIONS:
             raise ValueError(f"simulate: expected one of {', '.join(SIMULATIONS)}, got {name!r}")
-        self.machine = SIMULATIONS[name](seed)
+        self.machine = SIMULATIONS[name](seed, faults)
+        self._gpus: dict[str, object] = {"seed": seed, "faults": faults, "partitioned": name in PARTITIONED}
         self._clock = VirtualClock(START_SECONDS, speed)
         self._speed = speed
         self._truth_path = truth_file
@@ -105,9 +122,22 @@ class Simulation:
             self._clock.step(virtual_seconds)
             now = self._clock.now()
             if truth is not None:
-                truth.write(now, self.machine.truths(now))
+                truth.write(now, chain(self.machine.truths(now), self.machine.gpu_truths(now)))
             tree.update(self.machine.files(now))
             return now
+
+    def gpu_options(self) -> dict[str, object] | None:
+        """What `gpu_child.py` needs to tell of the same GPUs at the same virtual time, under "simulate".
+
+        None: the machine has no GPUs. Good until the simulation is stepped or starts again, and for any number of
+        children. Raises `RuntimeError` where it is not prepared.
+        """
+        if self._tree is None:
+            raise RuntimeError("the GPUs of a simulation can be read after start() or prepare(), and before stop()")
+        if self.machine.gpus is None:
+            return None
+        clock = {"virtual_seconds": self._clock.now(), "monotonic_seconds": time.monotonic(), "speed": self._speed}
+        return {**self._gpus, "start_seconds": START_SECONDS, **clock}
 
     def stop(self) -> None:
         """End the thread and remove the tree. Does nothing where there is none."""

@@ -15,6 +15,8 @@ from nodescope.simulate.disk import Disk, DiskPart, Disks, Filesystem, Partition
 from nodescope.simulate.edac import edac_part
 from nodescope.simulate.filesystem import FilesystemPart, Mount
 from nodescope.simulate.firmware import firmware_part
+from nodescope.simulate.gpu_host import GpuHostPart
+from nodescope.simulate.gpu_machine import Gpus, gpus_of
 from nodescope.simulate.hwmon import hwmon_part
 from nodescope.simulate.interrupts import Interrupts, InterruptsPart
 from nodescope.simulate.kernel import FilesPart, kernel_part
@@ -34,6 +36,9 @@ from nodescope.simulate.xfs import XfsPart
 
 BOOT_TIME_SECONDS: Final = 1_735_689_600
 """When every simulated machine was booted, Unix time (2025-01-01); fixed, for the same seed gives the same bytes."""
+
+START_SECONDS: Final = 86_400.0
+"""Virtual seconds since boot when a simulation starts: a day, so that counters and means have a past."""
 
 PACKAGES: Final = 2
 CORES_PER_PACKAGE: Final = 4
@@ -88,10 +93,11 @@ INTERFACES: Final = (
 
 
 class Machine:
-    """All parts as one. No two of them have a file in common."""
+    """All parts as one. No two of them have a file in common. `gpus`: those whose readings are in no file."""
 
-    def __init__(self, parts: tuple[Part, ...]) -> None:
+    def __init__(self, parts: tuple[Part, ...], gpus: Gpus | None = None) -> None:
         self.parts = parts
+        self.gpus = gpus
 
     def files(self, seconds: float) -> dict[str, bytes]:
         """Content of every file, by path below the machine's root, `seconds` after boot."""
@@ -101,32 +107,57 @@ class Machine:
         return files
 
     def truths(self, seconds: float) -> Iterator[Row]:
+        """What the files mean."""
         return chain.from_iterable(part.truths(seconds) for part in self.parts)
 
+    def gpu_truths(self, seconds: float) -> Iterator[Row]:
+        """What is true of the GPUs, in their driver's units and under names of their own."""
+        return iter(()) if self.gpus is None else self.gpus.truths(seconds)
 
-def cpu_machine(seed: int) -> Machine:
-    """A server without accelerators: two packages of eight threads, 512 GiB, two disks, two Ethernet devices."""
+
+def cpu_machine(seed: int, faults: str = "") -> Machine:
+    """A server without accelerators: two packages of eight threads, 512 GiB, two disks, two Ethernet devices.
+
+    Raises `ValueError` where there are faults: they befall GPUs.
+    """
+    if faults.strip():
+        raise ValueError("simulate.faults: expected nothing, for the machine cpu has no GPU; h200x8 has eight")
+    return Machine(_host_parts(seed))
+
+
+def h200_machine(seed: int, faults: str = "", partitioned: bool = False) -> Machine:
+    """The same server with eight H200. `partitioned`: each has seven MIG instances, and eight processes in them.
+
+    Raises `ValueError` where `faults` are not as `parse_faults` wants them.
+    """
+    gpus = gpus_of(seed, faults, START_SECONDS, partitioned)
+    return Machine((*_host_parts(seed), GpuHostPart(gpus)), gpus)
+
+
+def h200_mig_machine(seed: int, faults: str = "") -> Machine:
+    return h200_machine(seed, faults, partitioned=True)
+
+
+def _host_parts(seed: int) -> tuple[Part, ...]:
     cpus = Cpus(seed, PACKAGES, CORES_PER_PACKAGE, THREADS_PER_CORE)
     disks = Disks(seed, DISKS)
     memory = MemoryPart(seed, MEMORY_KIBIBYTES, cpus, disks)
-    return Machine(
-        (
-            *_cpu_parts(cpus),
-            memory,
-            NumaPart(cpus, memory),
-            edac_part(cpus, MEMORY_KIBIBYTES),
-            DiskPart(disks),
-            FilesystemPart(disks, OTHER_MOUNTS),
-            XfsPart(disks),
-            nvme_part(disks),
-            *_network_parts(Links(seed, INTERFACES), len(cpus.cpus)),
-            PressurePart(cpus, disks),
-            *_sensor_parts(cpus, disks),
-            SystemPart(),
-            FilesPart(cpus),
-            kernel_part(),
-            firmware_part(),
-        )
+    return (
+        *_cpu_parts(cpus),
+        memory,
+        NumaPart(cpus, memory),
+        edac_part(cpus, MEMORY_KIBIBYTES),
+        DiskPart(disks),
+        FilesystemPart(disks, OTHER_MOUNTS),
+        XfsPart(disks),
+        nvme_part(disks),
+        *_network_parts(Links(seed, INTERFACES), len(cpus.cpus)),
+        PressurePart(cpus, disks),
+        *_sensor_parts(cpus, disks),
+        SystemPart(),
+        FilesPart(cpus),
+        kernel_part(),
+        firmware_part(),
     )
 
 
