@@ -45,6 +45,10 @@ conformance: $(VENV)/.dev ## compare with node_exporter's own end-to-end fixture
 bench: $(VENV)/.dev ## CPU, memory and latency beside node_exporter; rewrites docs/benchmarks.md
 	@$(BIN)/python -m tools.bench
 
+.PHONY: test-gpu
+test-gpu: $(VENV)/.dev ## on a machine with an NVIDIA GPU: our readings beside nvidia-smi's, idle and under load
+	@$(BIN)/python -m tools.gpu_compare
+
 .PHONY: docs
 docs: $(VENV)/.dev ## regenerate docs/settings.md, docs/metrics.md and docs/api.md
 	@$(BIN)/python -m tools.generate_docs

@@ -10,7 +10,7 @@ import pytest
 
 from nodescope.host import Absent
 from nodescope.profiles import Row, View
-from nodescope.records import Mount
+from nodescope.records.host import Mount
 from nodescope.sampling import NoSnapshot, SamplerLoop, SnapshotCollector
 
 LONG_S = 20.0
@@ -22,7 +22,7 @@ class Probe:
     name: ClassVar[str] = "probe"
 
     def __init__(self, interval_s: float = 60, demand_wait_s: float = LONG_S) -> None:
-        self.interval_s = interval_s
+        self.interval_s = self.rest_s = interval_s
         self.demand_wait_s = demand_wait_s
         self.samples = 0
         self.error: Exception | None = None

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from nodescope import __version__
-from tools import bench_report, big_machine, rival
+from tools import bench_report, big_machine, gpu_bench, gpu_machine, rival
 from tools.bench_report import Cost, Footprint, Machine
 from tools.process_cost import Cpu, MemoryGroup, cpu, memory
 from tools.scrape_client import ScrapeClient
@@ -229,6 +229,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--print", action="store_true", help="print the tables, leave docs/benchmarks.md as it is")
     parser.add_argument("--n", type=int, default=500, help="scrapes back to back (500)")
     parser.add_argument("--paced", type=int, default=100, help="scrapes at one each second (100)")
+    parser.add_argument("--gpu-seconds", type=int, default=30, help="how long GPUs are watched, and scraped (30)")
     options = parser.parse_args(arguments)
     if shutil.which(rival.PROGRAM) is None:
         print(f"{rival.PROGRAM} is not installed (a Debian package): nothing to compare with", file=sys.stderr)
@@ -242,11 +243,19 @@ def main(arguments: Sequence[str]) -> int:
         measured, left_out = machines(folder / "big")
         results = [measure_machine(machine, modes, folder) for machine in measured]
         sizes = measure_growth(folder, options.n // 5)
-    report = bench_report.text([*machine_lines(), *left_out], results, sizes)
+        gpus: list[gpu_bench.GpuCost] = []
+        try:
+            print(f"GPUs: {options.gpu_seconds} s each, idle and scraped", flush=True)
+            gpus = gpu_bench.measured(folder, options.gpu_seconds)
+        except gpu_machine.NotHere as reason:
+            left_out.append(f"{reason}.")
+    bars = [*bench_report.bars(results), *gpu_bench.bars(gpus)]
+    sections = [*map(bench_report.section, results), bench_report.growth(sizes), gpu_bench.section(gpus)]
+    report = bench_report.text([*machine_lines(), *left_out], sections, bars)
     print(report)
     if not options.print:
         bench_report.write(PAGE, report)
-    return 1 if options.check and bench_report.missed(results) else 0
+    return 1 if options.check and not all(bar.met for bar in bars) else 0
 
 
 if __name__ == "__main__":

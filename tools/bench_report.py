@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -115,10 +115,6 @@ def bars(results: Sequence[Result]) -> list[Bar]:
     return found
 
 
-def missed(results: Sequence[Result]) -> list[Bar]:
-    return [bar for bar in bars(results) if not bar.met]
-
-
 def cost_rows(result: Result) -> Iterator[tuple[str, ...]]:
     for cost in result.costs:
         yield (
@@ -168,10 +164,8 @@ def section(result: Result) -> str:
     )
 
 
-def bar_table(results: Sequence[Result]) -> str:
-    rows = [
-        (bar.what, f"{bar.measured:.2f}", f"{bar.limit:.2f}", "met" if bar.met else "missed") for bar in bars(results)
-    ]
+def bar_table(found: Iterable[Bar]) -> str:
+    rows = [(bar.what, f"{bar.measured:.2f}", f"{bar.limit:.2f}", "met" if bar.met else "missed") for bar in found]
     return table(("bar", "measured", "limit", ""), rows)
 
 
@@ -205,10 +199,9 @@ def growth(sizes: Sequence[Size]) -> str:
     return f"{title}\n\n{table(head, rows)}"
 
 
-def text(lines: Sequence[str], results: Sequence[Result], sizes: Sequence[Size] = ()) -> str:
+def text(lines: Sequence[str], sections: Iterable[str], found: Iterable[Bar]) -> str:
     """All that stands between the markers."""
-    sections = [*(section(result) for result in results), *filter(None, [growth(sizes)])]
-    parts = ["\n".join(lines), LEGEND, *sections, f"### Bars\n\n{bar_table(results)}"]
+    parts = ["\n".join(lines), LEGEND, *filter(None, sections), f"### Bars\n\n{bar_table(found)}"]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 

@@ -109,7 +109,8 @@ def api_page() -> str:
         raise AssertionError("the table of routes is only listed here")
 
     site = Site(
-        scrape=never, health=never, ready=never, reload=never, status=never, title="", version="", role=""
+        scrape=never, health=never, ready=never, reload=never, status=never, pause=never, resume=never,
+        title="", version="", role="",
     )  # fmt: skip
     rows = [(code(route.path), ", ".join(route.methods), route.help) for route in routes(site)]
     return f"{API_HEAD}\n{table(('path', 'methods', 'what'), rows)}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nodescope import __version__, listening, logs
 from nodescope.answers import Answers
+from nodescope.collectors.parts import Surroundings
 from nodescope.events.bus import Bus
 from nodescope.listening import CannotStart, Plan
 from nodescope.measurement import Measurement, check_paths, log_change
@@ -28,7 +29,14 @@ if TYPE_CHECKING:
 EVENT_CAPACITY: Final = 4096
 RELOAD_WAIT_S: Final = 1.0
 STOP_WAIT_S: Final = 0.3
-ONLY_AT_START: Final = ("web.systemd-socket", "simulate", "simulate.seed", "simulate.speed", "simulate.truth-file")
+ONLY_AT_START: Final = (
+    "web.systemd-socket",
+    "simulate",
+    "simulate.seed",
+    "simulate.speed",
+    "simulate.truth-file",
+    "simulate.faults",
+)
 """Settings that a reload leaves as they are."""
 
 _LOGGING: Final = ("log.level", "log.format")
@@ -65,6 +73,7 @@ class Agent:
         self._measurement: Measurement | None = None
         self._simulation: Simulation | None = None
         self._simulated: dict[str, Any] = {}
+        self._surroundings = Surroundings(self.bus.publish, {}, keeps_state=True)
         self._changing = threading.Lock()
         self._stopping = False
 
@@ -164,7 +173,8 @@ class Agent:
         """
         config = listening.web_config(settings)
         collectors = {str(index): plan.collectors for index, plan in enumerate(wanted)}
-        measurement = Measurement(settings.replaced(self._simulated, "simulation"), collectors, self._on_change)
+        settings_here = settings.replaced(self._simulated, "simulation")
+        measurement = Measurement(settings_here, collectors, self._on_change, self._surroundings)
         spare = list(self._slots)
         try:
             slots = self._serve(measurement, wanted, spare, iter(new_sockets), config)
@@ -221,6 +231,7 @@ class Agent:
         if self._measurement is not None:
             self._measurement.stop()
             self._measurement = None
+        self._surroundings.end()
         if self._simulation is not None:
             self._simulation.stop()
             self._simulation = None
@@ -234,8 +245,12 @@ class Agent:
         get = self.settings.__getitem__
         truth = get("simulate.truth-file") or None
         try:
-            self._simulation = Simulation(get("simulate"), get("simulate.seed"), get("simulate.speed"), truth)
+            self._simulation = Simulation(
+                get("simulate"), get("simulate.seed"), get("simulate.speed"), truth, faults=get("simulate.faults")
+            )
             roots = self._simulation.start()
+        except ValueError as error:
+            raise SettingsError(f"{self.settings.origin('simulate.faults')}: {error}") from error
         except OSError as error:
             raise CannotStart(f"the simulated machine cannot be written: {error}") from error
         self._simulated = {
@@ -246,7 +261,12 @@ class Agent:
             # netlink would answer for this machine.
             "collector.netdev.netlink": False,
             "collector.arp.netlink": False,
+            "collector.gpu.source": "simulated",
+            # The kernel log is this machine's.
+            "collector.gpu.kmsg": "",
+            "state.directory": f"{roots.rootfs}/var/lib/nodescope",
         }
+        self._surroundings = self._surroundings._replace(simulated_gpus=self._simulation.gpu_options())
 
     def _announce(self) -> None:
         for slot in self._slots:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from nodescope import __version__, self_metrics, status
 from nodescope.events.bus import Bus
@@ -14,6 +15,9 @@ from nodescope.scraping import UnknownCollector
 from nodescope.web.message import BadFilter, Busy, Request, RequestCounts, Response
 from nodescope.web.routes import Site, dispatcher, routes
 from nodescope.web.server import Listener
+
+if TYPE_CHECKING:
+    from nodescope.devices.nvidia.pause import PauseFile
 
 
 class Answering(Protocol):
@@ -49,6 +53,8 @@ class Answers:
             ready=self.ready,
             reload=agent.reload,
             status=self.describe,
+            pause=self.pause,
+            resume=self.resume,
             title=plan.role.title,
             version=__version__,
             role=plan.role.name,
@@ -76,6 +82,23 @@ class Answers:
 
     def ready(self) -> str | None:
         return None if self._agent.alive else "starting or stopping"
+
+    def pause(self, seconds: float | None) -> str | None:
+        """Has the GPUs' driver given up within 2 s, for `seconds` or until resumed. None, or what failed."""
+        return self._to_pause_file(lambda file: file.pause(seconds))
+
+    def resume(self) -> str | None:
+        return self._to_pause_file(lambda file: file.resume())
+
+    def _to_pause_file(self, change: Callable[[PauseFile], object]) -> str | None:
+        from nodescope.devices.nvidia.pause import PauseFile
+
+        path = self._measurement.settings["collector.gpu.pause-file"]
+        try:
+            change(PauseFile(path))
+        except OSError as error:
+            return f"{path} cannot be written ({error.strerror}): run as root or set collector.gpu.pause-file"
+        return None
 
     def describe(self) -> dict[str, object]:
         return {

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 MAX_LABELS: Final = 64
-TAKEN_PATHS: Final = ("/health", "/ready", "/-/healthy", "/-/ready", "/-/reload", "/api/v1/status")
+TAKEN_PATHS: Final = (
+    "/health",
+    "/ready",
+    "/-/healthy",
+    "/-/ready",
+    "/-/reload",
+    "/api/v1/status",
+    "/api/v1/gpu/pause",
+    "/api/v1/gpu/resume",
+)
 NEAR: Final = 0.8
 """How alike two names must be for one to be offered for the other."""
 MAX_NAMES: Final = 1000
@@ -41,11 +50,16 @@ def load(
     flags: Mapping[str, Any],
     environment: Mapping[str, str],
     role_defaults: Mapping[str, Any] | None = None,
+    aliases: Iterable[tuple[str, str, str]] = (),
 ) -> Settings:
-    """All settings. `flags`: key -> raw value. Raises `SettingsError`; unknown keys become warnings."""
+    """All settings. `flags`: key -> raw value. `aliases`: another program's environment name, the key that it sets, and
+    the form of the value, in which `{}` stands for what is given. Raises `SettingsError`; unknown keys become warnings.
+    """
     warnings: list[str] = []
     given: dict[str, Given] = {key: (value, "default of the role") for key, value in (role_defaults or {}).items()}
-    from_environment = dict(_environment(environment, warnings))
+    named = [alias for alias in aliases if alias[0] in environment]
+    from_environment = {key: (form.format(environment[name]), f"environment {name}") for name, key, form in named}
+    from_environment.update(_environment(environment, warnings))
     file = flags["config.file"] if "config.file" in flags else from_environment.get("config.file", ("", ""))[0]
     if file:
         given.update(_file(file, warnings))
@@ -55,7 +69,7 @@ def load(
     origins: dict[str, Origin] = {}
     for setting in TABLE:
         raw, origin = given.get(setting.key, (setting.default, "default"))
-        values[setting.key] = _value(setting, raw, origin)
+        values[setting.key] = read_value(setting, raw, origin)
         origins[setting.key] = Origin(origin)
     return Settings(values, origins, tuple(warnings))
 
@@ -151,7 +165,8 @@ def _flat(document: Mapping[Any, Any], prefix: str, origin: str, depth: int) -> 
             yield _SPELLED.get(key, key), value
 
 
-def _value(setting: Setting, raw: Any, origin: str) -> Any:
+def read_value(setting: Setting, raw: Any, origin: str) -> Any:
+    """What `raw` is as a value of `setting`. Raises `SettingsError`, which names `origin`."""
     try:
         if isinstance(raw, (dict, list, tuple, set)) and setting.kind not in _OF_SEVERAL:
             raise ValueError("one value")

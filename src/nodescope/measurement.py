@@ -10,6 +10,7 @@ from typing import Final
 
 from nodescope import collectors, self_metrics
 from nodescope.collector import Collector
+from nodescope.collectors.parts import Parts, Surroundings
 from nodescope.host import Absent, Host
 from nodescope.metric import Family, single
 from nodescope.roles import Role
@@ -19,6 +20,7 @@ from nodescope.scraping import Scrape
 from nodescope.settings import Settings, SettingsError
 
 PROCESS_STAT: Final = "/proc/self/stat"
+
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,8 @@ def check_paths(settings: Settings) -> None:
 class Measurement:
     """`wanted`: for each listener (by any key) the collectors it asks for; `names` are those of them that are on.
 
-    Collectors are shared by the listeners. Nothing on the host is touched before `start`.
+    Collectors are shared by the listeners. Nothing on the host is touched before `start`. What
+    `surroundings` keep outlives these settings; without any it ends with them.
     """
 
     def __init__(
@@ -42,14 +45,17 @@ class Measurement:
         settings: Settings,
         wanted: Mapping[str, Iterable[str]],
         on_change: Callable[[Outcome, str | None], None] | None = None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self.settings = settings
         self.host = Host(
             settings["path.procfs"], settings["path.sysfs"], settings["path.rootfs"], settings["path.udev.data"]
         )
         self.names = {key: tuple(name for name in names if settings.collects(name)) for key, names in wanted.items()}
+        self.parts = Parts(self.host, settings, surroundings)
+        self._owns_kept = surroundings is None
         self.collectors: dict[str, Collector] = {
-            name: collectors.build(name, self.host, settings)
+            name: collectors.build(name, self.host, settings, self.parts)
             for name in collectors.BY_NAME
             if any(name in names for names in self.names.values())
         }
@@ -58,6 +64,10 @@ class Measurement:
             for name, collector in self.collectors.items()
             if isinstance(collector, SnapshotCollector)
         }
+        for name in self.collectors:
+            source = collectors.BY_NAME[name].source
+            if source:
+                self.loops[name] = self.parts.loop(source)
         # A stored tree is shown as it is now; on a machine what is plugged in shows a moment later.
         self.runner = Runner(
             self.collectors, settings["collector.timeout"], on_change or log_change, lambda: not self.host.stored
@@ -70,6 +80,12 @@ class Measurement:
         for loop in self.loops.values():
             loop.start()
 
+    def first_samples(self, timeout_s: float) -> None:
+        """Waits until every sampler has sampled once, at most `timeout_s`: for who measures but once."""
+        deadline = time.monotonic() + timeout_s
+        for loop in self.loops.values():
+            loop.first(deadline)
+
     def stop(self) -> None:
         """Ends samplers and workers that can be ended, and closes what is kept open."""
         self.runner.stop()
@@ -77,6 +93,8 @@ class Measurement:
         # What a collector keeps open closes with its last reference: one that hangs keeps its own until it returns.
         self.collectors.clear()
         self.runner.collectors.clear()
+        if self._owns_kept:
+            self.parts.surroundings.end()
 
     def retire(self) -> None:
         """Ends the samplers and closes what the host keeps open; scrapes that are under way come to their end."""

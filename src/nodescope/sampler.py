@@ -21,12 +21,16 @@ class Snapshot(msgspec.Struct, frozen=True):
 class Sampler(Protocol):
     """Reads what can block, or what needs a rate, in a thread of its own.
 
-    `interval_s`: seconds between background samples. `demand_wait_s`: 0, or how long a scrape that asks for a
-    fresh sample waits for it before it takes the newest one there is.
+    `interval_s`: seconds between background samples; a snapshot older than three is not shown. `rest_s`: how long the
+    thread rests between two: the interval, or less where `sample` itself waits for something new. `demand_wait_s`: 0,
+    or how long a scrape that asks for a fresh sample waits for it before it takes the newest one there is.
     """
 
     name: ClassVar[str]
     interval_s: float
     demand_wait_s: float
+
+    @property
+    def rest_s(self) -> float: ...
 
     def sample(self) -> tuple[Any, ...]: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import ClassVar, Final
 
 from nodescope.host import Absent
@@ -25,11 +26,14 @@ class SamplerLoop:
     """One sampler, one daemon thread, one snapshot that is swapped in whole.
 
     A sample that hangs holds this thread alone: the snapshot ages, and is no longer shown after
-    `AGE_LIMIT_INTERVALS` intervals. `stop` never waits for a sample.
+    `AGE_LIMIT_INTERVALS` intervals. `stop` never waits for a sample; `close` then gives up what the sampler keeps open.
+    `grace_s`: how long the first sample may take before that it is missing counts as a failure.
     """
 
-    def __init__(self, sampler: Sampler) -> None:
+    def __init__(self, sampler: Sampler, close: Callable[[], None] = lambda: None, grace_s: float = 0.0) -> None:
         self.sampler = sampler
+        self._close = close
+        self._grace_until = time.monotonic() + grace_s
         self.snapshot: Snapshot | None = None
         self._error: Exception | None = None
         self._state = threading.Condition()
@@ -56,6 +60,13 @@ class SamplerLoop:
         with self._state:
             self._stopped = True
             self._state.notify_all()
+        self._close()
+
+    def first(self, deadline: float) -> bool:
+        """Whether the first sample is complete, waiting for it until `deadline` (monotonic)."""
+        self.start()
+        with self._state:
+            return self._state.wait_for(lambda: self._completed > 0, deadline - time.monotonic())
 
     def fresh(self) -> Snapshot:
         """The newest snapshot; where the sampler allows it, one that began after this call if it comes in time.
@@ -74,6 +85,8 @@ class SamplerLoop:
         limit = AGE_LIMIT_INTERVALS * self.sampler.interval_s
         if snapshot is not None and now - snapshot.monotonic_seconds <= limit:
             return snapshot
+        if snapshot is None and now < self._grace_until:
+            raise Absent(f"the first sample of {self.sampler.name}")
         running = "" if started_at is None else f"; a sample has been running for {now - started_at:.1f} s"
         raise NoSnapshot(f"{self.sampler.name}: no sample in the last {limit:g} s{running}")
 
@@ -99,7 +112,7 @@ class SamplerLoop:
         while True:
             with self._state:
                 if not self._wanted and not self._stopped:
-                    self._state.wait(self.sampler.interval_s)
+                    self._state.wait(self.sampler.rest_s)
                 if self._stopped:
                     return
                 self._wanted = False

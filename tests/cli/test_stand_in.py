@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from nodescope.cli import STAND_INS
-from nodescope.cli.stand_in import DEFAULTS
+from nodescope.cli.stand_in import DCGM_EXPORTER, DEFAULTS
 from nodescope.configuration import load
 from nodescope.settings import BY_KEY
 
 
 def test_each_name_has_its_defaults() -> None:
     """Every program that nodescope stands in for has defaults, and each is a setting that can be loaded."""
-    assert DEFAULTS.keys() == STAND_INS
+    assert DEFAULTS.keys() | {DCGM_EXPORTER} == STAND_INS
     for defaults in DEFAULTS.values():
         assert defaults.keys() <= BY_KEY.keys()
         settings = load({}, {}, defaults)

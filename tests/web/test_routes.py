@@ -23,6 +23,8 @@ class FakeAgent:
         self.not_ready: str | None = None
         self.reload_error: str | None = None
         self.reloads = 0
+        self.pauses: list[float | None] = []
+        self.pause_error: str | None = None
         self.on_scrape: Callable[[], None] = lambda: None
 
     def scrape(
@@ -38,6 +40,10 @@ class FakeAgent:
         self.reloads += 1
         return self.reload_error
 
+    def pause(self, seconds: float | None) -> str | None:
+        self.pauses.append(seconds)
+        return self.pause_error
+
     def site(self, **changes: Any) -> Site:
         given: dict[str, Any] = {
             "scrape": self.scrape,
@@ -45,6 +51,8 @@ class FakeAgent:
             "ready": lambda: self.not_ready,
             "reload": self.reload,
             "status": lambda: {"uptime_seconds": 1.5},
+            "pause": self.pause,
+            "resume": lambda: self.pause_error,
             "title": "nodescope",
             "version": "1.2.3",
             "role": "node",
@@ -217,6 +225,32 @@ def test_a_page_of_another_site_cannot_reload(agent: FakeAgent, headers: dict[st
     """What a browser sends on behalf of another site is forbidden."""
     assert ask(agent.site(), "/-/reload", "POST", headers=headers).status == 403
     assert agent.reloads == 0
+
+
+@pytest.mark.parametrize(("query", "seconds"), [({}, None), ({"for": ["600"]}, 600.0), ({"for": ["0.5"]}, 0.5)])
+def test_the_gpus_can_be_paused(agent: FakeAgent, query: dict[str, list[str]], seconds: float | None) -> None:
+    """A pause is for so many seconds, or until resumed; what fails is 500 with the reason."""
+    assert ask(agent.site(), "/api/v1/gpu/pause", "POST", query=query).status == 200
+    assert agent.pauses == [seconds]
+    assert ask(agent.site(), "/api/v1/gpu/resume", "POST").status == 200
+    agent.pause_error = "/run/x cannot be written"
+    for path in ("pause", "resume"):
+        response = ask(agent.site(), f"/api/v1/gpu/{path}", "POST", query=query)
+        assert (response.status, response.body) == (500, b"/run/x cannot be written\n")
+
+
+@pytest.mark.parametrize("wanted", ["0", "-1", "10m", "1e3", "9" * 30])
+def test_a_pause_of_no_time_is_refused(agent: FakeAgent, wanted: str) -> None:
+    """What is not a number of seconds above 0 is 400 and pauses nothing."""
+    assert ask(agent.site(), "/api/v1/gpu/pause", "POST", query={"for": [wanted]}).status == 400
+    assert agent.pauses == []
+
+
+@pytest.mark.parametrize("path", ["/api/v1/gpu/pause", "/api/v1/gpu/resume"])
+def test_a_page_of_another_site_cannot_pause(agent: FakeAgent, path: str) -> None:
+    """What a browser sends on behalf of another site is forbidden here too."""
+    assert ask(agent.site(), path, "POST", headers={"sec-fetch-site": "cross-site"}).status == 403
+    assert agent.pauses == []
 
 
 def test_a_page_of_the_same_site_can_reload(agent: FakeAgent) -> None:

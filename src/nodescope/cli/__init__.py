@@ -29,11 +29,14 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("exporter", "nodescope.cli.exporter", "serve one role on its port, with its exporter's names"),
     Command("metrics", "nodescope.cli.metrics", "print one scrape"),
     Command("doctor", "nodescope.cli.doctor", "say what this node has, what is missing, and what to do about it"),
+    Command("check", "nodescope.cli.check", "judge the GPUs' health; ends with 0 ok, 1 warning, 2 critical, 3 unknown"),
+    Command("pause", "nodescope.cli.pause", "give the GPU driver up for a while, for a reset or an update"),
+    Command("resume", "nodescope.cli.resume", "measure the GPUs again after a pause"),
     Command("config", "nodescope.cli.config", "show or check the settings in force"),
 )
 
 
-STAND_INS: Final = frozenset({"node_exporter", "prometheus-node-exporter"})
+STAND_INS: Final = frozenset({"dcgm-exporter", "node_exporter", "prometheus-node-exporter"})
 """Programs whose name, given to this one, makes it the same as there: see stand_in.py."""
 
 

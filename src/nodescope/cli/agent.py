@@ -44,10 +44,18 @@ def serve(role: Role, prog: str, arguments: Sequence[str], defaults: Mapping[str
     `defaults`: in place of those of the table of settings.
     """
     _, given, warnings = parse(parser(prog, f"Serve {role.help}."), arguments)
-    defaults = {"web.listen-address": (f"127.0.0.1:{role.port}",), **(defaults or {})}
+    return run(role, given, warnings, defaults)
+
+
+def run(
+    role: Role, given: Mapping[str, Any], warnings: Sequence[str], defaults: Mapping[str, Any] | None = None
+) -> int:
+    """`serve` once its flags are read: `given`, key -> raw value."""
+    own = {"collector.gpu.interval": role.interval} if role.interval else {}
+    defaults = {"web.listen-address": (f"127.0.0.1:{role.port}",), **own, **(defaults or {})}
 
     def load() -> Settings:
-        return configuration.load(given, os.environ, defaults)
+        return configuration.load(given, os.environ, defaults, role.environment)
 
     settings = load()
     logs.configure(settings["log.level"], settings["log.format"])

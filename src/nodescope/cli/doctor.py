@@ -19,6 +19,7 @@ from nodescope.runner import Outcome
 from nodescope.settings import Settings
 
 LEAST_DESCRIPTORS: Final = 1024
+FIRST_SAMPLES_S: Final = 10.0
 
 
 class Finding(NamedTuple):
@@ -37,6 +38,7 @@ _ABSENT_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("dmi", "virtual machines and some boards have none; else the kernel needs CONFIG_DMIID"),
     ("drm", "where there are graphics cards: load their driver"),
     ("fibrechannel", "where there are Fibre Channel adapters: load their driver (lpfc, qla2xxx)"),
+    ("gpu", "where there are NVIDIA GPUs: load their driver (modprobe nvidia); in a container, pass the devices in"),
     ("hwmon", "virtual machines have no sensors; else load their drivers (modprobe coretemp, k10temp; sensors-detect)"),
     ("infiniband", "where there are RDMA adapters: load their driver (mlx5_ib, bnxt_re, irdma)"),
     ("ipvs", "where virtual servers are used: modprobe ip_vs"),
@@ -89,6 +91,7 @@ def examine(settings: Settings, role: Role) -> list[Finding]:
     """Runs every collector once and looks at what the role needs besides."""
     measurement = Measurement(settings, {role.name: role.collectors})
     measurement.start()
+    measurement.first_samples(FIRST_SAMPLES_S)
     try:
         outcomes = measurement.runner.scrape(measurement.names[role.name], settings["scrape.timeout"])
     finally:

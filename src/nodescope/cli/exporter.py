@@ -4,22 +4,54 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any, Final
 
 from nodescope.cli import EXIT_USAGE
-from nodescope.cli.agent import serve
+from nodescope.cli.agent import run
+from nodescope.cli.flags import FlagParser, parse, parser
 from nodescope.configuration import nearest
-from nodescope.roles import BY_NAME, TABLE
+from nodescope.roles import BY_NAME, PROFILES, TABLE, Role, with_profile
+
+MAX_PORT: Final = 65_535
 
 
 def main(arguments: Sequence[str]) -> int:
     roles = [role for role in TABLE if role.name != "agent"]
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: nodescope exporter ROLE [FLAG ...]\n\nroles:")
-        print("\n".join(f"  {role.name:<8} port {role.port}  {role.help}" for role in roles))
+        width = max(len(role.name) for role in roles)
+        print("usage: nodescope exporter ROLE [--profile NAME] [--port PORT] [FLAG ...]\n\nroles:")
+        print("\n".join(f"  {role.name:<{width}}  port {role.port}  {role.help}" for role in roles))
         return 0 if arguments else EXIT_USAGE
     name = arguments[0]
     if name not in BY_NAME or name == "agent":
         known = ", ".join(role.name for role in roles)
         print(f"nodescope exporter: {name!r} is not a role{nearest(name, BY_NAME)} (there is {known})", file=sys.stderr)
         return EXIT_USAGE
-    return serve(BY_NAME[name], f"nodescope exporter {name}", arguments[1:])
+    role = BY_NAME[name]
+    made = _parser(role, f"nodescope exporter {name}")
+    namespace, given, warnings = parse(made, arguments[1:])
+    if namespace.port is not None:
+        given["web.listen-address"] = [f"127.0.0.1:{_port(made, namespace.port)}"]
+    return run(_with_profile(made, role, namespace.profile), given, warnings)
+
+
+def _parser(role: Role, prog: str) -> FlagParser:
+    made = parser(prog, f"Serve {role.help}.")
+    profiles = ", ".join(PROFILES.get(role.name, {role.profile: role}))
+    made.add_argument("--profile", default=role.profile, metavar="NAME", help=f"names of the metrics: {profiles}")
+    made.add_argument("--port", metavar="PORT", help=f"port on 127.0.0.1 ({role.port}, or that of the profile)")
+    return made
+
+
+def _port(made: FlagParser, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > MAX_PORT:
+        made.error(f"--port is {text[:20]!r}, expected a number from 0 to {MAX_PORT}")
+    return int(text)
+
+
+def _with_profile(made: FlagParser, role: Role, profile: str) -> Role:
+    found = with_profile(role, profile)
+    if found is None:
+        known: dict[str, Any] = PROFILES.get(role.name, {role.profile: role})
+        made.error(f"--profile is {profile[:40]!r}, expected one of {', '.join(known)}{nearest(profile, known)}")
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from nodescope import configuration, logs
 from nodescope.cli import EXIT_FAILURE, EXIT_USAGE
@@ -12,6 +13,8 @@ from nodescope.cli.flags import parse, parser
 from nodescope.configuration import nearest
 from nodescope.measurement import Measurement, check_paths
 from nodescope.roles import BY_NAME
+
+FIRST_SAMPLES_S: Final = 10.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,6 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     measurement = Measurement(settings.replaced(asked_for, "flag --collector"), {role.name: role.collectors})
     measurement.start()
     try:
+        measurement.first_samples(FIRST_SAMPLES_S)
         scrape = measurement.scrape(role, role.name, settings["constant-labels"])
         accept = "application/openmetrics-text;version=1.0.0" if namespace.openmetrics else ""
         body, _ = scrape.render(namespace.collector, accept=accept)

@@ -1,6 +1,7 @@
 """nodescope under another program's name, so that its unit file and command line start this one unchanged.
 
-Source: the defaults of prometheus/node_exporter, and those that Debian's package prometheus-node-exporter changes.
+Source: the defaults of prometheus/node_exporter, those that Debian's package prometheus-node-exporter changes, and
+those of NVIDIA/dcgm-exporter.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from nodescope.cli.agent import serve
+from nodescope.cli.agent import run, serve
+from nodescope.cli.dcgm_flags import translated
+from nodescope.cli.flags import parse, parser
 from nodescope.roles import BY_NAME
 
+DCGM_EXPORTER: Final = "dcgm-exporter"
 _EVERY_INTERFACE: Final[dict[str, Any]] = {"web.listen-address": (":9100",)}
 DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "node_exporter": _EVERY_INTERFACE,
@@ -26,4 +30,13 @@ DEFAULTS: Final[dict[str, dict[str, Any]]] = {
 def main(arguments: Sequence[str]) -> int:
     """`arguments`: the program's name, then its flags."""
     name = arguments[0]
+    if name == DCGM_EXPORTER:
+        return _dcgm_exporter(arguments[1:])
     return serve(BY_NAME["node"], name, arguments[1:], DEFAULTS[name])
+
+
+def _dcgm_exporter(arguments: Sequence[str]) -> int:
+    role = BY_NAME["gpu"]
+    flags, without_effect = translated(arguments)
+    _, given, warnings = parse(parser(DCGM_EXPORTER, f"Serve {role.help}."), flags)
+    return run(role, given, [*without_effect, *warnings], {"web.listen-address": (f":{role.port}",)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from nodescope.settings.agent import AGENT, SIMULATE
+from nodescope.settings.gpu import GPU, GPU_OPTIONS
 from nodescope.settings.host import HOST
 from nodescope.settings.host_options import HOST_OPTIONS
 from nodescope.settings.setting import ENVIRONMENT_PREFIX, Origin, Setting, Settings, SettingsError
@@ -19,14 +20,14 @@ _ENABLED: Final = tuple(
         f"Collect {collects.what}.",
         flag=f"collector.{collects.name}",
     )
-    for collects in HOST
+    for collects in (*HOST, *GPU)
 )
 
 
 def _collectors() -> tuple[Setting, ...]:
     """The switch of each collector, with its options behind it."""
     options: dict[str, list[Setting]] = {}
-    for option in HOST_OPTIONS:
+    for option in (*HOST_OPTIONS, *GPU_OPTIONS):
         options.setdefault(option.key.split(".")[1], []).append(option)
     return tuple(row for switch in _ENABLED for row in (switch, *options.get(switch.key.split(".")[1], ())))
 

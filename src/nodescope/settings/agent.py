@@ -28,6 +28,13 @@ AGENT: Final[tuple[Setting, ...]] = (
     Setting("path.rootfs", "path", "/", "Where the host's root filesystem is mounted."),
     Setting("path.udev.data", "path", "/run/udev/data", "Where the host's udev database lies."),
     Setting(
+        "state.directory",
+        "path",
+        "",
+        "Where counts are kept over restarts. Empty: /var/lib/nodescope for root, ~/.local/state/nodescope for others.",
+        aliases=("STATE_DIRECTORY",),
+    ),
+    Setting(
         "web.listen-address",
         "list",
         ("127.0.0.1:9100",),
@@ -112,7 +119,19 @@ AGENT: Final[tuple[Setting, ...]] = (
 )
 
 SIMULATE: Final[tuple[Setting, ...]] = (
-    Setting("simulate", "choice", "", "Measure a simulated machine instead of this one.", choices=("", "cpu")),
+    Setting(
+        "simulate",
+        "choice",
+        "",
+        "Measure a simulated machine instead of this one.",
+        choices=("", "cpu", "h200x8", "h200x8-mig"),
+    ),
+    Setting(
+        "simulate.faults",
+        "string",
+        "",
+        "What goes wrong on the simulated machine, and when: xid79@600:gpu3,hang@1200:gpu2 (virtual seconds).",
+    ),
     Setting("simulate.seed", "int", 1, "Seed of the simulated machine: the same seed gives the same readings."),
     Setting("simulate.speed", "number", 1.0, "Virtual seconds in each real one.", minimum=0.001, maximum=100_000),
     Setting("simulate.truth-file", "path", "", "Where the simulator writes what is true, one JSON object a line."),

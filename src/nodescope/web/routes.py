@@ -32,6 +32,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     `scrape(collect, exclude, timeout_s, accept, again)` returns the body and its content type, and raises `BadFilter`
     or `Busy`.
     `health()`: its "status" is "ok" or "degraded". `ready()`: None, or why not. `reload()`: None, or what failed.
+    `pause(seconds)`, `resume()`: give the GPUs' driver up (None: for good) and take it again; None, or what failed.
     `max_requests`: scrapes at a time, 0 for no limit.
     """
 
@@ -40,6 +41,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     ready: Callable[[], str | None]
     reload: Callable[[], str | None]
     status: Callable[[], dict[str, object]]
+    pause: Callable[[float | None], str | None]
+    resume: Callable[[], str | None]
     title: str
     version: str
     role: str
@@ -70,6 +73,10 @@ def routes(site: Site) -> tuple[Route, ...]:
         Route("/-/healthy", READ, lambda request: text(200, "healthy"), "Whether it is alive."),
         Route("/-/ready", READ, lambda request: _ready(site), "The same as /ready."),
         Route("/-/reload", WRITE, lambda request: _reload(site, request), "Reads the settings again (POST or PUT)."),
+        Route("/api/v1/gpu/pause", WRITE, lambda request: _pause(site, request),
+              "Gives up the driver of the GPUs, for so many seconds (for=) or until resumed (POST or PUT)."),
+        Route("/api/v1/gpu/resume", WRITE, lambda request: _resume(site, request),
+              "Measures the GPUs again (POST or PUT)."),
         Route("/api/v1/status", READ, lambda request: _status(site, table), "What runs, and how well, in JSON."),
     )  # fmt: skip
     table[:] = {route.path: route for route in reversed(table)}.values()
@@ -144,6 +151,23 @@ def _reload(site: Site, request: Request) -> Response:
         return text(403, "a page of another site may not ask for this")
     error = site.reload()
     return text(200, "reloaded") if error is None else text(500, error)
+
+
+def _pause(site: Site, request: Request) -> Response:
+    if _is_foreign(request):
+        return text(403, "a page of another site may not ask for this")
+    wanted = (request.query.get("for") or [""])[0]
+    if wanted and not (_SECONDS.fullmatch(wanted) and float(wanted) > 0):
+        return text(400, f"for is {wanted[:20]!r}, expected seconds above 0, or nothing for until resumed")
+    error = site.pause(float(wanted) if wanted else None)
+    return text(200, "paused") if error is None else text(500, error)
+
+
+def _resume(site: Site, request: Request) -> Response:
+    if _is_foreign(request):
+        return text(403, "a page of another site may not ask for this")
+    error = site.resume()
+    return text(200, "resumed") if error is None else text(500, error)
 
 
 def _is_foreign(request: Request) -> bool:

@@ -1,0 +1,107 @@
+"""dcgm-exporter's flags as nodescope's own.
+
+Source: the flags of NVIDIA/dcgm-exporter 4 (long ones with two dashes or one, short ones with one; `--switch=false`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+SHORT: Final[dict[str, str]] = {
+    "a": "address",
+    "c": "collect-interval",
+    "d": "devices",
+    "f": "collectors",
+    "k": "kubernetes",
+    "m": "configmap-data",
+    "n": "no-hostname",
+    "o": "use-old-namespace",
+    "p": "cpu-devices",
+    "r": "remote-hostengine-info",
+    "rbmn": "replace-blanks-in-model-name",
+    "s": "switch-devices",
+    "x": "xid-count-window-size",
+}
+VALUES: Final[dict[str, str]] = {
+    "address": "--web.listen-address={}",
+    "collect-interval": "--collector.gpu.interval={}ms",
+    "collectors": "--collector.gpu_dcgm.fields={}",
+    "log-format": "--log.format={}",
+    "web-config-file": "--web.config.file={}",
+    "web-read-timeout": "--web.request-timeout={}",
+}
+"""A flag with a value -> the flag here."""
+
+SWITCHES: Final[dict[str, str]] = {"debug": "--log.level=debug", "web-systemd-socket": "--web.systemd-socket"}
+NO_VALUES: Final = frozenset(
+    {
+        "clock-events-count-window-size",
+        "configmap-data",
+        "container-runtime-socket",
+        "cpu-devices",
+        "dcgm-log-level",
+        "devices",
+        "dump-directory",
+        "dump-retention",
+        "gpu-bind-unbind-poll-interval",
+        "hpc-job-mapping-dir",
+        "kubernetes-gpu-id-type",
+        "kubernetes-pod-label-allowlist-regex",
+        "nvidia-resource-names",
+        "pod-resources-kubelet-socket",
+        "remote-hostengine-info",
+        "switch-devices",
+        "web-write-timeout",
+        "xid-count-window-size",
+    }
+)
+"""Flags with a value that have nothing to act on here."""
+
+NO_SWITCHES: Final = frozenset(
+    {
+        "container-labels",
+        "disable-startup-validate",
+        "dump-compression",
+        "dump-enabled",
+        "enable-dcgm-log",
+        "enable-gpu-bind-unbind-watch",
+        "enable-pprof",
+        "fake-gpus",
+        "kubernetes",
+        "kubernetes-enable-dra",
+        "kubernetes-enable-pod-labels",
+        "kubernetes-enable-pod-uid",
+        "kubernetes-virtual-gpus",
+        "no-hostname",
+        "replace-blanks-in-model-name",
+        "use-old-namespace",
+    }
+)
+_FALSE: Final = frozenset({"0", "f", "false"})
+
+
+def translated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The same command line in nodescope's flags, and a warning for each flag that has no effect. What is not
+    dcgm-exporter's is left as it is: nodescope's own flags work too."""
+    flags: list[str] = []
+    warnings: list[str] = []
+    words = list(arguments)
+    while words:
+        word = words.pop(0)
+        given, equals, value = word.lstrip("-").partition("=")
+        name = SHORT.get(given, given) if word.startswith("-") else ""
+        if name in VALUES or name in NO_VALUES:
+            if not equals and words:
+                value = words.pop(0)
+            if name in VALUES:
+                flags.append(VALUES[name].format(value))
+            else:
+                warnings.append(f"--{name} has no effect here")
+        elif name in SWITCHES:
+            flags += [] if value in _FALSE else [SWITCHES[name]]
+        elif name in NO_SWITCHES:
+            warnings += [] if value in _FALSE else [f"--{name} has no effect here"]
+        else:
+            flags.append(word)
+    return flags, warnings

@@ -1,0 +1,84 @@
+"""`nodescope pause gpu`: has the GPU driver given up, for a reset, a change of MIG mode or an update of the driver."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from nodescope import configuration
+from nodescope.cli import EXIT_FAILURE
+from nodescope.cli.flags import FlagParser, parse, parser
+from nodescope.devices.nvidia.holders import agents, holders
+from nodescope.devices.nvidia.pause import PauseFile
+from nodescope.host import Host
+from nodescope.settings import Setting, Settings
+
+WAIT_S: Final = 2.0
+LOOK_S: Final = 0.05
+LONGEST_S: Final = 366 * 86_400.0
+FOR: Final = Setting("for", "duration", None, "", unit="seconds", minimum=1, maximum=LONGEST_S)
+
+
+def main(arguments: Sequence[str]) -> int:
+    made = flags(
+        "pause", "Give the GPU driver up, until nodescope resume gpu. Ends with 1 where something holds it still."
+    )
+    made.add_argument("--for", dest="seconds", metavar="DURATION", help="end by itself after this long (10m, 1h30m)")
+    namespace, settings, file = read(made, arguments)
+    seconds = namespace.seconds and configuration.read_value(FOR, namespace.seconds, "flag --for")
+    host = Host(procfs=settings["path.procfs"])
+    try:
+        file.pause(seconds or None)
+    except OSError as error:
+        return refused(file, error)
+    left = _wait(host)
+    if left:
+        print(f"nodescope pause: {left}; the pause is on: look whether its agent uses {file.path}", file=sys.stderr)
+        return EXIT_FAILURE
+    end = f"for {namespace.seconds}, or until" if seconds else "until"
+    none = "" if agents(host) else "; no agent was seen running here, one that is started leaves the GPUs alone too"
+    print(f"nothing of nodescope's holds the GPU driver, {end} `nodescope resume gpu`{none}")
+    return 0
+
+
+def flags(name: str, description: str) -> FlagParser:
+    """The flags that `pause` and `resume` share."""
+    made = parser(f"nodescope {name}", description)
+    made.usage = f"nodescope {name} gpu [FLAG ...]"
+    made.add_argument("what", choices=("gpu",), help="gpu: the driver of the GPUs")
+    made.add_argument("--pause-file", metavar="PATH", help="the same as --collector.gpu.pause-file")
+    return made
+
+
+def read(made: FlagParser, arguments: Sequence[str]) -> tuple[argparse.Namespace, Settings, PauseFile]:
+    """Flags, settings and the pause file that they name."""
+    namespace, given, warnings = parse(made, arguments)
+    if namespace.pause_file is not None:
+        given["collector.gpu.pause-file"] = namespace.pause_file
+    settings = configuration.load(given, os.environ)
+    for warning in (*warnings, *settings.warnings):
+        print(f"nodescope: {warning}", file=sys.stderr)
+    return namespace, settings, PauseFile(settings["collector.gpu.pause-file"])
+
+
+def refused(file: PauseFile, error: OSError) -> int:
+    """Says that the pause file cannot be changed."""
+    advice = "run as root, or give --pause-file as the agent has it"
+    print(f"nodescope: {file.path} cannot be changed ({error.strerror}): {advice}", file=sys.stderr)
+    return EXIT_FAILURE
+
+
+def _wait(host: Host) -> str:
+    """Empty once no GPU child is left, else what is after `WAIT_S`."""
+    deadline = time.monotonic() + WAIT_S
+    while (left := holders(host)) and time.monotonic() < deadline:
+        time.sleep(LOOK_S)
+    return " and ".join(f"process {holder.pid} still {_holds(holder.what)}" for holder in left)
+
+
+def _holds(what: str) -> str:
+    return f"holds {what}" if what else "runs, and may open the driver"

@@ -1,0 +1,24 @@
+"""`nodescope resume gpu`: has the GPUs measured again after a pause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nodescope.cli.pause import flags, read, refused
+from nodescope.devices.nvidia.holders import agents
+from nodescope.host import Host
+
+
+def main(arguments: Sequence[str]) -> int:
+    _, settings, file = read(flags("resume", "Measure the GPUs again after nodescope pause gpu."), arguments)
+    try:
+        ended = file.resume()
+    except OSError as error:
+        return refused(file, error)
+    if not ended:
+        print(f"there was no pause: {file.path} is not there")
+    elif agents(Host(procfs=settings["path.procfs"])):
+        print("the pause is over, the GPUs are measured again")
+    else:
+        print("the pause is over; no agent was seen running here")
+    return 0

@@ -1,0 +1,158 @@
+"""Makes what DCGM sees of what was sampled: entities, and what is known of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from nodescope.profiles.dcgm import Selection
+from nodescope.profiles.dcgm_xids import message
+from nodescope.records.dcgm import DcgmClockEvents, DcgmEntity, DcgmHealth, DcgmXidCount
+from nodescope.records.gpu import LinkReading
+from nodescope.records.gpu_snapshot import Gpu, GpuHealth, GpuInstance, GpuLink, GpuThrottle, XidCount
+
+Kinds = dict[type, list[Any]]
+ByGpu = dict[str, list[DcgmEntity]]
+
+LINK_FIELDS: Final = (
+    "throughput_megabytes_per_second",
+    "crc_flit_errors",
+    "crc_data_errors",
+    "replay_errors",
+    "recovery_errors",
+)
+CLOCK_EVENTS: Final = {
+    "gpu_idle": "gpu_idle",
+    "applications_clocks_setting": "clocks_setting",
+    "sw_power_cap": "power_cap",
+    "hw_slowdown": "hw_slowdown",
+    "sync_boost": "sync_boost",
+    "sw_thermal_slowdown": "sw_thermal",
+    "hw_thermal_slowdown": "hw_thermal",
+    "hw_power_brake_slowdown": "hw_power_brake",
+    "display_clock_setting": "display_clocks",
+}
+"""Reasons for lower clocks -> dcgm-exporter's words."""
+
+WATCHES: Final = {
+    "device": "ALL",
+    "xid": "ALL",
+    "driver": "DRIVER",
+    "inforom": "INFOROM",
+    "memory": "MEM",
+    "nvlink": "NVLINK",
+    "pcie": "PCIE",
+    "power": "POWER",
+    "thermal": "THERMAL",
+}
+"""Components of health -> DCGM's watches, of which ALL is for what befalls the whole GPU. DCGM's PMU, MCU and SM are
+not judged here, and are absent."""
+
+RESULTS: Final = {0: (0, "DCGM_FR_OK"), 1: (10, "DCGM_FR_UNKNOWN"), 2: (20, "DCGM_FR_UNKNOWN")}
+"""Our verdicts -> DCGM's result (pass, warn, fail) and error code. Unknown is none of them."""
+
+
+class DcgmEntities:
+    """`hostname`: what the label Hostname says. `selection`: which fields will be asked for."""
+
+    def __init__(self, hostname: str, selection: Selection) -> None:
+        self._hostname = hostname
+        self._links = any(row.field.startswith("links[") for rows in selection.rows.values() for row in rows)
+        self._about = [_ABOUT[kind] for kind in selection.rows if kind in _ABOUT]
+
+    def made(self, records: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+        """The entities of a snapshot, and what else is asked for of each: whole GPUs, and GPU instances."""
+        kinds: Kinds = {}
+        for record in records:
+            kinds.setdefault(type(record), []).append(record)
+        xids: list[XidCount] = kinds.get(XidCount, [])
+        last = {count.identity.uuid: count.xid for count in xids if count.last}
+        links = _links(kinds.get(GpuLink, [])) if self._links else {}
+        instances: list[GpuInstance] = [instance for instance in kinds.get(GpuInstance, []) if instance.first]
+        divided = {instance.identity.uuid for instance in instances}
+        gpus: list[Gpu] = [gpu for gpu in kinds.get(Gpu, []) if gpu.identity.uuid not in divided]
+        whole = [self._entity(gpu, None, last, links) for gpu in gpus]
+        parts = [self._entity(instance.gpu, instance, last, links) for instance in instances]
+        return self._with_more(whole, kinds), self._with_more(parts, kinds)
+
+    def _with_more(self, entities: list[DcgmEntity], kinds: Kinds) -> list[Any]:
+        by_gpu: ByGpu = {}
+        for entity in entities:
+            by_gpu.setdefault(entity.identity.uuid, []).append(entity)
+        return [*entities, *(record for about in self._about for record in about(by_gpu, kinds))]
+
+    def _entity(
+        self, gpu: Gpu, part: GpuInstance | None, last: dict[str, int], links: dict[str, dict[str, float]]
+    ) -> DcgmEntity:
+        xid = last.get(gpu.identity.uuid, 0)
+        return DcgmEntity(
+            identity=gpu.identity,
+            hostname=self._hostname,
+            card=gpu.reading,
+            memory=part.reading if part else gpu.reading,
+            profiling=(part or gpu).reading.profiling,
+            card_profiling={} if part else gpu.reading.profiling,
+            instance=part.instance if part else None,
+            links=links.get(gpu.identity.uuid, {}),
+            xid=xid,
+            xid_message=message(xid),
+        )
+
+
+def _links(links: Sequence[GpuLink]) -> dict[str, dict[str, float]]:
+    """GPU -> what is read of its single links, by "attribute_link"."""
+    found: dict[str, dict[str, float]] = {}
+    for link in links:
+        found.setdefault(link.identity.uuid, {}).update(_named(link.reading))
+    return found
+
+
+def _named(link: LinkReading) -> Iterator[tuple[str, float]]:
+    for field in LINK_FIELDS:
+        value = getattr(link, field)
+        if value is not None:
+            yield f"{field}_{link.link}", value
+
+
+def _xid_counts(by_gpu: ByGpu, kinds: Kinds) -> Iterator[DcgmXidCount]:
+    """XIDs of the window; of a GPU that had none, one count of 0."""
+    xids: list[XidCount] = [count for count in kinds.get(XidCount, []) if count.window_count]
+    seen = {xid.identity.uuid for xid in xids}
+    for xid in xids:
+        for entity in by_gpu.get(xid.identity.uuid, ()):
+            yield DcgmXidCount(entity=entity, xid=xid.xid, count=xid.window_count)
+    for uuid, entities in by_gpu.items():
+        if uuid not in seen:
+            yield from (DcgmXidCount(entity=entity) for entity in entities)
+
+
+def _clock_events(by_gpu: ByGpu, kinds: Kinds) -> Iterator[DcgmClockEvents]:
+    throttles: list[GpuThrottle] = kinds.get(GpuThrottle, [])
+    for throttle in throttles:
+        event = CLOCK_EVENTS.get(throttle.reason)
+        if event and throttle.window_count is not None:
+            for entity in by_gpu.get(throttle.identity.uuid, ()):
+                yield DcgmClockEvents(entity=entity, event=event, count=throttle.window_count)
+
+
+def _verdicts(by_gpu: ByGpu, kinds: Kinds) -> Iterator[DcgmHealth]:
+    """The worst verdict of each watch of which something is known."""
+    verdicts: list[GpuHealth] = kinds.get(GpuHealth, [])
+    worst: dict[tuple[str, str], int] = {}
+    for verdict in verdicts:
+        watch = WATCHES.get(verdict.component)
+        if watch and verdict.value in RESULTS:
+            key = (verdict.identity.uuid, watch)
+            worst[key] = max(verdict.value, worst.get(key, 0))
+    for (uuid, watch), value in worst.items():
+        result, error_code = RESULTS[value]
+        for entity in by_gpu.get(uuid, ()):
+            yield DcgmHealth(entity=entity, watch=watch, value=result, error_code=error_code)
+
+
+_ABOUT: Final[dict[type, Callable[[ByGpu, Kinds], Iterable[Any]]]] = {
+    DcgmXidCount: _xid_counts,
+    DcgmClockEvents: _clock_events,
+    DcgmHealth: _verdicts,
+}
+"""What is made for rows of a kind, where there are any."""

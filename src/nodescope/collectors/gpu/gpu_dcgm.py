@@ -1,0 +1,83 @@
+"""NVIDIA GPUs under dcgm-exporter's names."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import ClassVar, Final
+
+from nodescope.collectors.gpu.columns import Shown, metrics
+from nodescope.collectors.gpu.dcgm_entities import DcgmEntities
+from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.file import read_stored
+from nodescope.metric import Family, Metric
+from nodescope.profiles.dcgm import Selection, default_selection, labelled
+from nodescope.sampler import Snapshot
+from nodescope.sampling import SamplerLoop
+from nodescope.settings import Settings, SettingsError
+
+FIELDS_KEY: Final = "collector.gpu_dcgm.fields"
+NODE_NAME: Final = "NODE_NAME"
+"""The environment name that gives the label Hostname, as dcgm-exporter has it; else the host's own name does."""
+
+STOCK: Final = frozenset(f"/etc/dcgm-exporter/{name}.csv" for name in ("default-counters", "dcp-metrics-included"))
+"""Files that are in dcgm-exporter's image, which many a deployment names."""
+
+log = logging.getLogger(__name__)
+
+
+class GpuDcgmCollector:
+    """What dcgm-exporter shows of NVIDIA GPUs: its names, labels, units and quirks, without DCGM.
+
+    *Source*: the newest snapshot of the GPU sampler. *Units*: DCGM's: MHz, degrees Celsius, watts, millijoules, MiB,
+    percent, bytes a second; DCGM_FI_PROF_* ratios. *Absent when*: the driver is not loaded; a field that the GPU
+    does not have; DCGM_FI_PROF_* before Hopper. A GPU that has MIG instances is shown as those. *Cost*: see `Shown`.
+    """
+
+    name: ClassVar[str] = "gpu_dcgm"
+    metrics: ClassVar[tuple[Metric, ...]] = metrics(labelled(default_selection(), instances=False))
+    left_out: int = 0
+
+    def __init__(self, loop: SamplerLoop, selection: Selection, hostname: str) -> None:
+        self._loop = loop
+        self._entities = DcgmEntities(hostname, selection)
+        self._whole = Shown(labelled(selection, instances=False))
+        self._instances = Shown(labelled(selection, instances=True))
+        self._last: tuple[Snapshot | None, list[Family]] = (None, [])
+
+    def collect(self) -> list[Family]:
+        snapshot = self._loop.fresh()
+        if snapshot is not self._last[0]:
+            whole, instances = self._entities.made(snapshot.records)
+            self._last = (snapshot, self._whole.render(whole) + self._instances.render(instances))
+        return self._last[1]
+
+
+def selected(path: str) -> Selection:
+    """What the counter file at `path` chooses, with a warning for each field that cannot be given.
+
+    Where one of the files that dcgm-exporter's image has is named and not there, the default stands for it.
+    """
+    # Few have such a file.
+    from nodescope.profiles.dcgm_selection import BadCounters, select
+
+    try:
+        selection = select(read_stored(path), path)
+    except Absent:
+        if path in STOCK:
+            log.info("%s is not here: the fields of dcgm-exporter's default lists are shown", path)
+            return default_selection()
+        raise SettingsError(f"{FIELDS_KEY}: no file {path}, expected a counter file of dcgm-exporter") from None
+    except OSError as error:
+        raise SettingsError(f"{FIELDS_KEY}: {path} cannot be read: {error.strerror}") from error
+    except (BadCounters, Malformed) as error:
+        raise SettingsError(f"{FIELDS_KEY}: {error}") from None
+    for name, why in selection.not_obtainable:
+        log.warning("%s: %s is not given: %s", path, name, why)
+    return selection
+
+
+def build(host: Host, settings: Settings, loop: SamplerLoop) -> GpuDcgmCollector:
+    path = settings[FIELDS_KEY]
+    selection = selected(path) if path else default_selection()
+    return GpuDcgmCollector(loop, selection, os.environ.get(NODE_NAME) or os.uname().nodename)

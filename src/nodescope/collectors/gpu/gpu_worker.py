@@ -1,0 +1,35 @@
+"""NVIDIA GPUs under the names of the worker GPU exporter."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from nodescope.collectors.gpu.columns import Shown, metrics
+from nodescope.host import Host
+from nodescope.metric import Family, Metric
+from nodescope.profiles.gpu_worker import PROFILE
+from nodescope.sampling import SamplerLoop
+from nodescope.settings import Settings
+
+
+class GpuWorkerCollector:
+    """What the worker GPU exporter shows, from the driver instead of nvidia-smi's text.
+
+    *Source*: the newest snapshot of the GPU sampler. *Units*: watts, degrees Celsius, percent, bytes, MHz. *Absent
+    when*: the driver is not loaded; a value that the GPU does not tell. *Cost*: see `Shown`.
+    """
+
+    name: ClassVar[str] = "gpu_worker"
+    metrics: ClassVar[tuple[Metric, ...]] = metrics(PROFILE)
+    left_out: int = 0
+
+    def __init__(self, loop: SamplerLoop) -> None:
+        self._loop = loop
+        self._shown = Shown(PROFILE)
+
+    def collect(self) -> list[Family]:
+        return self._shown.families(self._loop.fresh())
+
+
+def build(host: Host, settings: Settings, loop: SamplerLoop) -> GpuWorkerCollector:
+    return GpuWorkerCollector(loop)

@@ -1,0 +1,107 @@
+"""What observes NVIDIA's GPUs, put together: source, XIDs, health. Imported only where there is a GPU."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from nodescope.collectors.parts import Parts
+from nodescope.devices.nvidia.fallback import Fallback
+from nodescope.devices.nvidia.frame import Options, SimulatedOptions, Xid
+from nodescope.devices.nvidia.observer import GpuObserver
+from nodescope.devices.nvidia.observer import Parts as ObserverParts
+from nodescope.devices.nvidia.pausable import Pausable
+from nodescope.devices.nvidia.pause import PauseFile
+from nodescope.devices.nvidia.source import Source
+from nodescope.devices.nvidia.supervisor import Supervisor
+from nodescope.devices.nvidia.xids import Xids
+from nodescope.devices.process_names import Named
+from nodescope.health.gpu import GpuHealthRules, changes
+from nodescope.sampling import AGE_LIMIT_INTERVALS
+
+LEAST_MAX_AGE_S: Final = 5.0
+LIBRARY: Final = "libnvidia-ml.so.1"
+XIDS: Final = "nvidia.xids"
+XID_FILE: Final = "gpu_xids.json"
+ROOT_STATE: Final = "/var/lib/nodescope"
+CHILD: Final = "nodescope.devices.nvidia.child"
+SIMULATED: Final = "nodescope.simulate.gpu_child"
+
+
+def observer(parts: Parts) -> GpuObserver:
+    """The observer of this machine's GPUs, as the settings want it."""
+    settings = parts.settings
+    interval_s = settings["collector.gpu.interval"]
+    max_age_s = settings["collector.gpu.max-age"] or max(AGE_LIMIT_INTERVALS * interval_s, LEAST_MAX_AGE_S)
+    xids = _xids(parts)
+    made = ObserverParts(
+        source=_source(parts, xids.nvml),
+        xids=xids,
+        health=GpuHealthRules(),
+        changes=changes,
+        named=Named(parts.host).named,
+        publish=parts.publish,
+    )
+    return GpuObserver(parts.host, made, interval_s, max_age_s, settings["collector.gpu.window"])
+
+
+def _source(parts: Parts, on_xid: Callable[[Xid], None]) -> Source:
+    kind = parts.settings["collector.gpu.source"]
+    if kind == "nvidia-smi":
+        return Pausable(lambda: smi_source(parts), PauseFile(parts.settings["collector.gpu.pause-file"]))
+    if kind == "auto":
+        return Fallback(nvml_source(parts, on_xid), lambda: smi_source(parts))
+    return nvml_source(parts, on_xid)
+
+
+def nvml_source(parts: Parts, on_xid: Callable[[Xid], None]) -> Source:
+    """The driver's library, in a child; or the simulated GPUs, which speak the same frames."""
+    settings = parts.settings
+    simulated = settings["collector.gpu.source"] == "simulated"
+    interval_s, library = settings["collector.gpu.interval"], settings["collector.gpu.nvml-library"] or LIBRARY
+    options = Options(interval_seconds=interval_s, library=library)
+    if simulated:
+        told = parts.surroundings.simulated_gpus or {}
+        options = SimulatedOptions(interval_seconds=interval_s, simulate=told)
+    return Supervisor(
+        (sys.executable, "-m", SIMULATED if simulated else CHILD),
+        options,
+        parts.host,
+        on_xid,
+        parts.publish,
+        kind="simulated" if simulated else "nvml",
+        pause_file=PauseFile(settings["collector.gpu.pause-file"]),
+    )
+
+
+def smi_source(parts: Parts) -> Source:
+    """nvidia-smi."""
+    from nodescope.devices.nvidia.smi_source import SmiSource
+
+    return SmiSource(parts.host, parts.settings["collector.gpu.nvidia-smi"], parts.settings["collector.gpu.interval"])
+
+
+def _xids(parts: Parts) -> Xids:
+    """One for the life of the agent: the kernel log is read from where it was, and counts never go back."""
+    kept = parts.surroundings.kept.get(XIDS)
+    if isinstance(kept, Xids):
+        return kept
+    path = (
+        f"{state_directory(parts.settings['state.directory'])}/{XID_FILE}" if parts.surroundings.keeps_state else None
+    )
+    made = Xids(parts.host, path, parts.settings["collector.gpu.kmsg"], parts.publish)
+    parts.surroundings.kept[XIDS] = made
+    return made
+
+
+def state_directory(given: str) -> str:
+    """Where counts are kept over restarts: what was given, else what is usual for root and for others."""
+    if given:
+        # systemd's STATE_DIRECTORY may name several, with colons between.
+        return given.partition(":")[0]
+    if os.geteuid() == 0:
+        return ROOT_STATE
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return f"{home}/nodescope"

@@ -1,0 +1,30 @@
+"""The one sampler of all GPU collectors, built from the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nodescope.collectors.parts import Parts
+from nodescope.devices.nvidia.sampler import GpuSampler
+from nodescope.sampling import SamplerLoop
+
+GRACE_S: Final = 30.0
+"""What the library may take to start where the driver does not keep its GPUs initialised."""
+
+if TYPE_CHECKING:
+    from nodescope.devices.nvidia.observer import GpuObserver
+
+
+def loop(parts: Parts) -> SamplerLoop:
+    """The loop of the sampler of NVIDIA's GPUs."""
+    settings = parts.settings
+    forced = bool(settings["collector.gpu.nvml-library"]) or settings["collector.gpu.source"] != "auto"
+    sampler = GpuSampler(parts.host, lambda: _observer(parts), settings["collector.gpu.interval"], forced)
+    return SamplerLoop(sampler, sampler.close, GRACE_S)
+
+
+def _observer(parts: Parts) -> GpuObserver:
+    # What only a machine with a GPU needs.
+    from nodescope.collectors.gpu.observing import observer
+
+    return observer(parts)

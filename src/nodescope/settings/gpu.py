@@ -1,0 +1,80 @@
+"""The collectors of GPUs, and their options. The switches are of the names; the options are of the one sampler."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nodescope.settings.host import Collects
+from nodescope.settings.setting import Setting
+
+GPU: Final[tuple[Collects, ...]] = (
+    Collects("gpu", "GPUs, under OpenTelemetry's names"),
+    Collects("gpu_dcgm", "NVIDIA GPUs, under dcgm-exporter's names"),
+    Collects("gpu_worker", "NVIDIA GPUs, under the names of the worker GPU exporter"),
+    Collects("gpu_epic", "GPUs, under the names of MONITOR-POC's mock exporter"),
+)
+
+GPU_OPTIONS: Final[tuple[Setting, ...]] = (
+    Setting(
+        "collector.gpu.interval",
+        "duration",
+        1.0,
+        "Time between two samples of every GPU.",
+        unit="seconds",
+        minimum=0.1,
+        maximum=3600,
+    ),
+    Setting(
+        "collector.gpu.max-age",
+        "duration",
+        0.0,
+        "Oldest reading of a GPU that is shown. 0: three intervals, and at least 5 seconds.",
+        unit="seconds",
+        minimum=0,
+        maximum=3600,
+    ),
+    Setting(
+        "collector.gpu.window",
+        "duration",
+        30.0,
+        "Time over which least, greatest and mean of a reading are taken.",
+        unit="seconds",
+        minimum=1,
+        maximum=3600,
+    ),
+    Setting(
+        "collector.gpu.source",
+        "choice",
+        "auto",
+        "Where NVIDIA's readings come from: the driver's library, nvidia-smi, or whichever of the two works (auto).",
+        choices=("auto", "nvml", "nvidia-smi", "simulated"),
+    ),
+    Setting(
+        "collector.gpu.nvml-library",
+        "path",
+        "",
+        "NVIDIA's library, where it is not found by its name; giving it asks for GPUs even if no driver is seen.",
+    ),
+    Setting("collector.gpu.nvidia-smi", "path", "", "The program nvidia-smi, where it is not found on the path."),
+    Setting(
+        "collector.gpu.pause-file",
+        "path",
+        "/run/nodescope/gpu.paused",
+        "While this file is there the driver is given up; see nodescope pause.",
+    ),
+    Setting("collector.gpu.kmsg", "path", "/dev/kmsg", "Where the kernel log is read for XIDs; empty for nowhere."),
+    Setting(
+        "collector.gpu.processes",
+        "int",
+        0,
+        "Processes of each GPU that get series of their own, the greatest first; users always have theirs.",
+        minimum=0,
+        maximum=1000,
+    ),
+    Setting(
+        "collector.gpu_dcgm.fields",
+        "path",
+        "",
+        "A CSV file of dcgm-exporter that chooses the fields, instead of its default lists.",
+    ),
+)

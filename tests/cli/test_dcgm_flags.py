@@ -1,0 +1,60 @@
+"""dcgm-exporter's flags as nodescope's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from nodescope.cli.dcgm_flags import NO_SWITCHES, NO_VALUES, SHORT, SWITCHES, VALUES, translated
+from nodescope.cli.flags import parse, parser
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (["-f", "/etc/dcgm-exporter/default-counters.csv"], ["collector.gpu_dcgm.fields"]),
+        (["--collectors=/x.csv", "--address", ":9400"], ["collector.gpu_dcgm.fields", "web.listen-address"]),
+        (["-a=127.0.0.1:1", "-c", "30000"], ["web.listen-address", "collector.gpu.interval"]),
+        (
+            ["--debug", "--log-format", "json", "--web-systemd-socket"],
+            ["log.level", "log.format", "web.systemd-socket"],
+        ),
+        (["--debug=false", "-kubernetes=false"], []),
+        (["--collector.gpu.window=60s"], ["collector.gpu.window"]),
+    ],
+)
+def test_flags_become_settings(given: list[str], wanted: list[str]) -> None:
+    """A flag of dcgm-exporter sets what it means here, in all of its spellings; our own flags work beside it."""
+    flags, warnings = translated(given)
+    _, settings, _ = parse(parser("dcgm-exporter", ""), flags)
+    assert (sorted(settings), warnings) == (sorted(wanted), [])
+
+
+def test_milliseconds() -> None:
+    """Its interval is in milliseconds."""
+    assert translated(["-c", "500"]) == (["--collector.gpu.interval=500ms"], [])
+
+
+def test_flags_without_effect_take_their_values_along() -> None:
+    """A flag that has nothing to act on is warned of, and its value is not taken for anything else."""
+    flags, warnings = translated(["-r", "localhost:5555", "--kubernetes", "--devices", "f", "-n"])
+    assert flags == []
+    assert [warning.split()[0] for warning in warnings] == [
+        "--remote-hostengine-info",
+        "--kubernetes",
+        "--devices",
+        "--no-hostname",
+    ]
+
+
+def test_a_flag_means_one_thing() -> None:
+    """No name is in two tables, and every short one stands for a long one."""
+    tables = [set(VALUES), set(NO_VALUES), set(SWITCHES), set(NO_SWITCHES)]
+    assert len(set().union(*tables)) == sum(map(len, tables))
+    assert set(SHORT.values()) <= set().union(*tables)
+
+
+@pytest.mark.parametrize("given", [["-f"], ["--"], [""], ["x"], ["-"], ["--address"]])
+def test_odd_words(given: list[str]) -> None:
+    """A value that is missing is an empty one, for the settings to complain about; odd words are left as they are."""
+    flags, _ = translated(given)
+    assert len(flags) == 1

@@ -1,0 +1,229 @@
+"""What goes wrong with GPUs, seen from outside: a whole agent on a driver's library that misbehaves."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from tests.fake_nvml import SCRIPT, Script, beside, build
+from tools.serving import Server
+
+GPUS: Final = 8
+TEMPERATURE: Final = "hw_temperature_celsius"
+UP: Final = "nodescope_gpu_up"
+SEEN_S: Final = 25.0
+POLL_S: Final = 0.1
+SICK: Final = 2
+_LINE: Final = re.compile(r"(\w+)\{([^}]*)\} (\S+)")
+_LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
+
+
+class Series(NamedTuple):
+    """One line of a scrape."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+class Node:
+    """An agent, its driver's script, and what it says. `slowest_s`: the slowest of its answers."""
+
+    def __init__(self, server: Server, script: Script, get: Callable[..., Any]) -> None:
+        self.server = server
+        self.script = script
+        self.slowest_s = 0.0
+        self._get = get
+
+    def series(self) -> list[Series]:
+        begin = time.monotonic()
+        body = self._get(self.server.port, "/metrics").body.decode()
+        self.slowest_s = max(self.slowest_s, time.monotonic() - begin)
+        return [Series(m[1], dict(_LABEL.findall(m[2])), float(m[3])) for m in _LINE.finditer(body)]
+
+    def by_gpu(self, name: str, **labels: str) -> dict[int, float]:
+        """The values of a metric by the GPU's number."""
+        found = (s for s in self.series() if s.name == name and labels.items() <= s.labels.items())
+        return {int(s.labels["gpu"]): s.value for s in found}
+
+    def temperatures(self) -> dict[int, float]:
+        return self.by_gpu(TEMPERATURE, hw_sensor_location="gpu")
+
+    def states(self) -> dict[int, str]:
+        return {int(s.labels["gpu"]): s.labels["state"] for s in self.series() if s.name == "nodescope_gpu_state"}
+
+    def waits_for(self, what: Callable[[], bool]) -> None:
+        """Until `what` holds; meanwhile every answer must come."""
+        deadline = time.monotonic() + SEEN_S
+        while not what():
+            assert time.monotonic() < deadline, f"{self.states()} {self.temperatures()}\n{self.server.log}"
+            time.sleep(POLL_S)
+
+
+def healthy(values: Mapping[int, float], sick: int = SICK) -> bool:
+    """Whether all but the sick GPU read what the script says of them."""
+    return all(values.get(gpu) == 40 + gpu for gpu in range(GPUS) if gpu != sick)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("fake_nvml"))
+
+
+@pytest.fixture
+def start(
+    agent_process: Callable[..., Server], library: Path, tmp_path: Path, http_get: Callable[..., Any]
+) -> Callable[..., Node]:
+    """start(): an agent that reads eight GPUs, of which each has a temperature of its own."""
+
+    def start(prepare: Callable[[Script], None] = lambda script: None) -> Node:
+        copy = beside(library, tmp_path / "driver")
+        script = Script(copy.parent / SCRIPT, count=GPUS)
+        for gpu in range(GPUS):
+            script.set("temperature.gpu", 40 + gpu, gpu=gpu)
+        prepare(script)
+        script.write()
+        flags = ("--collector.gpu.interval=200ms", f"--state.directory={tmp_path}", "--collector.gpu.kmsg=")
+        only = ("--collector.disable-defaults", "--collector.gpu", "--collector.gpu_dcgm")
+        pause = f"--collector.gpu.pause-file={tmp_path}/paused"
+        server = agent_process("agent", *only, *flags, pause, f"--collector.gpu.nvml-library={copy}")
+        return Node(server, script, http_get)
+
+    return start
+
+
+@pytest.fixture
+def node(start: Callable[..., Node]) -> Node:
+    made = start()
+    made.waits_for(lambda: healthy(made.temperatures(), sick=-1))
+    return made
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "nvmlDeviceGetPowerUsage",
+        "nvmlDeviceGetMemoryInfo_v2",
+        "nvmlDeviceGetFieldValues",
+        "nvmlDeviceGetUtilizationRates",
+        "nvmlDeviceGetComputeRunningProcesses_v3",
+    ],
+)
+def test_a_call_that_hangs(node: Node, call: str) -> None:
+    """A call that hangs is left out; its GPU and all others go on, and it is counted."""
+    node.script.hang(call, gpu=SICK)
+    node.script.write()
+    node.waits_for(lambda: any(s.name == "nodescope_gpu_source_hung_calls_total" and s.value for s in node.series()))
+    node.waits_for(lambda: healthy(node.temperatures(), sick=-1) and node.states()[SICK] == "ok")
+    assert all(node.by_gpu(UP).values())
+
+
+def test_every_call_of_a_gpu_hangs(node: Node) -> None:
+    """A GPU of which every call hangs is unresponsive, with its identity; the others never notice."""
+    node.script.hang("*", gpu=SICK)
+    node.script.write()
+    node.waits_for(lambda: node.states().get(SICK) == "unresponsive")
+    node.waits_for(lambda: healthy(node.temperatures()) and SICK not in node.temperatures())
+    assert node.by_gpu(UP)[SICK] == 0
+    assert SICK in node.by_gpu("hw_gpu_info")
+
+
+def test_the_library_hangs_at_its_start(start: Callable[..., Node]) -> None:
+    """While the library initialises for ever, scrapes are answered; when it comes back, so do the GPUs."""
+    node = start(lambda script: script.hang("nvmlInit_v2"))
+    for _ in range(5):
+        assert node.temperatures() == {}
+        time.sleep(POLL_S)
+    node.script.no_hang("nvmlInit_v2")
+    node.script.write()
+    node.waits_for(lambda: healthy(node.temperatures(), sick=-1))
+
+
+@pytest.mark.parametrize(
+    ("code", "state"), [(15, "lost"), (16, "reset_required"), (4, "denied"), (999, "failed")], ids=str
+)
+def test_a_gpu_answers_with_an_error(node: Node, code: int, state: str) -> None:
+    """A GPU that is lost, wants a reset, is denied or unknown keeps its identity and says so; then it is back."""
+    node.script.error("*", code, gpu=SICK)
+    node.script.write()
+    node.waits_for(lambda: node.states().get(SICK) == state and SICK not in node.temperatures())
+    assert healthy(node.temperatures())
+    assert node.by_gpu(UP)[SICK] == 0
+    assert SICK in node.by_gpu("hw_gpu_info")
+    node.script.no_error("*", gpu=SICK)
+    node.script.write()
+    node.waits_for(lambda: healthy(node.temperatures(), sick=-1) and node.states()[SICK] == "ok")
+
+
+@pytest.mark.parametrize("code", [9, 18])
+def test_the_driver_goes_and_comes(node: Node, code: int) -> None:
+    """A driver that is unloaded or replaced under us costs the readings until a new process has loaded the new one."""
+    node.script.error("*", code)
+    node.script.error("nvmlInit_v2", code)
+    node.script.write()
+    node.waits_for(lambda: set(node.states().values()) == {"failed"})
+    assert node.temperatures() == {}
+    node.script.no_error("*")
+    node.script.no_error("nvmlInit_v2")
+    node.script.set("driver", "580.65.06")
+    node.script.write()
+    node.waits_for(lambda: healthy(node.temperatures(), sick=-1))
+    assert {s.labels["driver_version"] for s in node.series() if s.name == "nodescope_gpu_source_info"} == {"580.65.06"}
+
+
+def test_a_gpu_is_taken_out_and_put_in(node: Node) -> None:
+    """A GPU that is gone vanishes, and its siblings keep their own series; one that is added appears."""
+    uuids = {gpu.labels["hw_id"] for gpu in node.series() if gpu.name == UP}
+    node.script.set("absent", 1, gpu=SICK)
+    node.script.write()
+    node.waits_for(lambda: len(node.by_gpu(UP)) == GPUS - 1)
+    left = {gpu.labels["hw_id"]: gpu.value for gpu in node.series() if gpu.name == TEMPERATURE}
+    assert set(left) < uuids
+    node.script.unset("absent", gpu=SICK)
+    node.script.write()
+    node.waits_for(lambda: healthy(node.temperatures(), sick=-1))
+
+
+def test_mig_is_switched_on_and_off(node: Node) -> None:
+    """Instances appear with a new generation and vanish with the next; other GPUs go on."""
+    node.script.mig(SICK, {0: (7, 0, "1g.18gb"), 3: (8, 0, "1g.18gb")})
+    node.script.write()
+    node.waits_for(lambda: sum(s.name == "hw_gpu_instance_info" for s in node.series()) == 2)
+    shown = [s.labels for s in node.series() if s.name == "DCGM_FI_DEV_FB_USED" and s.labels["gpu"] == str(SICK)]
+    assert [(labels["GPU_I_PROFILE"], labels["GPU_I_ID"]) for labels in shown] == [("1g.18gb", "7"), ("1g.18gb", "8")]
+    assert healthy(node.temperatures(), sick=-1)
+    node.script.no_mig(SICK)
+    node.script.write()
+    node.waits_for(lambda: not any(s.name == "hw_gpu_instance_info" for s in node.series()))
+    node.waits_for(lambda: healthy(node.temperatures(), sick=-1))
+
+
+def test_a_storm_of_xids(node: Node) -> None:
+    """Ten thousand XIDs are counted, each once, and scrapes are answered meanwhile."""
+    node.script.xid(31, gpu=SICK, count=10_000)
+    node.script.xid(79, gpu=5)
+    node.script.write()
+    node.waits_for(lambda: node.by_gpu("hw_gpu_xid_errors_total", xid="31") == {SICK: 10_000.0})
+    node.waits_for(lambda: node.by_gpu("DCGM_FI_DEV_XID_ERRORS")[5] == 79)
+    assert healthy(node.temperatures(), sick=-1)
+
+
+def test_a_pause(node: Node, tmp_path: Path, http_get: Callable[..., Any]) -> None:
+    """While paused no process of ours has the library; scrapes are answered, and after it the GPUs are back."""
+    (tmp_path / "paused").write_bytes(b"")
+    node.waits_for(lambda: set(node.states().values()) == {"paused"})
+    assert children_of(node.server.pid) == []
+    assert "libnvidia-ml" not in Path(f"/proc/{node.server.pid}/maps").read_text()
+    (tmp_path / "paused").unlink()
+    node.waits_for(lambda: healthy(node.temperatures(), sick=-1))
+
+
+def children_of(pid: int) -> list[str]:
+    tasks = os.listdir(f"/proc/{pid}/task")
+    return [child for task in tasks for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split()]
