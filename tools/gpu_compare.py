@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from nodescope import configuration
 from nodescope.collectors.gpu.observing import nvml_source, smi_source
 from nodescope.collectors.parts import Parts
-from nodescope.devices.nvidia.source import Observed, Source, SourceFailed
+from nodescope.devices.source import Observed, Source, SourceFailed
 from nodescope.host import Absent, Host
 from nodescope.records.gpu import GpuReading
 from tools.markdown import table

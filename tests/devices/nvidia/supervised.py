@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from nodescope.devices.nvidia.frame import Options, Xid
 from nodescope.devices.nvidia.limits import Limits
-from nodescope.devices.nvidia.source import Observed, SourceFailed
 from nodescope.devices.nvidia.supervisor import Supervisor
+from nodescope.devices.source import Observed, SourceFailed
 from nodescope.host import Absent, Host
 from nodescope.records.gpu import GpuReport
 

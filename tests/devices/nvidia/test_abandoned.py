@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from nodescope.devices.nvidia.source import SourceFailed
+from nodescope.devices.source import SourceFailed
 from tests.devices.nvidia.supervised import SHORT, Supervised, processes_of_ours, until
 from tests.devices.nvidia.unkillable import Frozen, Traced, unkillable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodescope.devices.nvidia.fallback import Fallback
-from nodescope.devices.nvidia.source import LibraryMissing, Observed, SourceFailed
+from nodescope.devices.source import LibraryMissing, Observed, SourceFailed
 from nodescope.records.gpu import GpuIdentity
 from nodescope.records.gpu_snapshot import GpuSource
 

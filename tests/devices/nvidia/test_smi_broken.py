@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from nodescope.devices.nvidia.smi_source import SmiLimits, SmiSource
-from nodescope.devices.nvidia.source import LibraryMissing, Observed, SourceFailed
+from nodescope.devices.source import LibraryMissing, Observed, SourceFailed
 from nodescope.host import Absent, Host
 from nodescope.records.gpu import GpuReport
 from tests.devices.nvidia.fake_nvidia_smi import FakeNvidiaSmi, address_of, empty_host, gpu_xml, log_xml, uuid_of

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nodescope.devices.nvidia.smi_source import SmiLimits, SmiSource
-from nodescope.devices.nvidia.source import Observed, SourceFailed
+from nodescope.devices.source import Observed, SourceFailed
 from nodescope.host import Absent, Host
 from tests.devices.nvidia.fake_nvidia_smi import (
     FakeNvidiaSmi,

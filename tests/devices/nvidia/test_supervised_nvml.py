@@ -16,8 +16,8 @@ from nodescope.devices.nvidia.frame import Options, Xid
 from nodescope.devices.nvidia.holders import CHILD_MODULE
 from nodescope.devices.nvidia.limits import Limits
 from nodescope.devices.nvidia.pause import PauseFile
-from nodescope.devices.nvidia.source import LibraryMissing, Observed, SourceFailed
 from nodescope.devices.nvidia.supervisor import Supervisor
+from nodescope.devices.source import LibraryMissing, Observed, SourceFailed
 from nodescope.host import Absent, Host
 from nodescope.records.gpu import GpuReport
 from tests.devices.nvidia.supervised import processes_of_ours, until

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from nodescope.devices.nvidia.source import LibraryMissing, Observed, SourceFailed
+from nodescope.devices.source import LibraryMissing, Observed, SourceFailed
 from nodescope.host import Absent
 from tests.devices.nvidia.supervised import SHORT, Supervised, processes_of_ours, until
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nodescope.devices.nvidia.pause import PauseFile
-from nodescope.devices.nvidia.source import Observed, SourceFailed
+from nodescope.devices.source import Observed, SourceFailed
 from tests.devices.nvidia.supervised import Supervised, processes_of_ours, until
 
 Make = Callable[..., Supervised]

@@ -10,18 +10,20 @@ from typing import Final
 from nodescope.collectors.parts import Parts
 from nodescope.devices.nvidia.fallback import Fallback
 from nodescope.devices.nvidia.frame import Options, SimulatedOptions, Xid
-from nodescope.devices.nvidia.observer import GpuObserver
-from nodescope.devices.nvidia.observer import Parts as ObserverParts
 from nodescope.devices.nvidia.pausable import Pausable
 from nodescope.devices.nvidia.pause import PauseFile
-from nodescope.devices.nvidia.source import Source
 from nodescope.devices.nvidia.supervisor import Supervisor
+from nodescope.devices.nvidia.throttle import throttles
 from nodescope.devices.nvidia.xids import Xids
+from nodescope.devices.observer import GpuObserver
+from nodescope.devices.observer import Parts as ObserverParts
 from nodescope.devices.process_names import Named
+from nodescope.devices.source import Source
 from nodescope.health.gpu import GpuHealthRules, changes
 from nodescope.sampling import AGE_LIMIT_INTERVALS
 
 LEAST_MAX_AGE_S: Final = 5.0
+VENDOR: Final = "nvidia"
 LIBRARY: Final = "libnvidia-ml.so.1"
 XIDS: Final = "nvidia.xids"
 XID_FILE: Final = "gpu_xids.json"
@@ -37,7 +39,9 @@ def observer(parts: Parts) -> GpuObserver:
     max_age_s = settings["collector.gpu.max-age"] or max(AGE_LIMIT_INTERVALS * interval_s, LEAST_MAX_AGE_S)
     xids = _xids(parts)
     made = ObserverParts(
+        vendor=VENDOR,
         source=_source(parts, xids.nvml),
+        throttles=lambda identity, reading: throttles(identity, reading.throttle_reasons),
         xids=xids,
         health=GpuHealthRules(),
         changes=changes,

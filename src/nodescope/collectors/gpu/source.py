@@ -12,7 +12,7 @@ GRACE_S: Final = 30.0
 """What the library may take to start where the driver does not keep its GPUs initialised."""
 
 if TYPE_CHECKING:
-    from nodescope.devices.nvidia.observer import GpuObserver
+    from nodescope.devices.observer import GpuObserver
 
 
 def loop(parts: Parts) -> SamplerLoop:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nodescope.devices.nvidia.source import LibraryMissing, Observed, Source
+from nodescope.devices.source import LibraryMissing, Observed, Source
 from nodescope.records.gpu_snapshot import GpuSource
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from nodescope.devices.nvidia.pause import PauseFile
-from nodescope.devices.nvidia.source import Observed, Source, SourceFailed
+from nodescope.devices.source import Observed, Source, SourceFailed
 from nodescope.records.gpu_snapshot import GpuSource
 
 REASON: Final = "paused until `nodescope resume gpu`, or until the pause file says"

@@ -21,7 +21,7 @@ from nodescope.devices.nvidia.smi_log import Log
 from nodescope.devices.nvidia.smi_program import Read, SmiProgram
 from nodescope.devices.nvidia.smi_records import NO_LISTING, Told, driver_versions, told
 from nodescope.devices.nvidia.smi_text import Listing
-from nodescope.devices.nvidia.source import LibraryMissing, Observed, SourceFailed
+from nodescope.devices.source import LibraryMissing, Observed, SourceFailed
 from nodescope.host import Absent, Host
 from nodescope.records.gpu import GpuIdentity, GpuReport
 from nodescope.records.gpu_snapshot import GpuSource

@@ -16,8 +16,8 @@ from nodescope.devices.nvidia.children import Children
 from nodescope.devices.nvidia.frame import Options
 from nodescope.devices.nvidia.limits import Limits
 from nodescope.devices.nvidia.pause import PauseFile
-from nodescope.devices.nvidia.source import Observed, SourceFailed
 from nodescope.devices.nvidia.told import OnChange, OnXid, Outlets
+from nodescope.devices.source import Observed, SourceFailed
 from nodescope.host import Host
 from nodescope.records.gpu_snapshot import GpuSource
 

@@ -10,7 +10,7 @@ import msgspec
 from nodescope.devices.nvidia.frame import Hello, Xid
 from nodescope.devices.nvidia.known_gpus import KnownGpus
 from nodescope.devices.nvidia.quarantine import ALL, Skip
-from nodescope.devices.nvidia.source import Observed
+from nodescope.devices.source import Observed
 from nodescope.records.gpu import GpuReport
 from nodescope.records.gpu_snapshot import GpuSource
 

@@ -1,4 +1,4 @@
-"""Makes the records of a snapshot from what a source of NVIDIA readings reports."""
+"""Makes the records of a snapshot from what a source of readings of one vendor's GPUs reports."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 
 from nodescope.devices.dri import dri_nodes
-from nodescope.devices.nvidia.source import Observed, Source, SourceFailed
-from nodescope.devices.nvidia.throttle import throttles
 from nodescope.devices.plausible import Plausible
 from nodescope.devices.rates import Rates
+from nodescope.devices.source import Observed, Source, SourceFailed
 from nodescope.devices.throttle_window import ThrottleWindow
 from nodescope.devices.window import Windows
 from nodescope.host import Host
 from nodescope.records.gpu import GpuIdentity, GpuReading, GpuReport, InstanceIdentity, ProcessReading
-from nodescope.records.gpu_snapshot import Gpu, GpuEcc, GpuHealth, GpuInstance, GpuLink, GpuProcess, GpuSource, XidCount
+from nodescope.records.gpu_snapshot import (
+    Gpu,
+    GpuEcc,
+    GpuHealth,
+    GpuInstance,
+    GpuLink,
+    GpuProcess,
+    GpuSource,
+    GpuThrottle,
+    XidCount,
+)
 
-VENDOR: Final = "nvidia"
 FIRST_WAIT_S: Final = 10.0
 """How long the first sample waits for the driver to start; meanwhile nobody is told anything wrong."""
 
@@ -51,10 +59,24 @@ class Health(Protocol):
     ) -> tuple[GpuHealth, ...]: ...
 
 
-class Parts(NamedTuple):
-    """What the sampler is made of. `named` fills in who a process is; `changes` says what to publish of verdicts."""
+class NoXids:
+    """Counts nothing: only NVIDIA has XIDs."""
 
+    def identities(self, gpus: Sequence[GpuIdentity]) -> None:
+        """Nothing to tell them apart for."""
+
+    def records(self, gpus: Sequence[GpuIdentity]) -> tuple[XidCount, ...]:
+        """None, of every GPU."""
+        return ()
+
+
+class Parts(NamedTuple):
+    """What the observer is made of. `throttles` says why clocks are low; `named` fills in who a process is; `changes`
+    says what to publish of verdicts."""
+
+    vendor: str
     source: Source
+    throttles: Callable[[GpuIdentity, GpuReading], Sequence[GpuThrottle]]
     xids: Xids
     health: Health
     changes: Callable[[Sequence[GpuHealth], Sequence[GpuHealth]], Iterable[tuple[str, str, Mapping[str, str]]]]
@@ -73,7 +95,7 @@ class GpuObserver:
         self._parts = parts
         self._interval_s = interval_s
         self._max_age_s = self._limit_s = max_age_s
-        self._plausible = Plausible(VENDOR)
+        self._plausible = Plausible(parts.vendor)
         self._rates = Rates()
         self._windows = Windows(window_s)
         self._throttle_window = ThrottleWindow()
@@ -116,7 +138,7 @@ class GpuObserver:
             if gpu.reading is report.reading:
                 links += [GpuLink(identity=identity, reading=link) for link in report.links]
                 eccs += [GpuEcc(identity=identity, reading=ecc) for ecc in report.ecc]
-                told = throttles(identity, report.reading.throttle_reasons)
+                told = self._parts.throttles(identity, report.reading)
                 yield from self._throttle_window.counted(told, report.sampled_monotonic_seconds)
                 yield from _instances(gpu, report, slots)
                 yield from self._processes(identity, report, slots)

@@ -1,4 +1,4 @@
-"""What a source of NVIDIA readings is: the library in a child process, nvidia-smi, or a simulated machine."""
+"""What a source of readings of GPUs is: a driver's library in a child process, sysfs, a tool, a simulated machine."""
 
 from __future__ import annotations
 
