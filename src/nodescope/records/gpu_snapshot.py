@@ -136,9 +136,9 @@ class GpuHealth(msgspec.Struct, frozen=True, kw_only=True):
 class GpuSource(msgspec.Struct, frozen=True, kw_only=True):
     """Where the readings of a vendor's GPUs come from, and how it fares. One in each snapshot.
 
-    `kind`: "nvml", "nvidia-smi", "sysfs", "amd-smi", "rocm-smi", "simulated". `state`: "ok", "starting",
-    "paused", "failed", "abandoned". `reason`: why it is not ok. `interval_seconds`: the least time between two samples, where the source sets it. `generation`: of the
-    inventory. Counters are since this agent's start.
+    `kind`: "nvml", "nvidia-smi", "sysfs", "amd-smi", "rocm-smi", "simulated". `state`: "ok", "starting", "paused",
+    "failed", "abandoned". `reason`: why it is not ok. `interval_seconds`: the least time between two samples, where the
+    source sets it. `generation`: of the inventory. Counters are since this agent's start.
     """
 
     vendor: str
