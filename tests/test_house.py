@@ -27,7 +27,8 @@ ALLOWED: Final = {
     "__init__": "",
     "__main__": "_msgspec cli",
     "_msgspec": "",
-    "answers": "devices.nvidia.pause events listening measurement metric runner scraping self_metrics status web",
+    "api": "health records",
+    "answers": "api devices.nvidia.pause events listening measurement metric runner scraping self_metrics status web",
     "cli": "agent command configuration devices.nvidia health host listening logs malloc measurement records roles "
     "runner settings status systemd web.web_config",
     "collector": "metric",
@@ -46,6 +47,7 @@ ALLOWED: Final = {
     "malloc": "",
     "measurement": "collector collectors host metric roles runner sampling scraping self_metrics settings",
     "metric": "",
+    "node": "api collectors measurement records sampler",
     "profiles": "metric records",
     "records": "",
     "roles": "settings",

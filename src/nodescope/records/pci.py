@@ -9,7 +9,10 @@ class PciDevice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A PCI device or bridge. `address`: "0000:18:00.0". Ids and class: hex without 0x, "1002", "038000".
 
     `kind`: "gpu", "nic", "rdma", "nvme", "switch", "root_port", "other". `parent`: the bridge above it, None at a root.
-    `root`: the host bridge's name, "pci0000:15". Speeds: gigatransfers per second; a device without a link has none.
+    `root`: the host bridge's name, "pci0000:15". Speeds: gigatransfers per second; a device without a link has none,
+    and one that sleeps does not tell what its link does now. A link below its greatest speed is no fault in itself:
+    GPUs lower it when they idle. `names`: what drivers made of it: RDMA devices, network interfaces, NVMe controllers,
+    DRM nodes. `physical_function`: the device that a virtual function (SR-IOV) is of.
     """
 
     address: str
@@ -33,6 +36,12 @@ class PciDevice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     aer_nonfatal_errors: int | None = None
     aer_fatal_errors: int | None = None
     names: tuple[str, ...] = ()
+    physical_function: str | None = None
+
+    @property
+    def all_names(self) -> str:
+        """`names` as one text."""
+        return " ".join(self.names)
 
 
 class PciNeighbour(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,3 +52,16 @@ class PciNeighbour(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     other: str
     distance: str
+
+
+class RdmaDistance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How near an RDMA device is to a GPU. `gpu`, `rdma_address`: PCI addresses. `rdma`: its name, "mlx5_0".
+
+    `nearest`: 1 where no RDMA device is nearer to the GPU, else None.
+    """
+
+    gpu: str
+    rdma: str
+    rdma_address: str
+    distance: str
+    nearest: int | None = None

@@ -59,3 +59,16 @@ class RdmaCounter(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     counter: str
     value: int
+
+
+class RdmaSource(msgspec.Struct, frozen=True, kw_only=True):
+    """Where records of RDMA come from: `kind` "sysfs" or "rdma" (the program). `devices`: how many it knows.
+
+    `unresponsive`: how many of them have a file that does not answer. `left_out`: files and lines of the newest reading
+    that could not be used.
+    """
+
+    kind: str
+    devices: int
+    unresponsive: int = 0
+    left_out: int = 0

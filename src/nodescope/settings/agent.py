@@ -13,7 +13,7 @@ AGENT: Final[tuple[Setting, ...]] = (
         "choice",
         "info",
         "Least severity that is logged.",
-        choices=("debug", "info", "warn", "error"),
+        choices=("debug", "info", "warn", "warning", "error", "critical"),
         aliases=("LOG_LEVEL",),
     ),
     Setting(
