@@ -27,7 +27,8 @@ ALLOWED: Final = {
     "__init__": "",
     "__main__": "_msgspec cli",
     "_msgspec": "",
-    "answers": "devices.nvidia.pause events listening measurement metric runner scraping self_metrics status web",
+    "answers": "configuration devices.nvidia.pause events listening measurement metric runner scraping "
+    "self_metrics settings status web",
     "cli": "agent command configuration devices.nvidia health host listening logs malloc measurement records roles "
     "runner settings status systemd web.web_config",
     "collector": "metric",

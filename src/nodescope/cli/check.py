@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 
 from nodescope import configuration, logs
 from nodescope.cli import EXIT_USAGE
-from nodescope.cli.flags import parse, parser
+from nodescope.cli.flags import of_gpus, parse, parser
 from nodescope.measurement import Measurement
 from nodescope.records.gpu_snapshot import Gpu, GpuHealth, GpuSource
 from nodescope.runner import Runner
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    made = parser("nodescope check", DESCRIPTION)
+    made = parser("nodescope check", DESCRIPTION, of_gpus)
     made.add_argument(
         "--timeout",
         type=float,
