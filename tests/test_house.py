@@ -30,7 +30,7 @@ ALLOWED: Final = {
     "answers": "configuration devices.nvidia.pause events listening measurement metric runner scraping "
     "self_metrics settings status web",
     "cli": "agent command configuration devices.nvidia health host listening logs malloc measurement records roles "
-    "runner settings status systemd web.web_config",
+    "runner settings simulated status systemd web.web_config",
     "collector": "metric",
     "collectors": "collector devices exposition.number health host kernel metric profiles records sampler sampling "
     "settings",
@@ -57,6 +57,7 @@ ALLOWED: Final = {
     "self_metrics": "metric runner",
     "settings": "",
     "simulate": "_msgspec devices.nvidia.frame host records settings",
+    "simulated": "collectors.parts settings simulate",
     "status": "runner",
     "systemd": "",
     "web": "",

@@ -19,6 +19,7 @@ from nodescope.measurement import Measurement
 from nodescope.records.gpu_snapshot import Gpu, GpuHealth, GpuSource
 from nodescope.runner import Runner
 from nodescope.settings import Settings, SettingsError
+from nodescope.simulated import machine
 
 EXIT_UNKNOWN: Final = 3
 EXITS: Final = {"ok": 0, "warning": 1, "critical": 2, "unknown": EXIT_UNKNOWN}
@@ -115,12 +116,13 @@ def _main(arguments: Sequence[str]) -> int:
 def look(settings: Settings, deadline: float) -> Seen:
     """Measures the GPUs until there are verdicts, at most until `deadline` (monotonic)."""
     wanted = settings.replaced({f"collector.{COLLECTOR}.enabled": True}, "nodescope check")
-    measurement = Measurement(wanted, {"check": (COLLECTOR,)})
-    measurement.start()
-    try:
-        return awaited(measurement.loops[COLLECTOR], measurement.runner, deadline)
-    finally:
-        measurement.stop()
+    with machine(wanted) as (here, surroundings):
+        measurement = Measurement(here, {"check": (COLLECTOR,)}, None, surroundings)
+        measurement.start()
+        try:
+            return awaited(measurement.loops[COLLECTOR], measurement.runner, deadline)
+        finally:
+            measurement.stop()
 
 
 def awaited(loop: Loop, runner: Runner, deadline: float) -> Seen:
