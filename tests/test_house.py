@@ -39,7 +39,7 @@ ALLOWED: Final = {
     "devices": "_msgspec command host kernel malloc records",
     "events": "",
     "exposition": "host metric",
-    "health": "devices.nvidia.throttle devices.nvidia.xid_catalog records",
+    "health": "devices.nvidia.throttle devices.nvidia.xid.catalog records",
     "host": "kernel.file",
     "kernel": "host",
     "listening": "roles settings systemd web",
