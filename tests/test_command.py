@@ -55,7 +55,8 @@ def nothing_is_left() -> Iterator[None]:
     """Whatever a test does, afterwards no descriptor is open and no child is there that was not before."""
     descriptors, processes = open_descriptors(), children()
     yield
-    assert open_descriptors() == descriptors
+    # A thread of a test before may come to its end meanwhile, and take its own along.
+    assert [each for each in open_descriptors() if each not in descriptors] == []
     assert children() == processes
 
 

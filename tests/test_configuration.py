@@ -238,3 +238,26 @@ def test_any_value_is_taken_or_refused_with_a_sentence(key: str, raw: Any) -> No
     """Whatever is given, the only error is SettingsError."""
     with contextlib.suppress(SettingsError):
         load({key: raw}, {})
+
+
+def test_a_roles_own_names_in_the_environment(tmp_path: Path) -> None:
+    """Another program's environment name sets a setting in that program's unit; nodescope's own name wins over it."""
+    aliases = [
+        ("DCGM_EXPORTER_INTERVAL", "collector.gpu.interval", "{}ms"),
+        ("GPU_EXPORTER_PORT", "web.listen-address", ":{}"),
+    ]
+    file = yaml_file(tmp_path, "collector: {gpu: {interval: 9s}}\n")
+    environment = {"DCGM_EXPORTER_INTERVAL": "500", "GPU_EXPORTER_PORT": "9511"}
+    settings = load({"config.file": file}, environment, None, aliases)
+    assert (settings["collector.gpu.interval"], settings["web.listen-address"]) == (0.5, (":9511",))
+    assert settings.origin("collector.gpu.interval") == "environment DCGM_EXPORTER_INTERVAL"
+    own = {**environment, "NODESCOPE_COLLECTOR_GPU_INTERVAL": "2s"}
+    assert load({}, own, None, aliases)["collector.gpu.interval"] == 2.0
+    assert load({}, environment)["collector.gpu.interval"] == 1.0
+
+
+def test_a_wrong_value_under_a_roles_own_name() -> None:
+    """The sentence about a wrong value names the environment name that it came from."""
+    aliases = [("DCGM_EXPORTER_INTERVAL", "collector.gpu.interval", "{}ms")]
+    with pytest.raises(SettingsError, match=r"environment DCGM_EXPORTER_INTERVAL: collector\.gpu\.interval"):
+        load({}, {"DCGM_EXPORTER_INTERVAL": "soon"}, None, aliases)

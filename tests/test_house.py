@@ -28,9 +28,10 @@ ALLOWED: Final = {
     "__main__": "_msgspec cli",
     "_msgspec": "",
     "api": "health records",
-    "answers": "api devices.nvidia.pause events listening measurement metric runner scraping self_metrics status web",
+    "answers": "api configuration devices.nvidia.pause events listening measurement metric runner scraping "
+    "self_metrics settings status web",
     "cli": "agent command configuration devices.nvidia health host listening logs malloc measurement records roles "
-    "runner settings status systemd web.web_config",
+    "runner settings simulated status systemd web.web_config",
     "collector": "metric",
     "collectors": "collector devices exposition.number health host kernel metric profiles records sampler sampling "
     "settings",
@@ -39,7 +40,7 @@ ALLOWED: Final = {
     "devices": "_msgspec command host kernel malloc records",
     "events": "",
     "exposition": "host metric",
-    "health": "devices.nvidia.throttle devices.nvidia.xid_catalog records",
+    "health": "devices.nvidia.throttle devices.nvidia.xid.catalog records",
     "host": "kernel.file",
     "kernel": "host",
     "listening": "roles settings systemd web",
@@ -57,7 +58,8 @@ ALLOWED: Final = {
     "scraping": "exposition metric runner",
     "self_metrics": "metric runner",
     "settings": "",
-    "simulate": "_msgspec devices.nvidia.frame host records settings",
+    "simulate": "_msgspec devices.amd devices.nvidia.frame host records settings",
+    "simulated": "collectors.parts settings simulate",
     "status": "runner",
     "systemd": "",
     "web": "",

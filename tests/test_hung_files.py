@@ -166,9 +166,13 @@ def test_all_files_of_proc_may_hang_at_once(machine: Roots) -> None:
         path.unlink()
         os.mkfifo(path)
     made = measurement(machine)
-    assert marked(made) == {reader for name in READERS if name.startswith("proc/") for reader in READERS[name]}
-    made.stop()
+    readers = {reader for name in READERS if name.startswith("proc/") for reader in READERS[name]}
     deadline = time.monotonic() + LONG_S
+    # On a busy machine one that has only been slow is marked too, and answers the next time.
+    while (seen := marked(made)) != readers:
+        assert seen > readers
+        assert time.monotonic() < deadline
+    made.stop()
     while threading.active_count() > threads:
         assert time.monotonic() < deadline
         # A reader that is let go may open the next one.

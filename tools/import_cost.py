@@ -11,6 +11,7 @@ DEPENDENCIES: Final = (
     ("nodescope.web._cheroot", "cheroot, imported without what its replaced parts need"),
     ("yaml", "PyYAML, only where a YAML file is read"),
     ("bcrypt", "bcrypt (extra), only with users"),
+    ("pynvml", "nvidia-ml-py, only in the child that reads NVIDIA's GPUs"),
     ("ssl", "ssl of the standard library, only with TLS"),
 )
 

@@ -8,9 +8,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from nodescope import __version__, listening, logs
+from nodescope import __version__, listening, logs, simulated
 from nodescope.answers import Answers
 from nodescope.collectors.parts import Surroundings
 from nodescope.events.bus import Bus
@@ -24,20 +24,10 @@ from nodescope.web.message import RequestCounts
 from nodescope.web.server import Listener
 from nodescope.web.web_config import WebConfig, WebConfigError
 
-if TYPE_CHECKING:
-    from nodescope.simulate import Simulation
-
 EVENT_CAPACITY: Final = 4096
 RELOAD_WAIT_S: Final = 1.0
 STOP_WAIT_S: Final = 0.3
-ONLY_AT_START: Final = (
-    "web.systemd-socket",
-    "simulate",
-    "simulate.seed",
-    "simulate.speed",
-    "simulate.truth-file",
-    "simulate.faults",
-)
+ONLY_AT_START: Final = ("web.systemd-socket", *simulated.SETTINGS)
 """Settings that a reload leaves as they are."""
 
 _LOGGING: Final = ("log.level", "log.format")
@@ -72,8 +62,7 @@ class Agent:
         self._load = load
         self._slots: list[_Slot] = []
         self._measurement: Measurement | None = None
-        self._simulation: Simulation | None = None
-        self._simulated: dict[str, Any] = {}
+        self._stand = simulated.Stand()
         self._surroundings = Surroundings(self.bus.publish, {}, keeps_state=True)
         self._changing = threading.Lock()
         self._stopping = False
@@ -100,7 +89,8 @@ class Agent:
                 check_paths(self.settings)
                 wanted = listening.plans(self.settings, self.role)
                 opened = listening.sockets(wanted, self.settings)
-                self._simulate()
+                self._stand.start(self.settings)
+                self._surroundings = self._surroundings._replace(simulated_gpus=self._stand.gpus)
                 self._put_in_force(self.settings, [plan for plan, _ in opened], [sock for _, sock in opened])
             except _CANNOT_BE as error:
                 for _, sock in opened:
@@ -174,8 +164,7 @@ class Agent:
         """
         config = listening.web_config(settings)
         collectors = {str(index): plan.collectors for index, plan in enumerate(wanted)}
-        settings_here = settings.replaced(self._simulated, "simulation")
-        measurement = Measurement(settings_here, collectors, self._on_change, self._surroundings)
+        measurement = Measurement(self._stand.in_place(settings), collectors, self._on_change, self._surroundings)
         spare = list(self._slots)
         try:
             slots = self._serve(measurement, wanted, spare, iter(new_sockets), config)
@@ -234,41 +223,7 @@ class Agent:
             self._measurement.stop()
             self._measurement = None
         self._surroundings.end()
-        if self._simulation is not None:
-            self._simulation.stop()
-            self._simulation = None
-
-    def _simulate(self) -> None:
-        """Starts the simulated machine that the settings ask for; what it stands in for stays so over reloads."""
-        if not self.settings["simulate"]:
-            return
-        from nodescope.simulate import Simulation
-
-        get = self.settings.__getitem__
-        truth = get("simulate.truth-file") or None
-        try:
-            self._simulation = Simulation(
-                get("simulate"), get("simulate.seed"), get("simulate.speed"), truth, faults=get("simulate.faults")
-            )
-            roots = self._simulation.start()
-        except ValueError as error:
-            raise SettingsError(f"{self.settings.origin('simulate.faults')}: {error}") from error
-        except OSError as error:
-            raise CannotStart(f"the simulated machine cannot be written: {error}") from error
-        self._simulated = {
-            "path.procfs": roots.procfs,
-            "path.sysfs": roots.sysfs,
-            "path.rootfs": roots.rootfs,
-            "path.udev.data": roots.udev_data,
-            # netlink would answer for this machine.
-            "collector.netdev.netlink": False,
-            "collector.arp.netlink": False,
-            "collector.gpu.source": "simulated",
-            # The kernel log is this machine's.
-            "collector.gpu.kmsg": "",
-            "state.directory": f"{roots.rootfs}/var/lib/nodescope",
-        }
-        self._surroundings = self._surroundings._replace(simulated_gpus=self._simulation.gpu_options())
+        self._stand.stop()
 
     def _announce(self) -> None:
         for slot in self._slots:

@@ -9,12 +9,15 @@ from nodescope import __version__, self_metrics, status
 from nodescope.api.node import Node
 from nodescope.api.service import Api
 from nodescope.api.table import LENS_PREFIX, ROUTES, ApiRoute
+from nodescope.configuration import read_value
 from nodescope.events.bus import Bus
 from nodescope.listening import Plan
 from nodescope.measurement import Measurement
 from nodescope.metric import Family, single
 from nodescope.runner import TooManyPasses
 from nodescope.scraping import UnknownCollector
+from nodescope.settings import SettingsError
+from nodescope.settings.gpu import PAUSE_FOR
 from nodescope.web.compression import compressed
 from nodescope.web.message import BadFilter, Busy, Request, RequestCounts, Response
 from nodescope.web.routes import JSON, READ, Handler, Route, Site, dispatcher, routes
@@ -100,8 +103,15 @@ class Answers:
     def ready(self) -> str | None:
         return None if self._agent.alive else "starting or stopping"
 
-    def pause(self, seconds: float | None) -> str | None:
-        """Has the GPUs' driver given up within 2 s, for `seconds` or until resumed. None, or what failed."""
+    def pause(self, duration: str) -> str | None:
+        """Has the GPUs' driver given up within 2 s, for as long or ("") until resumed. None, or what failed.
+
+        Raises `ValueError` where `duration` is none.
+        """
+        try:
+            seconds = read_value(PAUSE_FOR, duration, "the query") if duration else None
+        except SettingsError as error:
+            raise ValueError(str(error)) from error
         return self._to_pause_file(lambda file: file.pause(seconds))
 
     def resume(self) -> str | None:

@@ -101,7 +101,7 @@ class Measurement:
 
     def retire(self) -> None:
         """Ends the samplers and closes what the host keeps open; scrapes that are under way come to their end."""
-        for loop in self.loops.values():
+        for loop in (*self.loops.values(), *self.parts.loops.values()):
             loop.stop()
         self.host.close()
         self._own_host.close()

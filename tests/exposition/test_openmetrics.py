@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nodescope.exposition.openmetrics import OpenMetricsEncoder
+from nodescope.exposition.text import TextEncoder
 from nodescope.metric import Family, Metric, single
 
 
@@ -28,3 +29,13 @@ def test_untyped_is_unknown_and_quotes_in_help_are_escaped() -> None:
 def test_an_empty_exposition_still_ends() -> None:
     """Without families there is only the end mark."""
     assert OpenMetricsEncoder().encode([]) == "# EOF\n"
+
+
+def test_a_counter_that_keeps_its_name_is_unknown() -> None:
+    """Where _total may not be added to another exporter's name the type is unknown; the text format says counter."""
+    errors = single(Metric("DCGM_FI_DEV_PCIE_REPLAY_COUNTER", "counter", "R.", (), keeps_name=True), 3)
+    assert OpenMetricsEncoder().encode([errors]) == (
+        "# HELP DCGM_FI_DEV_PCIE_REPLAY_COUNTER R.\n# TYPE DCGM_FI_DEV_PCIE_REPLAY_COUNTER unknown\n"
+        "DCGM_FI_DEV_PCIE_REPLAY_COUNTER 3\n# EOF\n"
+    )
+    assert "# TYPE DCGM_FI_DEV_PCIE_REPLAY_COUNTER counter\n" in TextEncoder().encode([errors])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from nodescope.devices.nvidia.smi_log import Log
-from nodescope.devices.nvidia.smi_records import told
-from nodescope.devices.nvidia.smi_text import Listing, parse_text
-from nodescope.devices.nvidia.smi_xml import parse_xml
+from nodescope.devices.nvidia.smi.log import Log
+from nodescope.devices.nvidia.smi.records import told
+from nodescope.devices.nvidia.smi.text import Listing, parse_text
+from nodescope.devices.nvidia.smi.xml import parse_xml
 from nodescope.devices.plausible import Plausible
 from nodescope.records.gpu_snapshot import Gpu, GpuEcc
 from tests.health.gpus import Judge

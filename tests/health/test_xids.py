@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nodescope.devices.nvidia.xid_catalog import CATALOG
+from nodescope.devices.nvidia.xid.catalog import CATALOG
 from nodescope.health.gpu import COMPONENTS as ALL_COMPONENTS
 from nodescope.health.xids import COMPONENTS, NEVER_ALONE, STATES, xid_findings
 from tests.health.gpus import BOOTED, EPOCH, Judge, gpu, unread, xid

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -33,18 +33,18 @@ class Series(NamedTuple):
 
 
 class Node:
-    """An agent, its driver's script, and what it says. `slowest_s`: the slowest of its answers."""
+    """An agent, its driver's script, and what it says. `answers_s`: how long each of its answers took."""
 
     def __init__(self, server: Server, script: Script, get: Callable[..., Any]) -> None:
         self.server = server
         self.script = script
-        self.slowest_s = 0.0
+        self.answers_s: list[float] = []
         self._get = get
 
     def series(self) -> list[Series]:
         begin = time.monotonic()
         body = self._get(self.server.port, "/metrics").body.decode()
-        self.slowest_s = max(self.slowest_s, time.monotonic() - begin)
+        self.answers_s.append(time.monotonic() - begin)
         return [Series(m[1], dict(_LABEL.findall(m[2])), float(m[3])) for m in _LINE.finditer(body)]
 
     def by_gpu(self, name: str, **labels: str) -> dict[int, float]:
@@ -79,8 +79,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def start(
     agent_process: Callable[..., Server], library: Path, tmp_path: Path, http_get: Callable[..., Any]
-) -> Callable[..., Node]:
-    """start(): an agent that reads eight GPUs, of which each has a temperature of its own."""
+) -> Iterator[Callable[..., Node]]:
+    """start(): an agent that reads eight GPUs, of which each has a temperature of its own.
+
+    `pytest -rP` shows how long its slowest answer took.
+    """
+    nodes: list[Node] = []
 
     def start(prepare: Callable[[Script], None] = lambda script: None) -> Node:
         copy = beside(library, tmp_path / "driver")
@@ -93,9 +97,12 @@ def start(
         only = ("--collector.disable-defaults", "--collector.gpu", "--collector.gpu_dcgm")
         pause = f"--collector.gpu.pause-file={tmp_path}/paused"
         server = agent_process("agent", *only, *flags, pause, f"--collector.gpu.nvml-library={copy}")
-        return Node(server, script, http_get)
+        nodes.append(Node(server, script, http_get))
+        return nodes[-1]
 
-    return start
+    yield start
+    for node in nodes:
+        print(f"slowest of {len(node.answers_s)} answers: {max(node.answers_s) * 1000:.0f} ms")
 
 
 @pytest.fixture

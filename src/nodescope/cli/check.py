@@ -14,11 +14,12 @@ from typing import Final, NamedTuple, Protocol
 
 from nodescope import configuration, logs
 from nodescope.cli import EXIT_USAGE
-from nodescope.cli.flags import parse, parser
+from nodescope.cli.flags import of_gpus, parse, parser
 from nodescope.measurement import Measurement
 from nodescope.records.gpu_snapshot import Gpu, GpuHealth, GpuSource
 from nodescope.runner import Runner
 from nodescope.settings import Settings, SettingsError
+from nodescope.simulated import machine
 
 EXIT_UNKNOWN: Final = 3
 EXITS: Final = {"ok": 0, "warning": 1, "critical": 2, "unknown": EXIT_UNKNOWN}
@@ -89,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    made = parser("nodescope check", DESCRIPTION)
+    made = parser("nodescope check", DESCRIPTION, of_gpus)
     made.add_argument(
         "--timeout",
         type=float,
@@ -115,12 +116,13 @@ def _main(arguments: Sequence[str]) -> int:
 def look(settings: Settings, deadline: float) -> Seen:
     """Measures the GPUs until there are verdicts, at most until `deadline` (monotonic)."""
     wanted = settings.replaced({f"collector.{COLLECTOR}.enabled": True}, "nodescope check")
-    measurement = Measurement(wanted, {"check": (COLLECTOR,)})
-    measurement.start()
-    try:
-        return awaited(measurement.loops[COLLECTOR], measurement.runner, deadline)
-    finally:
-        measurement.stop()
+    with machine(wanted) as (here, surroundings):
+        measurement = Measurement(here, {"check": (COLLECTOR,)}, None, surroundings)
+        measurement.start()
+        try:
+            return awaited(measurement.loops[COLLECTOR], measurement.runner, deadline)
+        finally:
+            measurement.stop()
 
 
 def awaited(loop: Loop, runner: Runner, deadline: float) -> Seen:

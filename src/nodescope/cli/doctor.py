@@ -17,6 +17,7 @@ from nodescope.measurement import Measurement
 from nodescope.roles import BY_NAME, Role
 from nodescope.runner import Outcome
 from nodescope.settings import Settings
+from nodescope.simulated import machine
 
 LEAST_DESCRIPTORS: Final = 1024
 FIRST_SAMPLES_S: Final = 10.0
@@ -89,13 +90,14 @@ def main(arguments: Sequence[str]) -> int:
 
 def examine(settings: Settings, role: Role) -> list[Finding]:
     """Runs every collector once and looks at what the role needs besides."""
-    measurement = Measurement(settings, {role.name: role.collectors})
-    measurement.start()
-    measurement.first_samples(FIRST_SAMPLES_S)
-    try:
-        outcomes = measurement.runner.scrape(measurement.names[role.name], settings["scrape.timeout"])
-    finally:
-        measurement.stop()
+    with machine(settings) as (here, surroundings):
+        measurement = Measurement(here, {role.name: role.collectors}, None, surroundings)
+        measurement.start()
+        measurement.first_samples(FIRST_SAMPLES_S)
+        try:
+            outcomes = measurement.runner.scrape(measurement.names[role.name], settings["scrape.timeout"])
+        finally:
+            measurement.stop()
     return [*(_collector(outcome, settings) for outcome in outcomes), *_surroundings(settings, role)]
 
 

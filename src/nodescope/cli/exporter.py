@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from nodescope.cli import EXIT_USAGE
 from nodescope.cli.agent import run
-from nodescope.cli.flags import FlagParser, parse, parser
+from nodescope.cli.flags import FlagParser, of_collectors, parse, parser
 from nodescope.configuration import nearest
 from nodescope.roles import BY_NAME, PROFILES, TABLE, Role, with_profile
 
@@ -55,8 +55,11 @@ def _defaults(role: Role) -> tuple[dict[str, Any], list[str]]:
 
 
 def _parser(role: Role, prog: str) -> FlagParser:
-    made = parser(prog, f"Serve {role.help}.")
-    profiles = ", ".join(PROFILES.get(role.name, {role.profile: role}))
+    offered = PROFILES.get(role.name, {role.profile: role})
+    shown = {name for each in offered.values() for name in each.collectors}
+    options = {"gpu"} if any(name.startswith("gpu_") for name in shown) else set()
+    made = parser(prog, f"Serve {role.help}.", of_collectors(*shown, *options))
+    profiles = ", ".join(offered)
     made.add_argument("--profile", default=role.profile, metavar="NAME", help=f"names of the metrics: {profiles}")
     made.add_argument("--port", metavar="PORT", help=f"port on 127.0.0.1 ({role.port}, or that of the profile)")
     return made

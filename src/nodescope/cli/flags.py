@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
 
 from nodescope import __version__
@@ -13,6 +13,8 @@ from nodescope.cli import EXIT_USAGE
 from nodescope.configuration import nearest
 from nodescope.settings import TABLE, Setting
 
+OTHERS: Final = "Every other setting that nodescope agent --help lists is taken too."
+_OF_GPUS: Final = ("config.", "log.", "path.procfs", "path.sysfs", "state.", "collector.gpu.", "simulate")
 REPEATABLE: Final = frozenset({"list", "labels"})
 
 # node_exporter's collectors that nodescope does not have: their flags are accepted, so its command lines work.
@@ -43,14 +45,38 @@ class FlagParser(argparse.ArgumentParser):
         sys.exit(EXIT_USAGE)
 
 
-def parser(prog: str, description: str) -> FlagParser:
-    """A parser with every setting as a flag; the values arrive as `namespace.settings`, a dict by key."""
+def every(key: str) -> bool:
+    """Shows all settings."""
+    return True
+
+
+def of_collectors(*names: str) -> Callable[[str], bool]:
+    """Shows all settings but those of other collectors than `names`."""
+    own = tuple(f"collector.{name}" for name in names)
+    general = frozenset({"collector.timeout", "collector.disable-defaults"})
+    return lambda key: (
+        not key.startswith("collector.")
+        or key in general
+        or any(key == name or key.startswith(f"{name}.") for name in own)
+    )
+
+
+def of_gpus(key: str) -> bool:
+    """Shows what a command needs that looks at GPUs and serves nothing."""
+    return key.startswith(_OF_GPUS)
+
+
+def parser(prog: str, description: str, shows: Callable[[str], bool] = every) -> FlagParser:
+    """A parser with every setting as a flag; the values arrive as `namespace.settings`, a dict by key.
+
+    `shows`: which settings --help lists, by key; the others are taken all the same.
+    """
     made = FlagParser(prog=prog, usage=f"{prog} [FLAG ...]", description=description, allow_abbrev=False)
     made.add_argument("--version", action="version", version=f"nodescope {__version__}")
-    group = made.add_argument_group("settings")
+    group = made.add_argument_group("settings", None if shows is every else OTHERS)
     for setting in TABLE:
         if setting.kind != "listeners":
-            _add(group, setting)
+            _add(group, setting, shows(setting.key))
     for old, key in _DEPRECATED.items():
         group.add_argument(f"--{old}", dest=key, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return made
@@ -66,9 +92,9 @@ def parse(made: FlagParser, arguments: Sequence[str]) -> tuple[argparse.Namespac
 _PLAIN_KEYS: Final = frozenset(setting.key for setting in TABLE if "." not in setting.key)
 
 
-def _add(group: argparse._ArgumentGroup, setting: Setting) -> None:
+def _add(group: argparse._ArgumentGroup, setting: Setting, shown: bool) -> None:
     flag, default = setting.flag_name, _default(setting)
-    text = f"{setting.help} {default}".strip().replace("%", "%%")
+    text = f"{setting.help} {default}".strip().replace("%", "%%") if shown else argparse.SUPPRESS
     if setting.kind == "bool":
         group.add_argument(
             f"--{flag}", dest=setting.key, action="store_const", const=True, default=argparse.SUPPRESS, help=text

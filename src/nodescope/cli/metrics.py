@@ -13,6 +13,7 @@ from nodescope.cli.flags import parse, parser
 from nodescope.configuration import nearest
 from nodescope.measurement import Measurement, check_paths
 from nodescope.roles import BY_NAME
+from nodescope.simulated import machine
 
 FIRST_SAMPLES_S: Final = 10.0
 
@@ -38,22 +39,23 @@ def main(arguments: Sequence[str]) -> int:
             return EXIT_USAGE
     # Who asks for a collector by name wants it, on by default or not.
     asked_for = {f"collector.{name}.enabled": True for name in namespace.collector}
-    measurement = Measurement(settings.replaced(asked_for, "flag --collector"), {role.name: role.collectors})
-    measurement.start()
-    try:
-        measurement.first_samples(FIRST_SAMPLES_S)
-        scrape = measurement.scrape(role, role.name, settings["constant-labels"])
-        accept = "application/openmetrics-text;version=1.0.0" if namespace.openmetrics else ""
-        body, _ = scrape.render(namespace.collector, accept=accept)
-        sys.stdout.buffer.write(body)
-        sys.stdout.buffer.flush()
-        failed = {
-            name: outcome
-            for name, (_, outcome) in measurement.runner.last.items()
-            if outcome.state in ("failed", "hung")
-        }
-    finally:
-        measurement.stop()
+    with machine(settings.replaced(asked_for, "flag --collector")) as (here, surroundings):
+        measurement = Measurement(here, {role.name: role.collectors}, None, surroundings)
+        measurement.start()
+        try:
+            measurement.first_samples(FIRST_SAMPLES_S)
+            scrape = measurement.scrape(role, role.name, settings["constant-labels"])
+            accept = "application/openmetrics-text;version=1.0.0" if namespace.openmetrics else ""
+            body, _ = scrape.render(namespace.collector, accept=accept)
+            sys.stdout.buffer.write(body)
+            sys.stdout.buffer.flush()
+            failed = {
+                name: outcome
+                for name, (_, outcome) in measurement.runner.last.items()
+                if outcome.state in ("failed", "hung")
+            }
+        finally:
+            measurement.stop()
     for name, outcome in failed.items():
         print(f"nodescope metrics: collector {name} {outcome.state}: {outcome.reason}", file=sys.stderr)
     return EXIT_FAILURE if failed else 0

@@ -11,16 +11,15 @@ from typing import Final
 
 from nodescope import configuration
 from nodescope.cli import EXIT_FAILURE
-from nodescope.cli.flags import FlagParser, parse, parser
+from nodescope.cli.flags import FlagParser, of_gpus, parse, parser
 from nodescope.devices.nvidia.holders import agents, holders
 from nodescope.devices.nvidia.pause import PauseFile
 from nodescope.host import Host
-from nodescope.settings import Setting, Settings
+from nodescope.settings import Settings
+from nodescope.settings.gpu import PAUSE_FOR
 
 WAIT_S: Final = 2.0
 LOOK_S: Final = 0.05
-LONGEST_S: Final = 366 * 86_400.0
-FOR: Final = Setting("for", "duration", None, "", unit="seconds", minimum=1, maximum=LONGEST_S)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     made.add_argument("--for", dest="seconds", metavar="DURATION", help="end by itself after this long (10m, 1h30m)")
     namespace, settings, file = read(made, arguments)
-    seconds = namespace.seconds and configuration.read_value(FOR, namespace.seconds, "flag --for")
+    seconds = namespace.seconds and configuration.read_value(PAUSE_FOR, namespace.seconds, "flag --for")
     host = Host(procfs=settings["path.procfs"])
     try:
         file.pause(seconds or None)
@@ -47,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def flags(name: str, description: str) -> FlagParser:
     """The flags that `pause` and `resume` share."""
-    made = parser(f"nodescope {name}", description)
+    made = parser(f"nodescope {name}", description, of_gpus)
     made.usage = f"nodescope {name} gpu [FLAG ...]"
     made.add_argument("what", choices=("gpu",), help="gpu: the driver of the GPUs")
     made.add_argument("--pause-file", metavar="PATH", help="the same as --collector.gpu.pause-file")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from nodescope.devices.nvidia.xid_catalog import Entry, entry
+from nodescope.devices.nvidia.xid.catalog import Entry, entry
 from nodescope.health.rule import CRITICAL, WARNING, Finding
 from nodescope.records.gpu_snapshot import XidCount
 

@@ -17,6 +17,10 @@ GPU: Final[tuple[Collects, ...]] = (
     Collects("gpu_lens", "GPUs, under the names of Primus-Lens' node-exporter"),
 )
 
+LONGEST_PAUSE_S: Final = 366 * 86_400.0
+PAUSE_FOR: Final = Setting("for", "duration", None, "", unit="seconds", minimum=1, maximum=LONGEST_PAUSE_S)
+"""How long a pause lasts, as the command and the API take it; no setting of the agent."""
+
 GPU_OPTIONS: Final[tuple[Setting, ...]] = (
     Setting(
         "collector.gpu.interval",

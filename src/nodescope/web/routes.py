@@ -41,7 +41,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     `scrape(collect, exclude, timeout_s, accept, again)` returns the body and its content type, and raises `BadFilter`
     or `Busy`.
     `health()`: its "status" is "ok" or "degraded". `ready()`: None, or why not. `reload()`: None, or what failed.
-    `pause(seconds)`, `resume()`: give the GPUs' driver up (None: for good) and take it again; None, or what failed.
+    `pause(duration)`, `resume()`: give the GPUs' driver up ("": until resumed) and take it again; None, or what
+    failed; `ValueError` where the duration is none.
     `max_requests`: scrapes at a time, 0 for no limit. `metrics_aliases`: where the metrics are too. `further`: routes
     of other parts of the agent.
     """
@@ -51,7 +52,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     ready: Callable[[], str | None]
     reload: Callable[[], str | None]
     status: Callable[[], dict[str, object]]
-    pause: Callable[[float | None], str | None]
+    pause: Callable[[str], str | None]
     resume: Callable[[], str | None]
     title: str
     version: str
@@ -164,10 +165,10 @@ def _reload(site: Site, request: Request) -> Response:
 def _pause(site: Site, request: Request) -> Response:
     if _is_foreign(request):
         return text(403, "a page of another site may not ask for this")
-    wanted = (request.query.get("for") or [""])[0]
-    if wanted and not (_SECONDS.fullmatch(wanted) and float(wanted) > 0):
-        return text(400, f"for is {wanted[:20]!r}, expected seconds above 0, or nothing for until resumed")
-    error = site.pause(float(wanted) if wanted else None)
+    try:
+        error = site.pause((request.query.get("for") or [""])[0])
+    except ValueError as wrong:
+        return text(400, str(wrong))
     return text(200, "paused") if error is None else text(500, error)
 
 

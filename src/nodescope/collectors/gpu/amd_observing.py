@@ -52,8 +52,8 @@ def _sysfs(parts: Parts) -> Source:
     source = SysfsSource(parts.host, parts.settings["collector.gpu.interval"])
     if not parts.settings["collector.gpu.amd-static-interval"]:
         return source
-    sampler: Any = parts.loop((STATIC,)).sampler
-    return Supplemented(source, sampler)
+    static: Any = parts.loop((STATIC,))
+    return Supplemented(source, static.sampler)
 
 
 def _amd_smi(parts: Parts) -> Source:

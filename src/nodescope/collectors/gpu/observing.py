@@ -15,7 +15,7 @@ from nodescope.devices.nvidia.pausable import Pausable
 from nodescope.devices.nvidia.pause import PauseFile
 from nodescope.devices.nvidia.supervisor import Supervisor
 from nodescope.devices.nvidia.throttle import throttles
-from nodescope.devices.nvidia.xids import Xids
+from nodescope.devices.nvidia.xid.xids import Xids
 from nodescope.devices.observer import GpuObserver
 from nodescope.devices.source import Source
 
@@ -71,7 +71,7 @@ def nvml_source(parts: Parts, on_xid: Callable[[Xid], None]) -> Source:
 
 def smi_source(parts: Parts) -> Source:
     """nvidia-smi."""
-    from nodescope.devices.nvidia.smi_source import SmiSource
+    from nodescope.devices.nvidia.smi.source import SmiSource
 
     return SmiSource(parts.host, parts.settings["collector.gpu.nvidia-smi"], parts.settings["collector.gpu.interval"])
 

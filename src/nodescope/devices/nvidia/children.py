@@ -24,7 +24,7 @@ from nodescope.devices.nvidia.known_gpus import KnownGpus
 from nodescope.devices.nvidia.limits import BackOff, Limits
 from nodescope.devices.nvidia.quarantine import Quarantine, Skip
 from nodescope.devices.nvidia.told import Counts, Outlets, Told, Trouble
-from nodescope.devices.nvidia.xid_twins import XidTwins
+from nodescope.devices.nvidia.xid.twins import XidTwins
 from nodescope.devices.source import LibraryMissing, SourceFailed
 from nodescope.host import Absent, Host
 

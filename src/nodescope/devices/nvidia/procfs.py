@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from nodescope.devices.nvidia.smi_log import kernel_address
+from nodescope.devices.nvidia.smi.log import kernel_address
 from nodescope.host import Absent, Host, Malformed, text
 from nodescope.kernel.number import uint64
 from nodescope.records.gpu import GpuIdentity

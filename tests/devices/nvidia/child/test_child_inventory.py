@@ -55,19 +55,22 @@ def test_a_gpu_that_cannot_be_opened_costs_no_other(script: Script, start: Start
     assert child.report(0).state == "ok"
 
 
-def test_a_known_gpu_that_cannot_be_opened_any_more_is_lost(script: Script, start: Start) -> None:
-    """A GPU that fails when all are opened anew keeps its identity, and is told as lost."""
+@pytest.mark.parametrize(
+    ("code", "state"), [(6, "lost"), (15, "lost"), (16, "reset_required"), (4, "denied"), (999, "failed")]
+)
+def test_a_known_gpu_that_cannot_be_opened_any_more(script: Script, start: Start, code: int, state: str) -> None:
+    """A GPU that fails when all are opened anew keeps its identity, and its state says why."""
     child = start()
     known = child.inventory().gpus[0]
     child.sample()
-    script.error("nvmlDeviceGetHandleByIndex_v2", 999, gpu=0)
+    script.error("nvmlDeviceGetHandleByIndex_v2", code, gpu=0)
     script.set("count", 3)
     script.write()
     inventory = child.inventory()
     assert len(inventory.gpus) == 3
     assert inventory.gpus[0] == known
     sample = child.sample()
-    assert [report.state for report in sample.reports] == ["lost", "ok", "ok"]
+    assert [report.state for report in sample.reports] == [state, "ok", "ok"]
     assert "nvmlDeviceGetHandleByIndex_v2" in sample.reports[0].reason
 
 

@@ -9,7 +9,15 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 from nodescope.devices.nvidia.child.calls import Calls, GpuLost
-from nodescope.devices.nvidia.child.errors import GPU_IS_LOST, SUCCESS, UNKNOWN, CallFailed, text_of
+from nodescope.devices.nvidia.child.errors import (
+    GPU_IS_LOST,
+    NO_PERMISSION,
+    RESET_REQUIRED,
+    SUCCESS,
+    UNKNOWN,
+    CallFailed,
+    text_of,
+)
 from nodescope.devices.nvidia.child.gpu import Gpu, open_handle, report
 from nodescope.devices.nvidia.child.identity import uuid as uuid_of
 from nodescope.devices.nvidia.child.library import Library, unexpected
@@ -17,6 +25,9 @@ from nodescope.devices.nvidia.child.options import Options
 
 PROBE_SECONDS: Final = 10.0
 """Between two tries whether a GPU that was lost is there again."""
+
+_WITHOUT_HANDLE: Final = {NO_PERMISSION: "denied", RESET_REQUIRED: "reset_required", UNKNOWN: "failed"}
+"""The state of a GPU that cannot be opened, by why; it is lost for any other reason."""
 
 Values = dict[str, Any]
 
@@ -113,7 +124,7 @@ class Worker:
         uuid = uuid_of(calls, handle) if code == SUCCESS else None
         if uuid is None:
             call = "nvmlDeviceGetUUID" if code == SUCCESS else "nvmlDeviceGetHandleByIndex_v2"
-            self._lose(f"{call}: {text_of(code or UNKNOWN)}")
+            self._lose(f"{call}: {text_of(code or UNKNOWN)}", _WITHOUT_HANDLE.get(code, "lost"))
             return
         self.calls = calls = Calls(self._library, self._options.skip.get(uuid, frozenset()))
         gpu = Gpu(self._library, calls, handle, uuid, self.index, self._options)
@@ -137,8 +148,8 @@ class Worker:
             self.look = False
             self.report = self.gpu.read()
 
-    def _lose(self, reason: str) -> None:
-        """The GPU does not answer: it is tried again after a while."""
+    def _lose(self, reason: str, state: str = "lost") -> None:
+        """The GPU does not answer: it is tried again after a while, and keeps its identity."""
         self._probe_at = time.monotonic() + PROBE_SECONDS
         if self.gpu is not None:
-            self.report = report(self.gpu.uuid, "lost", reason, time.monotonic())
+            self.report = report(self.gpu.uuid, state, reason, time.monotonic())

@@ -1,0 +1,1 @@
+"""XIDs: NVIDIA's numbered errors, from the library's events and the kernel log, counted over restarts."""

@@ -1,0 +1,126 @@
+"""How often each XID of each GPU was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from nodescope.devices.nvidia.xid.catalog import entry
+from nodescope.devices.nvidia.xid.state import SavedXid
+from nodescope.records.gpu import GpuIdentity
+from nodescope.records.gpu_snapshot import XidCount
+
+MAX_GPUS: Final = 256
+MAX_XIDS_PER_GPU: Final = 512
+WINDOW_S: Final = 300
+
+NEVER: Final = (float("-inf"), -1)
+
+
+class _Xid:
+    """`recent`: whole second of Unix time -> how many then."""
+
+    __slots__ = ("count", "last_seen", "recent")
+
+    def __init__(self, count: int = 0, last_seen: float = 0.0, recent: Mapping[int, int] | None = None) -> None:
+        self.count = count
+        self.last_seen = last_seen
+        self.recent = dict(recent or {})
+
+    def window(self, now: float) -> dict[int, int]:
+        """What is left of `recent` in the window: `WINDOW_S` whole seconds, of which this is the last."""
+        end = int(now) - WINDOW_S
+        if any(second <= end for second in self.recent):
+            self.recent = {second: count for second, count in self.recent.items() if second > end}
+        return self.recent
+
+
+class _Gpu:
+    """`newest`: time and number of the newest XID."""
+
+    __slots__ = ("newest", "xids")
+
+    def __init__(self) -> None:
+        self.xids: dict[int, _Xid] = {}
+        self.newest = NEVER
+
+
+class Tally:
+    """Counts by GPU (its UUID, or its address where that is all that is known) and XID.
+
+    Bounded: XIDs beyond `MAX_GPUS` and `MAX_XIDS_PER_GPU` are only counted as `dropped`. Not for two threads at once.
+    """
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._gpus: dict[str, _Gpu] = {}
+
+    def add(self, gpu: str, xid: int, seconds: float) -> bool:
+        """Counts one. False where there is no room for it."""
+        return self._put(gpu, xid, _Xid(1, seconds, {int(seconds): 1}))
+
+    def move(self, gpu: str, to: str, joined: Mapping[int, Iterable[tuple[int, int]]]) -> None:
+        """Adds the counts of one GPU to another's, but for those which are `joined`: XID -> (second, how many)."""
+        moved = self._gpus.pop(gpu, None)
+        for xid, seen in moved.xids.items() if moved else ():
+            for second, count in joined.get(xid, ()):
+                seen.count -= count
+                seen.recent[second] = max(0, seen.recent.get(second, 0) - count)
+            if seen.count > 0:
+                self._put(to, xid, seen)
+
+    def xids(self, gpu: str) -> list[int]:
+        """The XIDs that a GPU has had."""
+        known = self._gpus.get(gpu)
+        return list(known.xids) if known else []
+
+    def records(self, identity: GpuIdentity, now: float) -> list[XidCount]:
+        """A record for each XID that a GPU has had, by number."""
+        gpu = self._gpus.get(identity.uuid)
+        if gpu is None:
+            return []
+        return [
+            XidCount(
+                identity=identity,
+                xid=xid,
+                xid_class=entry(xid).xid_class,
+                severity=entry(xid).severity,
+                count=seen.count,
+                last_seen_seconds=seen.last_seen,
+                last=int(xid == gpu.newest[1]),
+                window_count=sum(seen.window(now).values()),
+            )
+            for xid, seen in sorted(gpu.xids.items())
+        ]
+
+    def saved(self, now: float) -> dict[str, dict[int, SavedXid]]:
+        """All of it, for `restore`."""
+        return {
+            name: {xid: SavedXid(seen.count, seen.last_seen, dict(seen.window(now))) for xid, seen in gpu.xids.items()}
+            for name, gpu in self._gpus.items()
+        }
+
+    def restore(self, saved: Mapping[str, Mapping[int, SavedXid]]) -> None:
+        for gpu, xids in saved.items():
+            for xid, seen in xids.items():
+                self._put(gpu, xid, _Xid(seen.count, seen.last_seen_seconds, seen.recent))
+
+    def _put(self, name: str, xid: int, seen: _Xid) -> bool:
+        gpu = self._gpus.get(name)
+        known = gpu.xids.get(xid) if gpu else None
+        if known is None and (len(self._gpus) >= MAX_GPUS if gpu is None else len(gpu.xids) >= MAX_XIDS_PER_GPU):
+            self.dropped += seen.count
+            return False
+        if gpu is None:
+            gpu = self._gpus[name] = _Gpu()
+        if known is None:
+            known = gpu.xids[xid] = _Xid()
+        known.count += seen.count
+        known.last_seen = max(known.last_seen, seen.last_seen)
+        for second, count in seen.recent.items():
+            known.recent[second] = known.recent.get(second, 0) + count
+        if len(known.recent) > WINDOW_S:
+            known.recent = dict(sorted(known.recent.items())[-WINDOW_S:])
+        if seen.last_seen >= gpu.newest[0]:
+            gpu.newest = seen.last_seen, xid
+        return True

@@ -1,0 +1,52 @@
+"""XIDs from both of their sources, counted together for the life of the agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from nodescope.devices.nvidia.frame import Xid
+from nodescope.devices.nvidia.xid.counts import XidCounts
+from nodescope.devices.nvidia.xid.state import boot_id
+from nodescope.host import Host
+from nodescope.kernel.kmsg import KernelLog
+from nodescope.records.gpu import GpuIdentity
+from nodescope.records.gpu_snapshot import XidCount
+
+WORDS: Final = (b"NVRM",)
+
+
+class Xids:
+    """The library's events come by `nvml`; the kernel log is read from `kmsg` (a path; "" for not at all).
+    `state_path`: where counts are kept, None for nowhere."""
+
+    def __init__(
+        self, host: Host, state_path: str | None, kmsg: str, publish: Callable[[str, str, Mapping[str, str]], object]
+    ) -> None:
+        self._counts = XidCounts(state_path, publish, boot_id=boot_id(host))
+        self._log = KernelLog(host.root(kmsg), self._counts.kernel_record, "start", WORDS) if kmsg else None
+
+    def nvml(self, xid: Xid) -> None:
+        """Counts an event of the library."""
+        self._counts.seen(
+            xid.xid,
+            xid.time_seconds,
+            "nvml",
+            uuid=xid.uuid,
+            gpu_instance_id=xid.gpu_instance_id,
+            compute_instance_id=xid.compute_instance_id,
+        )
+
+    def identities(self, gpus: Sequence[GpuIdentity]) -> None:
+        """Which GPU is where."""
+        self._counts.identities(gpus)
+
+    def records(self, gpus: Sequence[GpuIdentity]) -> tuple[XidCount, ...]:
+        """The counts of these GPUs."""
+        return self._counts.records(gpus)
+
+    def close(self) -> None:
+        """Stops reading, and saves."""
+        if self._log is not None:
+            self._log.close()
+        self._counts.close()

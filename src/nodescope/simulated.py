@@ -1,0 +1,86 @@
+"""Puts a simulated machine in the place of this one, for the agent and for the commands that measure once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from nodescope.collectors.parts import Surroundings, unheard
+from nodescope.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from nodescope.simulate import Simulation
+
+SETTINGS: Final = ("simulate", "simulate.seed", "simulate.speed", "simulate.truth-file", "simulate.faults")
+
+
+class Stand:
+    """What stands in for this machine, or nothing of the kind.
+
+    `changes`: settings that make collectors read it; `gpus`: what its GPUs' child is told. Both stay as they are from
+    `start` on.
+    """
+
+    def __init__(self) -> None:
+        self.changes: dict[str, Any] = {}
+        self.gpus: dict[str, object] | None = None
+        self._simulation: Simulation | None = None
+
+    def start(self, settings: Settings) -> None:
+        """Starts what the settings ask for. Raises `SettingsError` for faults that cannot be, `OSError` where its files
+        cannot be written."""
+        if not settings["simulate"]:
+            return
+        from nodescope.simulate import Simulation
+
+        name, seed, speed, truth, faults = (settings[key] for key in SETTINGS)
+        try:
+            self._simulation = Simulation(name, seed, speed, truth or None, faults=faults)
+        except ValueError as error:
+            raise SettingsError(f"{settings.origin('simulate.faults')}: {error}") from error
+        try:
+            roots = self._simulation.start()
+        except OSError as error:
+            raise OSError(f"the simulated machine cannot be written: {error}") from error
+        self.changes = {
+            "path.procfs": roots.procfs,
+            "path.sysfs": roots.sysfs,
+            "path.rootfs": roots.rootfs,
+            "path.udev.data": roots.udev_data,
+            # netlink would answer for this machine.
+            "collector.netdev.netlink": False,
+            "collector.arp.netlink": False,
+            "collector.gpu.source": "simulated",
+            # The kernel log is this machine's.
+            "collector.gpu.kmsg": "",
+            "state.directory": f"{roots.rootfs}/var/lib/nodescope",
+        }
+        self.gpus = self._simulation.gpu_options()
+
+    def in_place(self, settings: Settings) -> Settings:
+        """The settings, with what makes collectors read the simulated machine."""
+        return settings.replaced(self.changes, "simulation") if self.changes else settings
+
+    def stop(self) -> None:
+        """Ends it and takes its files away."""
+        if self._simulation is not None:
+            self._simulation.stop()
+            self._simulation = None
+
+
+@contextmanager
+def machine(settings: Settings) -> Iterator[tuple[Settings, Surroundings]]:
+    """The machine to measure once: this one, or a simulated one for as long as it lasts."""
+    stand = Stand()
+    surroundings = Surroundings(unheard, {})
+    try:
+        try:
+            stand.start(settings)
+        except OSError as error:
+            raise SettingsError(str(error)) from error
+        surroundings = surroundings._replace(simulated_gpus=stand.gpus)
+        yield stand.in_place(settings), surroundings
+    finally:
+        surroundings.end()
+        stand.stop()
