@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nodescope.devices.gpu_sampler import GpuSampler
 
+from nodescope.devices.gpu_sampler import GpuSampler
 from nodescope.host import Absent, Host
 
 
