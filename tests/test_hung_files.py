@@ -121,6 +121,14 @@ def marked(made: Measurement) -> set[str]:
     return bad - NOT_THERE
 
 
+def wait_until_marked(made: Measurement, readers: set[str]) -> None:
+    """Until these alone are marked: on a busy machine one that has only been slow is too, and answers the next time."""
+    deadline = time.monotonic() + LONG_S
+    while (seen := marked(made)) != readers:
+        assert seen > readers
+        assert time.monotonic() < deadline, seen - readers
+
+
 def release(fifo: Path) -> None:
     """Lets the readers of a FIFO go, until nobody waits for it."""
     deadline = time.monotonic() + LONG_S
@@ -148,7 +156,7 @@ def test_a_file_that_hangs_costs_its_reader_only(machine: Roots, name: str) -> N
     os.mkfifo(path)
     made = measurement(machine)
     for _ in range(2):
-        assert marked(made) == READERS[name]
+        wait_until_marked(made, READERS[name])
     path.rename(path.with_name("fifo"))
     path.write_bytes(content)
     release(path.with_name("fifo"))
@@ -166,13 +174,9 @@ def test_all_files_of_proc_may_hang_at_once(machine: Roots) -> None:
         path.unlink()
         os.mkfifo(path)
     made = measurement(machine)
-    readers = {reader for name in READERS if name.startswith("proc/") for reader in READERS[name]}
-    deadline = time.monotonic() + LONG_S
-    # On a busy machine one that has only been slow is marked too, and answers the next time.
-    while (seen := marked(made)) != readers:
-        assert seen > readers
-        assert time.monotonic() < deadline
+    wait_until_marked(made, {reader for name in READERS if name.startswith("proc/") for reader in READERS[name]})
     made.stop()
+    deadline = time.monotonic() + LONG_S
     while threading.active_count() > threads:
         assert time.monotonic() < deadline
         # A reader that is let go may open the next one.
