@@ -78,7 +78,7 @@ def routes(site: Site) -> tuple[Route, ...]:
         Route("/-/ready", READ, lambda request: _ready(site), "The same as /ready."),
         Route("/-/reload", WRITE, lambda request: _reload(site, request), "Reads the settings again (POST or PUT)."),
         Route("/api/v1/gpu/pause", WRITE, lambda request: _pause(site, request),
-              "Gives up the driver of the GPUs, for so many seconds (for=) or until resumed (POST or PUT)."),
+              "Gives up the driver of the GPUs, for so long (for=10m) or until resumed (POST or PUT)."),
         Route("/api/v1/gpu/resume", WRITE, lambda request: _resume(site, request),
               "Measures the GPUs again (POST or PUT)."),
         Route("/api/v1/status", READ, lambda request: _status(site, table), "What runs, and how well, in JSON."),
