@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,33 @@ def test_no_properties() -> None:
     """A file without any property is malformed, and named."""
     with pytest.raises(Malformed, match="nodes/3"):
         parse_properties(b"simd_count many\n", "nodes/3")
+
+
+@pytest.mark.parametrize(
+    ("captured", "gpus"),
+    [
+        ("topo-mi210-xgmi-pcie", 8),
+        ("topo-mi300-cpx/topology", 63),
+        ("topology-parsing/topology", 2),
+        ("topology-parsing-mi308/topology", 32),
+    ],
+)
+def test_captured_topologies(tmp_path: Path, shared: Path, captured: str, gpus: int) -> None:
+    """Every node with SIMDs of a real machine is there, with its unique number, place and render node."""
+    source = shared / "captures/amd/rocm_k8s_device_plugin/testdata" / captured / "nodes"
+    node = AmdNode(tmp_path)
+    shutil.copytree(source, tmp_path / KFD / "topology/nodes")
+    said = {
+        int(each.parent.name): parse_properties(each.read_bytes(), str(each)) for each in source.glob("*/properties")
+    }
+    expected = {number: properties for number, properties in said.items() if properties["simd_count"]}
+    assert len(expected) == gpus
+    found = {one.node: one for one in KfdTopology(node.host).nodes()}
+    assert found.keys() == expected.keys()
+    for number, properties in expected.items():
+        one = found[number]
+        assert one.unique_id == properties.get("unique_id", 0)
+        assert one.address == (properties.get("domain", 0), properties["location_id"])
+        assert one.render_minor == properties["drm_render_minor"]
+        assert one.compute_units == properties["simd_count"] // properties["simd_per_cu"]
+        assert one.target == target_name(properties.get("gfx_target_version", 0))

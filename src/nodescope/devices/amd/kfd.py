@@ -87,7 +87,7 @@ class KfdTopology:
         """Those with a GPU, in order of their numbers."""
         numbers = sorted(int(name) for name in self.files.names("") if name.isascii() and name.isdigit())
         gpu_ids = {number: self.files.number(f"{number}/gpu_id", self.files.anew) for number in numbers[:MAX_NODES]}
-        read = (self._node(number, gpu_id) for number, gpu_id in gpu_ids.items() if gpu_id)
+        read = (self._node(number, gpu_id) for number, gpu_id in gpu_ids.items() if gpu_id != 0)
         return tuple(node for node in read if node is not None)
 
     def with_links(self, node: KfdNode) -> KfdNode:
@@ -100,15 +100,16 @@ class KfdTopology:
                 links.append(KfdLink(said["node_to"], said.get("max_bandwidth") or None))
         return node._replace(links=tuple(sorted(links)))
 
-    def _node(self, number: int, gpu_id: int) -> KfdNode | None:
+    def _node(self, number: int, gpu_id: int | None) -> KfdNode | None:
+        """Without a gpu_id that could be read, one with SIMDs is a GPU."""
         said = self._properties(f"{number}/properties")
-        if "location_id" not in said:
+        if "location_id" not in said or (gpu_id is None and not said.get("simd_count")):
             return None
         memory_bytes, width = _memory(self._banks(number))
         simds, per_unit = said.get("simd_count", 0), said.get("simd_per_cu", 0)
         return KfdNode(
             node=number,
-            gpu_id=gpu_id,
+            gpu_id=gpu_id or 0,
             address=(said.get("domain", 0), said["location_id"]),
             unique_id=said.get("unique_id", 0),
             compute_units=simds // per_unit if simds and per_unit else None,
