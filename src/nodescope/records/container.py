@@ -1,0 +1,193 @@
+"""Records of containers, the same for every runtime."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ContainerDevice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device that a container was given, and by what that is known.
+
+    `kind`: "gpu", "rdma", "other". `path`: under /dev, of the host. `request`: what was asked for where no path is
+    known: "all", "0", "GPU-5e41...", "nvidia.com/gpu=0". `evidence`: "pod_resources", "cdi", "device_request",
+    "environment" (NVIDIA_VISIBLE_DEVICES and its like; the value itself is never kept but for these), "mount", "device".
+    """
+
+    kind: str
+    evidence: str
+    path: str | None = None
+    request: str | None = None
+    vendor: str | None = None
+
+
+class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a container is, as its runtime tells it.
+
+    `runtime`: "docker", "podman", "containerd", "cri-containerd", "cri-o". `namespace`: containerd's. `id`: whole.
+    `state`: "created", "running", "paused", "restarting", "exited", "dead". `health`: "starting", "healthy",
+    "unhealthy", None where none is defined. Times: Unix seconds. `labels`: only those on the allow-list.
+    `cgroup`: path of its cgroup below the root of the hierarchy, where the runtime or a process tells it.
+    Limits: None where there is none. `oom_killed`: as the runtime says; the cgroup's own count is in `ContainerUse`.
+    """
+
+    runtime: str
+    id: str
+    name: str
+    namespace: str | None = None
+    image: str | None = None
+    image_digest: str | None = None
+    labels: dict[str, str] = {}
+    state: str = "running"
+    health: str | None = None
+    pid: int | None = None
+    exit_code: int | None = None
+    oom_killed: bool = False
+    restarts: int | None = None
+    created_seconds: float | None = None
+    started_seconds: float | None = None
+    finished_seconds: float | None = None
+    cgroup: str | None = None
+    privileged: bool = False
+    memory_limit_bytes: int | None = None
+    cpu_limit_cores: float | None = None
+    pids_limit: int | None = None
+    devices: tuple[ContainerDevice, ...] = ()
+    pod_name: str | None = None
+    pod_namespace: str | None = None
+    pod_uid: str | None = None
+    pod_container: str | None = None
+    compose_project: str | None = None
+    compose_service: str | None = None
+    user: str | None = None
+    slurm_job: str | None = None
+
+
+class ContainerUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a container uses, from its cgroup, v1 or v2. Counters are since its cgroup was made. None: not told.
+
+    `cgroup`: the path that was read. `memory_working_set_bytes`: use less inactive file pages. `cpu_percent`: of one
+    CPU, over the time since the sample before. `*_stalled_seconds`: pressure, "some".
+    """
+
+    id: str
+    cgroup: str
+    cpu_seconds: float | None = None
+    cpu_user_seconds: float | None = None
+    cpu_system_seconds: float | None = None
+    cpu_percent: float | None = None
+    cpu_periods: int | None = None
+    cpu_throttled_periods: int | None = None
+    cpu_throttled_seconds: float | None = None
+    cpu_limit_cores: float | None = None
+    memory_used_bytes: int | None = None
+    memory_working_set_bytes: int | None = None
+    memory_rss_bytes: int | None = None
+    memory_cache_bytes: int | None = None
+    memory_mapped_file_bytes: int | None = None
+    memory_swap_bytes: int | None = None
+    memory_max_used_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+    memory_failures: int | None = None
+    oom_events: int | None = None
+    oom_kills: int | None = None
+    pids: int | None = None
+    pids_limit: int | None = None
+    cpu_stalled_seconds: float | None = None
+    memory_stalled_seconds: float | None = None
+    io_stalled_seconds: float | None = None
+
+
+class ContainerIo(msgspec.Struct, frozen=True, kw_only=True):
+    """Block I/O of a container on one device ("259:0", and its name where the host knows it)."""
+
+    id: str
+    device: str
+    name: str | None
+    read_bytes: int | None
+    written_bytes: int | None
+    reads: int | None
+    writes: int | None
+
+
+class ContainerNetwork(msgspec.Struct, frozen=True, kw_only=True):
+    """A network interface in a container's own network namespace. Containers that share one each tell of it."""
+
+    id: str
+    interface: str
+    receive_bytes: int
+    receive_packets: int
+    receive_errors: int
+    receive_dropped: int
+    transmit_bytes: int
+    transmit_packets: int
+    transmit_errors: int
+    transmit_dropped: int
+
+
+class ContainerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that happened to a container. `kind`: "created", "running", "paused", "exited", "oom_killed",
+    "deleted", "restarted", "health". `inferred`: it was worked out by comparing with what was known, for nobody heard it.
+    """
+
+    runtime: str
+    id: str
+    kind: str
+    time_seconds: float
+    name: str | None = None
+    exit_code: int | None = None
+    health: str | None = None
+    inferred: bool = False
+    evidence: str = "runtime"
+
+
+class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a container runtime fares. `state`: "ok", "denied", "failed", "absent". `reason`: why it is not ok."""
+
+    runtime: str
+    socket: str
+    state: str
+    reason: str = ""
+    version: str | None = None
+    api_version: str | None = None
+    containers: int = 0
+    events: int = 0
+    events_inferred: int = 0
+    events_dropped: int = 0
+    reconnects: int = 0
+
+
+class DeviceClaim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who holds a device. `device`: the GPU's or partition's uuid, or the RDMA device's name. `kind`: "gpu",
+    "gpu_instance", "rdma". `evidence`: see `ContainerDevice`, and "process" for who uses it. `conflict`: what contradicts
+    it, "" for nothing.
+    """
+
+    device: str
+    kind: str
+    evidence: str
+    container_id: str | None = None
+    container: str | None = None
+    runtime: str | None = None
+    pod_name: str | None = None
+    pod_namespace: str | None = None
+    user: str | None = None
+    slurm_job: str | None = None
+    conflict: str = ""
+
+
+class Attribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A holder's part of one quantity of a GPU. `quantity`: "memory_bytes", "utilization_percent", "power_watts",
+    "energy_joules". `attribution`: "measured", "shared" or "estimated". `holder`: a container's id, "user:alice",
+    "job:123", or "unattributed". In every cycle the parts of a device sum to the device's own figure.
+    """
+
+    device: str
+    holder: str
+    quantity: str
+    attribution: str
+    value: float
+    container: str | None = None
+    pod_name: str | None = None
+    pod_namespace: str | None = None
+    user: str | None = None
+    slurm_job: str | None = None
