@@ -1,0 +1,1 @@
+"""Collectors of containers: one loop, shown in several dialects."""

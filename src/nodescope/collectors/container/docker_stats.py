@@ -1,0 +1,80 @@
+"""Collector docker_stats: containers under the names of the worker docker-stats exporter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final
+
+from nodescope.collectors.gpu.columns import Columns, Shown, metrics
+from nodescope.collectors.joined import Loop, failed
+from nodescope.host import Absent, Host
+from nodescope.kernel.number import uint64
+from nodescope.metric import Family, Metric
+from nodescope.profiles.docker_stats_worker import PROFILE, TEXT_ROWS
+from nodescope.records.container_view import ContainerView, views
+from nodescope.records.docker_stats import DockerContainer, DockerEngine, docker_containers, totals
+from nodescope.sampler import Snapshot
+from nodescope.settings import Settings
+
+KIBIBYTE: Final = 1024
+MEMORY_TOTAL: Final = b"MemTotal:"
+
+
+class DockerStatsCollector:
+    """What `docker stats` prints, without calling it: from cgroups.
+
+    *Source*: the newest snapshot of the containers' sampler; /proc/meminfo (proc_meminfo(5)) for the host's memory,
+    which is the limit of a container that has none. *Units*: percent (of one CPU), bytes, kibibytes. *Absent when*:
+    there is no runtime; a container is not running; a value that its cgroup does not tell. *Cost*: none but for making
+    the families of a new snapshot. `left_out`: samplers that failed.
+    """
+
+    name: ClassVar[str] = "docker_stats"
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        *metrics(PROFILE),
+        *(row.metric for rows in TEXT_ROWS.values() for row in rows),
+    )
+    left_out: int = 0
+
+    def __init__(self, host: Host, loop: Loop) -> None:
+        self._host = host
+        self._loop = loop
+        self._shown = Shown(PROFILE)
+        self._texts = {field: Columns(rows) for field, rows in TEXT_ROWS.items()}
+        self._last: tuple[Snapshot | None, list[Family]] = (None, [])
+
+    def collect(self) -> list[Family]:
+        snapshot = self._loop.fresh()
+        self.left_out = failed(self._loop)
+        if snapshot is not self._last[0]:
+            self._last = snapshot, self._families(views(snapshot.records, snapshot.time_seconds))
+        return self._last[1]
+
+    def _families(self, records: Iterable[Any]) -> list[Family]:
+        known = tuple(records)
+        containers = docker_containers(
+            (record for record in known if type(record) is ContainerView), memory_total_bytes(self._host)
+        )
+        engines = (record for record in known if type(record) is DockerEngine)
+        families = self._shown.render((totals(containers), *engines, *containers))
+        for field, columns in self._texts.items():
+            families += columns.render(_telling(containers, field))
+        return families
+
+
+def memory_total_bytes(host: Host) -> int | None:
+    """MemTotal of /proc/meminfo, None where it cannot be read."""
+    try:
+        first = host.read_seldom(host.proc("meminfo")).split(b"\n", 1)[0].split()
+    except (Absent, OSError):
+        return None
+    kibibytes = uint64(first[1]) if len(first) == 3 and first[0] == MEMORY_TOTAL else None
+    return None if kibibytes is None else kibibytes * KIBIBYTE
+
+
+def _telling(containers: Iterable[DockerContainer], field: str) -> list[DockerContainer]:
+    return [container for container in containers if getattr(container, field) is not None]
+
+
+def build(host: Host, settings: Settings, loop: Loop) -> DockerStatsCollector:
+    return DockerStatsCollector(host, loop)

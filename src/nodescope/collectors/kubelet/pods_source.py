@@ -1,0 +1,40 @@
+"""The one sampler of the kubelet's pods, built from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nodescope.collectors import GPU_SOURCES
+from nodescope.collectors.joined import Loop
+from nodescope.collectors.kubelet.access import GRACE_S, access
+from nodescope.collectors.parts import Parts
+from nodescope.containers.kubelet.gpu_resources import NodeGpus
+from nodescope.containers.kubelet.samplers import PodsSampler
+from nodescope.records.gpu_snapshot import Gpu, GpuInstance
+from nodescope.sampling import SamplerLoop
+
+
+def loop(parts: Parts) -> SamplerLoop:
+    """The loop of the one sampler of pods. The node's GPUs are those that the samplers of GPUs have found."""
+    settings = parts.settings
+    wanted = {module for name, modules in GPU_SOURCES.items() if settings.collects(name) for module in modules}
+    loops = [parts.loop((module,)) for module in sorted(wanted)]
+    node, interval_s = settings["collector.kubelet.node-name"], settings["collector.kubelet.interval"]
+    sampler = PodsSampler(access(settings), interval_s, node, lambda: gpus_of(loops))
+    return SamplerLoop(sampler, sampler.close, GRACE_S)
+
+
+def gpus_of(loops: Sequence[Loop]) -> NodeGpus | None:
+    """The GPUs in the newest snapshots, those that do not answer included; None before there is any snapshot."""
+    snapshots = [snapshot for loop in loops if (snapshot := loop.snapshot) is not None]
+    if not snapshots:
+        return None
+    records = [record for snapshot in snapshots for record in snapshot.records]
+    whole = {(gpu.identity.vendor, gpu.identity.uuid) for gpu in records if type(gpu) is Gpu}
+    partitions = [(one.identity.vendor, one.identity.uuid) for one in records if type(one) is GpuInstance]
+    parts = {}
+    for vendor in {vendor for vendor, _ in partitions}:
+        of_vendor = {gpu for gpu in whole if gpu[0] == vendor}
+        if of_vendor and of_vendor <= set(partitions):
+            parts[vendor] = len(of_vendor) / sum(partition[0] == vendor for partition in partitions)
+    return NodeGpus(len(whole), parts)

@@ -1,0 +1,126 @@
+"""Interfaces in the network namespaces of containers, from /proc/PID/net/dev. Source: proc_pid_net(5), namespaces(7).
+
+A container on the host's network has no interfaces of its own and is left out. Each namespace has its own /proc/net, so
+the inode number of net/dev says whose it is; to read the link /proc/PID/ns/net needs CAP_SYS_PTRACE, and that of
+process 1 cannot always be read by root.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from nodescope.containers.cgroup.process import ProcessCgroups
+from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.file import GONE
+from nodescope.kernel.number import uint64s
+from nodescope.records.container import ContainerNetwork
+
+MAX_INTERFACES: Final = 1024
+MAX_NAME_BYTES: Final = 64
+HOST_PID: Final = 1
+
+_HEADER_LINES: Final = 2
+_COLUMNS: Final = 16
+_TAKEN: Final = {
+    "receive_bytes": 0, "receive_packets": 1, "receive_errors": 2, "receive_dropped": 3,
+    "transmit_bytes": 8, "transmit_packets": 9, "transmit_errors": 10, "transmit_dropped": 11,
+}  # fmt: skip
+EXPECTED: Final = "two lines of headings, then an interface, a colon and 16 numbers a line"
+
+Counts = dict[str, int]
+Namespace = tuple[int, int]
+"""Device and inode number of net/dev in it."""
+
+
+def parse_net_dev(data: bytes, source: str) -> dict[str, Counts]:
+    """Interface -> its counts, at most `MAX_INTERFACES` of them. `Malformed` where the file is of another form."""
+    lines = data.split(b"\n")
+    if len(lines) <= _HEADER_LINES or b"|" not in lines[0]:
+        raise Malformed(source, data, EXPECTED)
+    found: dict[str, Counts] = {}
+    for line in lines[_HEADER_LINES:]:
+        if not line.strip():
+            continue
+        # A name may hold colons (aliases of old), numbers do not.
+        name, colon, rest = line.rpartition(b":")
+        words = rest.split()
+        numbers = uint64s(words) if len(words) >= _COLUMNS else []
+        if not colon or not name.strip() or len(name) > MAX_NAME_BYTES or not numbers:
+            raise Malformed(source, line, EXPECTED)
+        if len(found) < MAX_INTERFACES:
+            found[text(name.strip())] = {field: numbers[column] for field, column in _TAKEN.items()}
+    return found
+
+
+class ContainerNetworks:
+    """Reads the interfaces of containers by the pid of a process in each. `left_out`: that could not be read."""
+
+    def __init__(self, host: Host, processes: ProcessCgroups) -> None:
+        self._host = host
+        self._processes = processes
+        self._confirmed: dict[int, tuple[str, Namespace]] = {}
+        self.left_out = 0
+
+    def read(self, pids: Mapping[str, int]) -> list[ContainerNetwork]:
+        """`pids`: container's id -> pid on the host. Each namespace is read once, and told for all that share it."""
+        self.left_out = 0
+        hosts = self._namespace(HOST_PID)
+        if hosts is None:
+            self.left_out = len(pids)
+            return []
+        told: list[ContainerNetwork] = []
+        read: dict[Namespace, dict[str, Counts]] = {}
+        confirmed: dict[int, tuple[str, Namespace]] = {}
+        for container_id, pid in pids.items():
+            namespace = self._namespace(pid)
+            if namespace is None or not self._is_of(container_id, pid, namespace):
+                continue
+            confirmed[pid] = container_id, namespace
+            if namespace == hosts:
+                continue
+            if namespace not in read:
+                read[namespace] = self._interfaces(pid)
+            told += [
+                ContainerNetwork(id=container_id, interface=interface, **counts)
+                for interface, counts in read[namespace].items()
+            ]
+        self._confirmed = confirmed
+        return told
+
+    def _namespace(self, pid: int) -> Namespace | None:
+        """Which network namespace the process is in; None where it is gone or may not be asked."""
+        try:
+            status = os.stat(self._host.proc(f"{pid}/net/dev"))
+        except OSError as error:
+            self.left_out += error.errno not in GONE
+            return None
+        return status.st_dev, status.st_ino
+
+    def _is_of(self, container_id: str, pid: int, namespace: Namespace) -> bool:
+        """Whether the process is still the container's: a pid may be used again. Asked anew with another namespace.
+
+        Where its cgroups name no container for certain, the runtime is believed.
+        """
+        if self._confirmed.get(pid) == (container_id, namespace):
+            return True
+        try:
+            holder = self._processes.of(pid)
+        except Absent:
+            return False
+        except (OSError, Malformed):
+            self.left_out += 1
+            return False
+        container = holder.container
+        return container is None or not container.certain or container.id == container_id
+
+    def _interfaces(self, pid: int) -> dict[str, Counts]:
+        path = self._host.proc(f"{pid}/net/dev")
+        try:
+            return parse_net_dev(self._host.read_once(path), path)
+        except Absent:
+            return {}
+        except (OSError, Malformed):
+            self.left_out += 1
+            return {}

@@ -1,0 +1,128 @@
+"""Which container, Slurm job and user a process belongs to, from /proc/PID/cgroup.
+
+Source: cgroups(7), proc_pid_stat(5), proc_pid_mountinfo(5). A pid can be used again: what is remembered is kept by pid
+and start time together.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from nodescope.containers.cgroup.path import NOBODY, ContainerPath, Holder, holder_of
+from nodescope.host import Absent, Host, Malformed, text
+
+MAX_LINES: Final = 64
+"""Hierarchies that a process is in; the kernel has about 15 controllers."""
+MAX_KEPT: Final = 8192
+KEPT_SECONDS: Final = 30.0
+"""A process can be moved: its cgroups are read again after this."""
+
+_START_TIME: Final = 19
+"""Place of starttime (field 22) behind the command's name."""
+_OWN_FILES: Final = re.compile(
+    rb"/(?P<kind>containers|overlay-containers|sandboxes)/(?P<id>[0-9a-f]{64})/(?:userdata/)?(?:hostname|hosts|resolv\.conf)"
+)
+_RUNTIMES: Final = {b"containers": "docker", b"overlay-containers": "podman"}
+
+
+def parse_process_cgroups(data: bytes, source: str) -> list[str]:
+    """The paths of /proc/PID/cgroup, those of v2 first. `Malformed` where no line is NUMBER:CONTROLLERS:PATH."""
+    unified: list[str] = []
+    others: list[str] = []
+    lines = [line for line in data.split(b"\n")[:MAX_LINES] if line]
+    for line in lines:
+        words = line.split(b":", 2)
+        if len(words) != 3 or not words[0].isdigit() or not words[2].startswith(b"/"):
+            continue
+        (unified if words[0] == b"0" and not words[1] else others).append(text(words[2]))
+    if lines and not unified and not others:
+        raise Malformed(source, data, "lines of number, controllers and path with colons between")
+    return unified + others
+
+
+def holder_of_paths(paths: Iterable[str]) -> Holder:
+    """Who all the cgroups of one process name together.
+
+    On a hybrid host all but one path may be "/", so each is looked at. A container that is certain goes before one that
+    is not, then the innermost.
+    """
+    best = NOBODY
+    job, uid = None, None
+    for path in dict.fromkeys(paths):
+        holder = holder_of(path)
+        if _rank(holder.container) > _rank(best.container):
+            best = holder
+        job = job or holder.slurm_job
+        uid = holder.uid if uid is None else uid
+    return Holder(best.container, job, uid, best.outer)
+
+
+def _rank(container: ContainerPath | None) -> tuple[bool, bool, int]:
+    if container is None:
+        return False, False, 0
+    depth = container.cgroup.count("/") if container.cgroup is not None else 0
+    return True, container.certain, depth
+
+
+def parse_start_ticks(data: bytes, source: str) -> int:
+    """Start time in clock ticks since boot, of /proc/PID/stat; the name in it may hold brackets and blanks."""
+    words = data[data.rfind(b")") + 1 :].split()
+    if len(words) <= _START_TIME or not words[_START_TIME].isdigit() or len(words[_START_TIME]) > 20:
+        raise Malformed(source, data, "the fields of proc_pid_stat(5)")
+    return int(words[_START_TIME])
+
+
+def own_container(mountinfo: bytes) -> ContainerPath | None:
+    """The container that this process itself runs in, from /proc/self/mountinfo.
+
+    In a cgroup namespace of its own its path is "/"; Docker and podman mount files of a folder that is named by the id.
+    None outside of containers, and under the CRI, which names its folders by the pod's sandbox.
+    """
+    for line in mountinfo.split(b"\n"):
+        words = line.split(b" ", 5)
+        found = _OWN_FILES.search(words[3]) if len(words) == 6 else None
+        if found and found["kind"] in _RUNTIMES:
+            return ContainerPath(_RUNTIMES[found["kind"]], found["id"].decode())
+    return None
+
+
+class ProcessCgroups:
+    """Who processes belong to, remembered by pid and start time.
+
+    `of` raises `Absent` where the process is gone, `OSError` where it cannot be read, `Malformed`.
+    """
+
+    def __init__(self, host: Host, clock: Callable[[], float] = time.monotonic) -> None:
+        self._host = host
+        self._clock = clock
+        self._known: dict[tuple[int, int], tuple[float, Holder]] = {}
+
+    def start_ticks(self, pid: int) -> int:
+        path = self._host.proc(f"{pid}/stat")
+        return parse_start_ticks(self._host.read_once(path), path)
+
+    def of(self, pid: int) -> Holder:
+        """Who process `pid` belongs to; a process that is of no container, job or user slice is `NOBODY`'s."""
+        key = pid, self.start_ticks(pid)
+        now = self._clock()
+        read_at, holder = self._known.get(key, (float("-inf"), NOBODY))
+        if now - read_at < KEPT_SECONDS:
+            return holder
+        path = self._host.proc(f"{pid}/cgroup")
+        holder = holder_of_paths(parse_process_cgroups(self._host.read_once(path), path))
+        # The pid may have gone to another process between the two reads.
+        if self.start_ticks(pid) != key[1]:
+            raise Absent(path)
+        if len(self._known) >= MAX_KEPT:
+            self._forget(now)
+        self._known[key] = now, holder
+        return holder
+
+    def _forget(self, now: float) -> None:
+        """Makes room: what is due goes, and where nothing is, everything."""
+        self._known = {key: known for key, known in self._known.items() if now - known[0] < KEPT_SECONDS}
+        if len(self._known) >= MAX_KEPT:
+            self._known.clear()

@@ -1,0 +1,199 @@
+"""Reads the files of one container's cgroup. Nothing is kept open: a folder is opened, its files are read below it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from nodescope.containers.cgroup.figures import (
+    V1_FILES,
+    V2_FILES,
+    Figures,
+    File,
+    Io,
+    cores_v1,
+    parse_io_stat,
+    parse_throttle,
+    working_set,
+)
+from nodescope.containers.cgroup.hierarchy import CONTROLLERS, Hierarchies
+from nodescope.containers.cgroup.tree import Found
+from nodescope.host import Malformed
+from nodescope.kernel.file import GONE
+
+FILE_BYTES: Final = 65_536
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FILE: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_NOT_TOLD: Final = frozenset({errno.ENOENT, errno.EOPNOTSUPP, errno.ENOTDIR})
+"""The kernel has not this file, or has it switched off (pressure)."""
+_BYTES: Final = ("blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes")
+_REQUESTS: Final = ("blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced")
+
+Incarnation = frozenset[tuple[int, int]]
+"""Device and inode number of each folder of a cgroup. A hybrid host removes one after the other."""
+
+
+class Sample(NamedTuple):
+    """What a cgroup told. `incarnation`: which folders were read, all others when it was made anew. `io`: by device."""
+
+    incarnation: Incarnation
+    figures: Figures
+    io: dict[str, Io]
+
+
+class Reader:
+    """Reads what the hierarchies have of a container. `left_out`: files that could not be read or understood."""
+
+    def __init__(self, hierarchies: Hierarchies) -> None:
+        self._legacy = {name: hierarchies.legacy[name] for name in CONTROLLERS if name in hierarchies.legacy}
+        self.left_out = 0
+        available = hierarchies.available
+        unified = [file for file in V2_FILES if not file.controller or file.controller in available]
+        self._io_stat = "io" in available
+        self._unified = {seldom: [file for file in unified if file.seldom == seldom] for seldom in (False, True)}
+        self._v1 = {
+            (controller, seldom): [file for file in V1_FILES if (file.controller, file.seldom) == (controller, seldom)]
+            for controller in self._legacy
+            for seldom in (False, True)
+        }
+
+    def read(self, found: Found) -> Sample | None:
+        """What changes; None where the cgroup is gone. Raises `OSError` where nobody can say."""
+        return self._read(found, seldom=False)
+
+    def read_limits(self, found: Found) -> Figures:
+        """What hardly changes: limits."""
+        try:
+            sample = self._read(found, seldom=True)
+        except OSError:
+            self.left_out += 1
+            return {}
+        return sample.figures if sample is not None else {}
+
+    def oom_kills(self, folder: str) -> int | None:
+        """oom_kill in memory.events of a v2 cgroup, which counts those below it too; None where it is not told."""
+        try:
+            fd = _opened(folder)
+        except OSError:
+            self.left_out += 1
+            return None
+        if fd is None:
+            return None
+        try:
+            kills = self._take(fd, (file for file in V2_FILES if file.name == "memory.events")).get("oom_kills")
+        finally:
+            os.close(fd)
+        return None if kills is None else int(kills)
+
+    def _read(self, found: Found, seldom: bool) -> Sample | None:
+        incarnation: list[tuple[int, int]] = []
+        figures: Figures = {}
+        io: dict[str, Io] = {}
+        if found.unified is not None and (fd := _opened(found.unified)) is not None:
+            try:
+                incarnation.append(_identity(fd))
+                figures = self._take(fd, self._unified[seldom])
+                if self._io_stat and not seldom:
+                    io = self._io_of(fd)
+            finally:
+                os.close(fd)
+        if found.legacy is not None:
+            for controller, folder in self._legacy.items():
+                # Where a hybrid host tells CPU time in both, v2's counts.
+                if controller == "cpuacct" and "cpu_seconds" in figures:
+                    continue
+                if (fd := _opened(folder + found.legacy)) is None:
+                    continue
+                try:
+                    incarnation.append(_identity(fd))
+                    figures = {**self._take(fd, self._v1.get((controller, seldom), ())), **figures}
+                    if controller == "blkio" and not seldom:
+                        io = {**self._throttle_of(fd), **io}
+                    elif controller == "cpu" and seldom:
+                        figures = {**self._cores_of(fd), **figures}
+                finally:
+                    os.close(fd)
+        working_set(figures)
+        return Sample(frozenset(incarnation), figures, io) if incarnation else None
+
+    def _take(self, fd: int, files: Iterable[File]) -> Figures:
+        figures: Figures = {}
+        for file in files:
+            data = self._data(fd, file.name)
+            if data is None:
+                continue
+            try:
+                figures.update(file.parse(data, file.name))
+            except Malformed:
+                self.left_out += 1
+        return figures
+
+    def _data(self, folder: int, name: str) -> bytes | None:
+        """A file of the folder; None where it is not told."""
+        try:
+            fd = os.open(name, _FILE, dir_fd=folder)
+        except OSError as error:
+            self.left_out += error.errno not in _NOT_TOLD
+            return None
+        try:
+            data = os.read(fd, FILE_BYTES)
+        except OSError as error:
+            # ENODEV: the cgroup was removed just now.
+            self.left_out += error.errno not in _NOT_TOLD and error.errno != errno.ENODEV
+            return None
+        finally:
+            os.close(fd)
+        if len(data) == FILE_BYTES:
+            self.left_out += 1
+            return None
+        return data
+
+    def _io_of(self, fd: int) -> dict[str, Io]:
+        data = self._data(fd, "io.stat")
+        try:
+            return parse_io_stat(data, "io.stat") if data else {}
+        except Malformed:
+            self.left_out += 1
+            return {}
+
+    def _throttle_of(self, fd: int) -> dict[str, Io]:
+        told = []
+        for names in (_BYTES, _REQUESTS):
+            # Linux before 5.4 has no recursive figures.
+            data = self._data(fd, names[0])
+            if data is None:
+                data = self._data(fd, names[1])
+            try:
+                told.append(parse_throttle(data, names[0]) if data else {})
+            except Malformed:
+                self.left_out += 1
+                told.append({})
+        sizes, requests = told
+        nothing = (None, None)
+        devices = dict.fromkeys((*sizes, *requests))
+        return {device: Io(*sizes.get(device, nothing), *requests.get(device, nothing)) for device in devices}
+
+    def _cores_of(self, fd: int) -> Figures:
+        quota, period = self._data(fd, "cpu.cfs_quota_us"), self._data(fd, "cpu.cfs_period_us")
+        try:
+            return cores_v1(quota, period, "cpu.cfs_quota_us") if quota and period else {}
+        except Malformed:
+            self.left_out += 1
+            return {}
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
+
+
+def _opened(folder: str) -> int | None:
+    """A descriptor of the folder, for the caller to close; None where it is gone. Raises `OSError`."""
+    try:
+        return os.open(folder, _FOLDER)
+    except OSError as error:
+        if error.errno in GONE:
+            return None
+        raise

@@ -1,0 +1,107 @@
+"""What the engine says has happened -> events.
+
+Source: Docker Engine API reference, GET /events: one JSON object a line; podman's service answers the same, and some of
+its words are its own. Events of exec, of attaching and of stopping (which ends in "die") are no events here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+import msgspec
+
+from nodescope.containers.engine.device_evidence import Int64
+from nodescope.containers.engine.inspect import HEALTH, MAX_IMAGE_CHARACTERS, MAX_NAME_CHARACTERS, NANOSECONDS
+from nodescope.kernel.file import Malformed
+from nodescope.records.container import ContainerEvent
+
+KINDS: Final = {
+    "create": "created",
+    "start": "running",
+    "unpause": "running",
+    "pause": "paused",
+    "die": "exited",
+    "died": "exited",
+    "oom": "oom_killed",
+    "destroy": "deleted",
+    "remove": "deleted",
+    "health_status": "health",
+}
+"""Action -> kind. A "restart" follows a "start", which tells it; "died" and "remove" are podman's."""
+CHANGES: Final = frozenset({"rename", "update"})
+"""Actions after which the container is to be inspected again."""
+MAX_EXIT_CODE: Final = 0xFFFF_FFFF
+
+_ID: Final = re.compile(r"[0-9a-f]{12,128}")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,10}")
+
+
+class _Actor(msgspec.Struct, rename="pascal"):
+    id: str = msgspec.field(default="", name="ID")
+    attributes: dict[str, str] | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str | None = msgspec.field(default=None, name="Type")
+    action: str | None = msgspec.field(default=None, name="Action")
+    actor: _Actor | None = msgspec.field(default=None, name="Actor")
+    time: Int64 | None = None
+    time_ns: Int64 | None = msgspec.field(default=None, name="timeNano")
+
+
+class Heard(NamedTuple):
+    """`event`: None where it only means that the container is to be inspected anew. `image`: as the engine has it.
+
+    `later`: the engine says so before it is.
+    """
+
+    id: str
+    event: ContainerEvent | None
+    image: str | None
+    later: bool = False
+
+
+_decoder: Final = msgspec.json.Decoder(_Event)
+
+
+def parse_event(line: bytes, runtime: str, source: str) -> Heard | None:
+    """Of one line of /events; None for what is of no concern. Raises `Malformed`."""
+    try:
+        told = _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(source, str(error), "an event in JSON") from None
+    action, _, detail = (told.action or "").partition(":")
+    kind = KINDS.get(action)
+    if told.type not in (None, "container") or (kind is None and action not in CHANGES):
+        return None
+    container_id = told.actor.id if told.actor else ""
+    if not _ID.fullmatch(container_id):
+        raise Malformed(source, container_id, "a container's id in an event")
+    attributes = (told.actor.attributes if told.actor else None) or {}
+    image = attributes.get("image", "")[:MAX_IMAGE_CHARACTERS] or None
+    if kind is None:
+        return Heard(container_id, None, image)
+    health = (detail or attributes.get("health_status", "")).strip() if kind == "health" else None
+    if health is not None and health not in HEALTH:
+        # podman says that a check is made, and not how it ends.
+        return Heard(container_id, None, image, later=True) if not health else None
+    nanoseconds = told.time_ns or (told.time or 0) * NANOSECONDS
+    if nanoseconds <= 0:
+        raise Malformed(source, f"{nanoseconds}", "the time of an event")
+    event = ContainerEvent(
+        runtime=runtime,
+        id=container_id,
+        kind=kind,
+        time_seconds=nanoseconds / NANOSECONDS,
+        name=attributes.get("name", "").removeprefix("/")[:MAX_NAME_CHARACTERS] or None,
+        exit_code=_exit_code(attributes) if kind == "exited" else None,
+        health=health,
+    )
+    return Heard(container_id, event, image)
+
+
+def _exit_code(attributes: dict[str, str]) -> int | None:
+    told = attributes.get("exitCode") or attributes.get("containerExitCode") or ""
+    code = int(told) if _NUMBER.fullmatch(told) else None
+    return code if code is not None and abs(code) <= MAX_EXIT_CODE else None

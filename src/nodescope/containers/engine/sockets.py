@@ -1,0 +1,42 @@
+"""Where engines listen: the usual paths, also as they are mounted into a container.
+
+Source: dockerd(8) and podman-system-service(1) for the paths; users' own engines listen below /run/user/UID.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Final
+
+from nodescope.host import Absent, Host
+
+MAX_SOCKETS: Final = 16
+MAX_USERS: Final = 256
+PLACES: Final = ("docker.sock", "podman/podman.sock")
+MOUNTED: Final = "/hostrun"
+USERS: Final = "run/user"
+
+
+def engine_sockets(host: Host) -> tuple[str, ...]:
+    """Paths of the engines' sockets that are there now, each socket once, the host's own first; at most 16.
+
+    Looked for under /run and /var/run of the host's root, /run/user of it, and where the host's /run is mounted.
+    """
+    folders = [host.root("run"), host.root("var/run"), MOUNTED]
+    try:
+        users = host.list(host.root(USERS))[:MAX_USERS]
+    except (Absent, OSError):
+        users = []
+    folders += [host.root(f"{USERS}/{user}") for user in users]
+    found: dict[tuple[int, int], str] = {}
+    for folder in folders:
+        for place in PLACES:
+            path = f"{folder}/{place}"
+            try:
+                status = os.stat(path)
+            except OSError:
+                continue
+            if stat.S_ISSOCK(status.st_mode) and len(found) < MAX_SOCKETS:
+                found.setdefault((status.st_dev, status.st_ino), path)
+    return tuple(found.values())

@@ -1,0 +1,114 @@
+"""Devices that a container's runtime specification speaks of: by path, mount, CDI name or environment.
+
+Sources: OCI runtime-spec config-linux.md (`linux.devices`), CNCF container-device-interface SPEC.md (qualified names
+"vendor.com/class=name" and the annotations "cdi.k8s.io/*"), NVIDIA Container Toolkit (NVIDIA_VISIBLE_DEVICES, volume
+mounts under /var/run/nvidia-container-devices), ROCm (ROCR_/HIP_VISIBLE_DEVICES).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from nodescope.records.container import ContainerDevice
+
+MAX_DEVICES: Final = 256
+"""Of one container: a privileged one is given every device of its host, thousands on some."""
+MAX_REQUESTS: Final = 128
+
+NVIDIA_MOUNTS: Final = "/var/run/nvidia-container-devices/"
+CDI_ANNOTATION: Final = "cdi.k8s.io/"
+ENVIRONMENT: Final = {
+    b"NVIDIA_VISIBLE_DEVICES": "nvidia",
+    b"CUDA_VISIBLE_DEVICES": "nvidia",
+    b"ROCR_VISIBLE_DEVICES": "amd",
+    b"HIP_VISIBLE_DEVICES": "amd",
+}
+"""The only variables that are looked at, and of whose devices they speak."""
+NOTHING: Final = frozenset({"", "none", "void", "-1", "NoDevFiles"})
+
+# A request is kept only where it looks like one: anything can stand in a variable.
+_REQUEST: Final = re.compile(r"(?a:all|[0-9]{1,4}(?::[0-9]{1,3})?|(?:GPU|MIG)-[0-9A-Fa-f/-]{1,120})")
+_CDI_NAME: Final = re.compile(r"(?a:[A-Za-z0-9][\w.-]{0,100}/[A-Za-z][\w.-]{0,60}=[A-Za-z0-9][\w.:-]{0,120})")
+_UUID: Final = re.compile(r"(?a:all|[0-9]{1,4}|(?:GPU|MIG)-[0-9A-Fa-f-]{1,120})")
+_CDI_VENDORS: Final = {"nvidia": "nvidia", "amd": "amd", "intel": "intel"}
+
+_PATHS: Final = (
+    (re.compile(r"/dev/nvidia[0-9]+"), "gpu", "nvidia"),
+    (re.compile(r"/dev/nvidia-caps/nvidia-cap[0-9]+"), "gpu", "nvidia"),
+    (re.compile(r"/dev/dri/(?:card|renderD)[0-9]+"), "gpu", None),
+    (re.compile(r"/dev/dri"), "gpu", None),
+    (re.compile(r"/dev/kfd"), "gpu", "amd"),
+    (re.compile(r"/dev/infiniband(?:/(?:uverbs|umad|issm)[0-9]+)?"), "rdma", None),
+)
+
+
+def by_path(path: str, evidence: str) -> ContainerDevice:
+    """A device by its path on the host, and what kind of device lies there."""
+    for pattern, kind, vendor in _PATHS:
+        if pattern.fullmatch(path):
+            return ContainerDevice(kind=kind, evidence=evidence, path=path, vendor=vendor)
+    return ContainerDevice(kind="other", evidence=evidence, path=path)
+
+
+def by_cdi_names(names: Iterable[str]) -> Iterator[ContainerDevice]:
+    """Devices by their qualified CDI names; what is no such name is passed over."""
+    for name in names:
+        name = name.strip()
+        if not _CDI_NAME.fullmatch(name):
+            continue
+        vendor, _, rest = name.partition("/")
+        class_ = rest.partition("=")[0].lower()
+        kind = (
+            "gpu" if "gpu" in class_ or "mig" in class_ else "rdma" if "rdma" in class_ or "ib" in class_ else "other"
+        )
+        known = next((known for word, known in _CDI_VENDORS.items() if word in vendor.split(".")), None)
+        yield ContainerDevice(kind=kind, evidence="cdi", request=name, vendor=known)
+
+
+def by_annotations(annotations: Mapping[str, str]) -> Iterator[ContainerDevice]:
+    """Devices by the annotations that say which CDI devices to add."""
+    for key, value in annotations.items():
+        if key.startswith(CDI_ANNOTATION):
+            yield from by_cdi_names(value.split(",", MAX_REQUESTS))
+
+
+def by_environment(variables: Iterable[bytes]) -> Iterator[ContainerDevice]:
+    """Devices by "NAME=value" of the four variables. Nothing of any other is kept."""
+    for variable in variables:
+        name, _, value = variable.partition(b"=")
+        vendor = ENVIRONMENT.get(name)
+        if vendor is None:
+            continue
+        for request in value.decode("utf-8", "replace").split(",", MAX_REQUESTS):
+            request = request.strip()
+            if request in NOTHING:
+                continue
+            if _REQUEST.fullmatch(request):
+                yield ContainerDevice(kind="gpu", evidence="environment", request=request, vendor=vendor)
+            elif _CDI_NAME.fullmatch(request):
+                yield from by_cdi_names([request])
+
+
+def by_mount(source: str | None, destination: str) -> Iterator[ContainerDevice]:
+    """The device that a mount gives: a device file of the host, or NVIDIA's request by a mount point."""
+    if destination.startswith(NVIDIA_MOUNTS):
+        request = destination.removeprefix(NVIDIA_MOUNTS)
+        if request.startswith("cdi/"):
+            # cdi/vendor/class/name
+            vendor, _, rest = request.removeprefix("cdi/").partition("/")
+            yield from by_cdi_names([f"{vendor}/{rest.replace('/', '=', 1)}"])
+        elif _UUID.fullmatch(request):
+            yield ContainerDevice(kind="gpu", evidence="mount", request=request, vendor="nvidia")
+    elif source is not None and source.startswith("/dev/"):
+        device = by_path(source, "mount")
+        if device.kind != "other":
+            yield device
+
+
+def bounded(devices: Iterable[ContainerDevice]) -> tuple[ContainerDevice, ...]:
+    """Each device once, GPUs and RDMA devices before all others, `MAX_DEVICES` at most."""
+    order = {"gpu": 0, "rdma": 1}
+    unique = dict.fromkeys(devices)
+    return tuple(sorted(unique, key=lambda device: order.get(device.kind, 2))[:MAX_DEVICES])

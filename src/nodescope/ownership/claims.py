@@ -1,0 +1,202 @@
+"""Who holds which device: each claim once, by the strongest evidence there is for it, with what contradicts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from msgspec import structs
+
+from nodescope.ownership.devices import GPU, RDMA, Device, Devices
+from nodescope.ownership.granted import MAX_CONFLICT_CHARS, Grant, granted, strength
+from nodescope.ownership.holder import Holder, of_container, of_pod
+from nodescope.ownership.requested import requested, vendor_of
+from nodescope.records.container import Container, ContainerDevice, DeviceClaim
+
+HOLDING: Final = frozenset({"running", "paused", "restarting"})
+"""States in which a container holds its devices."""
+POD_RESOURCES: Final = "pod_resources"
+PROCESS: Final = "process"
+SHARED: Final = "::"
+"""Stands in the id of a device that a plugin gives to several."""
+MAX_CLAIMS: Final = 8192
+
+
+class Allocated(Protocol):
+    """Devices that the kubelet says were given to a container of a pod: `pod_resources.client.PodDevices`."""
+
+    @property
+    def pod_name(self) -> str: ...
+
+    @property
+    def pod_namespace(self) -> str: ...
+
+    @property
+    def container(self) -> str: ...
+
+    @property
+    def resource(self) -> str: ...
+
+    @property
+    def device_ids(self) -> tuple[str, ...]: ...
+
+    @property
+    def cdi_devices(self) -> tuple[str, ...]: ...
+
+
+class Claims(NamedTuple):
+    """`unknown`: requests that name nothing on this node. `left_out`: claims beyond the most there may be."""
+
+    claims: tuple[DeviceClaim, ...] = ()
+    unknown: tuple[str, ...] = ()
+    left_out: int = 0
+
+
+class _Held(NamedTuple):
+    holder: Holder
+    grant: Grant
+
+
+def claims(
+    containers: Iterable[Container],
+    devices: Devices,
+    pod_devices: Iterable[Allocated] = (),
+    used: Mapping[str, Mapping[str, Holder]] | None = None,
+) -> Claims:
+    """All claims, by device. `used`: who has processes on which device (`holders_of_devices`)."""
+    unknown: list[str] = []
+    holding, held, shared = _allocated(_newest(containers), devices, pod_devices, unknown)
+    given: dict[str, set[str]] = {}
+    for container in holding:
+        told = granted(container, devices)
+        unknown += [f"{container.name}: {word}" for word in told.unknown]
+        given[container.id] = {grant.device.key for grant in told.grants}
+        for grant in told.grants:
+            _keep(held, _Held(of_container(container), grant))
+    for item in _used(used or {}, devices, given):
+        _keep(held, item)
+    found = sorted(_doubly_allocated(held.values(), shared), key=lambda item: (item.grant.device.key, item.holder.key))
+    return Claims(tuple(_claim(item) for item in found[:MAX_CLAIMS]), tuple(unknown), max(0, len(found) - MAX_CLAIMS))
+
+
+def _newest(containers: Iterable[Container]) -> list[Container]:
+    """Those that hold devices, each once: containerd tells of Docker's containers too, but less."""
+    found: dict[str, Container] = {}
+    for container in containers:
+        if container.state in HOLDING:
+            known = found.get(container.id)
+            if known is None or known.runtime == "containerd":
+                found[container.id] = container
+    return list(found.values())
+
+
+def _allocated(
+    containers: list[Container], devices: Devices, pod_devices: Iterable[Allocated], unknown: list[str]
+) -> tuple[list[Container], dict[tuple[str, str], _Held], set[Device]]:
+    """The containers with what the kubelet allocated to them; what it did to those that no runtime told of; and which
+    devices are given to several at a time.
+    """
+    names = {(known.pod_namespace, known.pod_name, known.pod_container): known.id for known in containers}
+    added: dict[str, list[ContainerDevice]] = {}
+    held: dict[tuple[str, str], _Held] = {}
+    shared: set[Device] = set()
+    for told in pod_devices:
+        meant, odd, several = _meant(told, devices)
+        unknown += [f"{told.pod_namespace}/{told.pod_name}: {POD_RESOURCES} {word}" for word in odd]
+        shared.update(several)
+        container_id = names.get((told.pod_namespace, told.pod_name, told.container))
+        for device in meant:
+            if container_id is None:
+                holder = of_pod(told.pod_name, told.pod_namespace, told.container)
+                _keep(held, _Held(holder, Grant(device, POD_RESOURCES)))
+                continue
+            kind = RDMA if device.kind == RDMA else GPU
+            added.setdefault(container_id, []).append(
+                ContainerDevice(kind=kind, evidence=POD_RESOURCES, request=device.key, vendor=device.vendor or None)
+            )
+    return [_with(container, added.get(container.id, ())) for container in containers], held, shared
+
+
+def _meant(told: Allocated, devices: Devices) -> tuple[tuple[Device, ...], list[str], tuple[Device, ...]]:
+    """The devices that an allocation means, its words that mean none though they are of GPUs, and which are shared."""
+    found: dict[Device, None] = {}
+    odd: list[str] = []
+    shared: list[Device] = []
+    for word in told.device_ids:
+        meant = devices.named(word) or devices.rdma_named(word)
+        found.update(dict.fromkeys(meant))
+        if SHARED in word:
+            shared += meant
+        if not meant and vendor_of(told.resource):
+            odd.append(word)
+    # A plugin that names devices both ways means the same ones.
+    names = () if found else told.cdi_devices
+    for word in names:
+        known = requested(devices, word)
+        found.update(dict.fromkeys(known.devices))
+        odd += known.unknown
+    return tuple(found), odd, tuple(shared)
+
+
+def _with(container: Container, added: Sequence[ContainerDevice]) -> Container:
+    return structs.replace(container, devices=(*container.devices, *added)) if added else container
+
+
+def _used(used: Mapping[str, Mapping[str, Holder]], devices: Devices, given: Mapping[str, set[str]]) -> Iterable[_Held]:
+    for key, holders in used.items():
+        device = devices.find(key)
+        if device is None:
+            continue
+        for holder in holders.values():
+            granted_to = given.get(holder.container_id or "")
+            # A process on a GPU, where its partition is not told, may be on any of those that were given.
+            near = granted_to and (key in granted_to or any(part.key in granted_to for part in devices.parts_of(key)))
+            conflict = "used, but not among the devices that it was given" if granted_to and not near else ""
+            yield _Held(holder, Grant(device, PROCESS, conflict))
+
+
+def _keep(held: dict[tuple[str, str], _Held], item: _Held) -> None:
+    """The strongest evidence for a device and a holder stays; what contradicts a weaker one is then settled."""
+    key = item.grant.device.key, item.holder.key
+    known = held.get(key)
+    if known is None or strength(item.grant.evidence) < strength(known.grant.evidence):
+        held[key] = item
+
+
+def _doubly_allocated(held: Iterable[_Held], shared: set[Device]) -> Iterable[_Held]:
+    """What a plugin gave to one alone, and someone else holds too, is told of both."""
+    by_device: dict[Device, list[_Held]] = {}
+    for item in held:
+        by_device.setdefault(item.grant.device, []).append(item)
+    for device, items in by_device.items():
+        alone = [item for item in items if item.grant.evidence == POD_RESOURCES and device not in shared]
+        for item in items:
+            others = [other for other in (items if item in alone else alone) if other.holder.key != item.holder.key]
+            if not others or item.grant.conflict:
+                yield item
+                continue
+            names = ", ".join(sorted(_name(other.holder) for other in others))
+            yield item._replace(grant=item.grant._replace(conflict=f"also held by {names}"[:MAX_CONFLICT_CHARS]))
+
+
+def _name(holder: Holder) -> str:
+    if holder.pod_name:
+        return f"{holder.pod_namespace}/{holder.pod_name}"
+    return holder.container or holder.key
+
+
+def _claim(item: _Held) -> DeviceClaim:
+    holder, grant = item.holder, item.grant
+    return DeviceClaim(
+        device=grant.device.key,
+        kind=grant.device.kind,
+        evidence=grant.evidence,
+        container_id=holder.container_id,
+        container=holder.container,
+        runtime=holder.runtime,
+        pod_name=holder.pod_name,
+        pod_namespace=holder.pod_namespace,
+        user=holder.user,
+        slurm_job=holder.slurm_job,
+        conflict=grant.conflict,
+    )

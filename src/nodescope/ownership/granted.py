@@ -1,0 +1,146 @@
+"""Which devices a container was given, by the strongest of what tells of it, and what contradicts that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from nodescope.ownership.devices import GPU, RDMA, Device, Devices
+from nodescope.ownership.requested import GRANTING, NARROWING, narrowed, requested, variable_of
+from nodescope.records.container import Container, ContainerDevice
+
+STRENGTH: Final = ("pod_resources", "process", "cdi", "device_request", "environment", "mount", "device")
+"""Evidence, strongest first: a plugin's allocation, use, what was injected, what was asked for, what is there."""
+MOUNTS: Final = "/var/run/nvidia-container-devices/"
+"""A mount below this asks for the GPU that its name tells, where variables are not trusted."""
+MAX_CONFLICT_CHARS: Final = 160
+_WEAK: Final = frozenset({"environment", "mount", "device"})
+
+
+class Grant(NamedTuple):
+    """A device that a container was given. `conflict`: weaker evidence that names others."""
+
+    device: Device
+    evidence: str
+    conflict: str = ""
+
+
+class Granted(NamedTuple):
+    """`unknown`: what was asked for and is not known here, "EVIDENCE REQUEST"."""
+
+    grants: tuple[Grant, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def strength(evidence: str) -> int:
+    """0 is the strongest; what is not known is the weakest."""
+    return STRENGTH.index(evidence) if evidence in STRENGTH else len(STRENGTH)
+
+
+def granted(container: Container, devices: Devices) -> Granted:
+    """GPUs, partitions and RDMA devices that `container` was given.
+
+    The strongest evidence that names any GPU of a vendor tells all GPUs of that vendor; what a weaker one names beyond
+    them is its conflict. The device nodes of a privileged container tell nothing: it sees all, as every agent does.
+    """
+    unknown: list[str] = []
+    told: dict[str, dict[str, dict[Device, None]]] = {}
+    for given in container.devices:
+        if container.privileged and given.evidence == "device":
+            continue
+        found = _gpus(given, devices, unknown) if given.kind == GPU else _rdma(given, devices)
+        for device in found:
+            told.setdefault(device.vendor or RDMA, {}).setdefault(given.evidence, {})[device] = None
+    variables = _variables(container.devices)
+    grants: list[Grant] = []
+    for vendor, by_evidence in told.items():
+        grants += _strongest(by_evidence, [] if vendor == RDMA else variables, devices)
+    if not told and container.privileged:
+        grants += _seen_by_privileged(variables, devices)
+    return Granted(tuple(grants), tuple(unknown))
+
+
+def _gpus(given: ContainerDevice, devices: Devices, unknown: list[str]) -> tuple[Device, ...]:
+    if given.path is not None:
+        if given.path.startswith(MOUNTS):
+            return requested(devices, given.path.removeprefix(MOUNTS), "nvidia").devices
+        return devices.at(given.path)
+    if given.request is None:
+        return ()
+    request, vendor = given.request, given.vendor
+    if given.evidence == "environment":
+        variable, request = variable_of(request, vendor)
+        if variable not in GRANTING:
+            return ()
+        vendor = GRANTING[variable]
+    found = requested(devices, request, vendor)
+    unknown += [f"{given.evidence} {word}"[:MAX_CONFLICT_CHARS] for word in found.unknown]
+    return found.devices
+
+
+def _rdma(given: ContainerDevice, devices: Devices) -> tuple[Device, ...]:
+    found = devices.at(given.path) if given.path else devices.rdma_named(given.request or "")
+    return tuple(device for device in found if device.kind == given.kind)
+
+
+def _variables(given: Sequence[ContainerDevice]) -> list[tuple[str, str]]:
+    """Variables that narrow, in the order in which they work: HIP chooses among what ROCR left.
+
+    A value may be told as a whole or a word at a time.
+    """
+    words: dict[str, list[str]] = {}
+    for device in given:
+        if device.evidence == "environment" and device.request is not None:
+            name, value = variable_of(device.request, device.vendor)
+            words.setdefault(name, []).append(value)
+    return [(name, ",".join(words[name])) for name in NARROWING if name in words]
+
+
+def _strongest(
+    told: dict[str, dict[Device, None]], variables: Sequence[tuple[str, str]], devices: Devices
+) -> list[Grant]:
+    order = sorted(told, key=strength)
+    evidence = order[0]
+    chosen: tuple[Device, ...] = _in_order(_divided(tuple(told[evidence]), devices), devices)
+    if evidence in _WEAK:
+        chosen, evidence = _narrowed(chosen, evidence, variables, devices)
+    conflicts = []
+    before = set(_divided(tuple(told[order[0]]), devices))
+    for weaker in order[1:]:
+        # A variable that says "all" is a default of images, and no contradiction.
+        more = set(_divided(tuple(told[weaker]), devices)) - before
+        if more and not devices.every <= set(told[weaker]):
+            conflicts.append(f"{weaker} names {', '.join(sorted(device.key for device in more))}")
+    conflict = "; ".join(conflicts)[:MAX_CONFLICT_CHARS]
+    return [Grant(device, evidence, conflict) for device in chosen]
+
+
+def _narrowed(
+    chosen: tuple[Device, ...], evidence: str, variables: Sequence[tuple[str, str]], devices: Devices
+) -> tuple[tuple[Device, ...], str]:
+    for variable, value in variables:
+        left = narrowed(devices, chosen, variable, value)
+        if left != chosen:
+            chosen, evidence = left, "environment"
+    return chosen, evidence
+
+
+def _seen_by_privileged(variables: Sequence[tuple[str, str]], devices: Devices) -> list[Grant]:
+    """Of all that a privileged container sees, what it chose by variables; nothing of a vendor without one."""
+    vendors = {NARROWING[name] for name, _ in variables}
+    every = tuple(device for device in devices.all() if device.vendor in vendors)
+    chosen, evidence = _narrowed(every, "environment", variables, devices)
+    return [Grant(device, evidence) for device in chosen]
+
+
+def _divided(found: tuple[Device, ...], devices: Devices) -> tuple[Device, ...]:
+    """A GPU given beside its partitions is but their way in; given alone it stands for all of them."""
+    parents = {device.parent for device in found if device.parent}
+    return tuple(
+        part for device in found if device.key not in parents for part in devices.parts_of(device.key) or (device,)
+    )
+
+
+def _in_order(found: tuple[Device, ...], devices: Devices) -> tuple[Device, ...]:
+    """GPUs as the node numbers them, for variables count so."""
+    return tuple(sorted(found, key=lambda device: (devices.place(device), device.key)))

@@ -1,0 +1,101 @@
+"""Whose the processes on the GPUs are: process -> cgroup -> container -> pod, user, Slurm job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Protocol
+
+from nodescope.containers.cgroup.path import ContainerPath
+from nodescope.containers.cgroup.path import Holder as CgroupHolder
+from nodescope.host import Absent, Malformed
+from nodescope.ownership.holder import NOBODY, Holder, of_container, of_process
+from nodescope.records.container import Container
+from nodescope.records.gpu_snapshot import GpuProcess
+
+TICKS_PER_SECOND: Final = 100
+"""USER_HZ, in which procfs gives times, on all that Linux runs on."""
+SLACK_SECONDS: Final = 1.0
+MIN_SHORT_ID: Final = 12
+
+
+class Cgroups(Protocol):
+    """What tells of processes: `ProcessCgroups`."""
+
+    def start_ticks(self, pid: int) -> int: ...
+
+    def of(self, pid: int) -> CgroupHolder: ...
+
+
+class Containers:
+    """Containers by what a cgroup's path tells of them."""
+
+    def __init__(self, containers: Iterable[Container]) -> None:
+        self._ids: dict[str, Container] = {}
+        self._names: dict[tuple[str | None, str], Container] = {}
+        for container in containers:
+            # containerd tells of Docker's and the CRI's containers too, with less: theirs go first.
+            known = self._ids.get(container.id)
+            if known is None or known.runtime == "containerd":
+                self._ids[container.id] = container
+            self._names[container.namespace, container.id] = container
+
+    def at(self, path: ContainerPath) -> Container | None:
+        """The container that a path names, None where no runtime knows it."""
+        return self._ids.get(path.id) if path.certain else self._names.get((path.namespace, path.id))
+
+
+def owners(
+    processes: Iterable[GpuProcess],
+    cgroups: Cgroups,
+    containers: Containers,
+    seen_seconds: float | None = None,
+    user_name: Callable[[int], str | None] = str,
+) -> dict[int, Holder]:
+    """pid -> whose the process is. One that is gone, or cannot be looked at, is nobody's, or its known user's.
+
+    `seen_seconds`: since boot, when the GPUs were read: a process that started later is another one with the same pid.
+    A container that only its cgroup names is a holder by its id alone.
+    """
+    found: dict[int, Holder] = {}
+    for process in processes:
+        pid, user = process.reading.pid, process.reading.user
+        if pid in found:
+            continue
+        place = _place(pid, cgroups, seen_seconds)
+        found[pid] = NOBODY if place is None else _holder(place, containers, user, user_name)
+    return found
+
+
+def _place(pid: int, cgroups: Cgroups, seen_seconds: float | None) -> CgroupHolder | None:
+    try:
+        if seen_seconds is not None and cgroups.start_ticks(pid) / TICKS_PER_SECOND > seen_seconds + SLACK_SECONDS:
+            return None
+        return cgroups.of(pid)
+    except (Absent, Malformed, OSError):
+        return None
+
+
+def _holder(
+    place: CgroupHolder, containers: Containers, user: str | None, user_name: Callable[[int], str | None]
+) -> Holder:
+    if place.uid is not None:
+        # Who started the job or the session, whatever the process runs as.
+        user = user_name(place.uid) or user
+    path = place.container
+    container = containers.at(path) if path else None
+    if container is not None:
+        known = of_container(container)
+        return known._replace(slurm_job=known.slurm_job or place.slurm_job)
+    if path is not None and path.certain:
+        return Holder(path.id, path.id, path.id[:MIN_SHORT_ID], path.runtime, slurm_job=place.slurm_job)
+    return of_process(user, place.slurm_job)
+
+
+def holders_of_devices(processes: Iterable[GpuProcess], of: Mapping[int, Holder]) -> dict[str, dict[str, Holder]]:
+    """UUID of a GPU or a partition -> who uses it, by key. Processes of no one known are left out."""
+    found: dict[str, dict[str, Holder]] = {}
+    for process in processes:
+        holder = of.get(process.reading.pid, NOBODY)
+        if holder is not NOBODY:
+            found.setdefault(process.reading.instance_uuid or process.identity.uuid, {})[holder.key] = holder
+    return found

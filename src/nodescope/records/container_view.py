@@ -1,0 +1,253 @@
+"""Records of containers joined for showing: what a container is beside what it uses, does, and has of each device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from nodescope.records.container import (
+    Attribution,
+    Container,
+    ContainerIo,
+    ContainerNetwork,
+    ContainerUse,
+    RuntimeStatus,
+)
+
+CFS_PERIOD_MICROSECONDS: Final = 100_000
+"""The period that runtimes set where nobody asks for another."""
+STATES: Final = ("created", "running", "paused", "restarting", "exited", "dead")
+HEALTH: Final = ("starting", "healthy", "unhealthy")
+QUANTITIES: Final = frozenset({"memory_bytes", "utilization_percent", "power_watts", "energy_joules"})
+SHORT_ID: Final = 12
+PERCENT: Final = 100
+_ALIVE: Final = frozenset({"running", "paused", "restarting"})
+
+
+class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
+    """A container and what it uses; `use` None where its cgroup was not read. `seen_seconds`: the snapshot's Unix time.
+
+    `receive_bytes`, `transmit_bytes`, `read_bytes`, `written_bytes`: over all its interfaces and devices.
+    """
+
+    container: Container
+    use: ContainerUse | None = None
+    seen_seconds: float
+    receive_bytes: int | None = None
+    transmit_bytes: int | None = None
+    read_bytes: int | None = None
+    written_bytes: int | None = None
+
+    @property
+    def cgroup(self) -> str:
+        """The cgroup's path, else the id."""
+        return (self.use.cgroup if self.use else self.container.cgroup) or self.container.id
+
+    @property
+    def short_id(self) -> str:
+        """As `docker ps` has it."""
+        return self.container.id[:SHORT_ID]
+
+    @property
+    def memory_limit_bytes(self) -> int | None:
+        """That of the cgroup, else what the runtime says."""
+        found = self.use.memory_limit_bytes if self.use else None
+        return self.container.memory_limit_bytes if found is None else found
+
+    @property
+    def memory_limit_bytes_or_0(self) -> int | None:
+        """0 for a container that has none, as cAdvisor has it."""
+        return (self.memory_limit_bytes or 0) if self.use else self.memory_limit_bytes
+
+    @property
+    def memory_available_bytes(self) -> int | None:
+        """What is left below the limit, None without one."""
+        used = self.use.memory_working_set_bytes if self.use else None
+        limit = self.memory_limit_bytes
+        return None if used is None or not limit else max(0, limit - used)
+
+    @property
+    def memory_percent(self) -> float | None:
+        """The working set as a share of the limit, as `docker stats` has it; None without a limit."""
+        used = self.use.memory_working_set_bytes if self.use else None
+        limit = self.memory_limit_bytes
+        return None if used is None or not limit else PERCENT * used / limit
+
+    @property
+    def cpu_limit_cores(self) -> float | None:
+        found = self.use.cpu_limit_cores if self.use else None
+        return self.container.cpu_limit_cores if found is None else found
+
+    @property
+    def cpu_period_microseconds(self) -> int | None:
+        return CFS_PERIOD_MICROSECONDS if self.cpu_limit_cores else None
+
+    @property
+    def cpu_quota_microseconds(self) -> int | None:
+        """As of the usual period: runtimes tell limits in cores."""
+        cores = self.cpu_limit_cores
+        return round(cores * CFS_PERIOD_MICROSECONDS) if cores else None
+
+    @property
+    def pids_limit(self) -> int | None:
+        found = self.use.pids_limit if self.use else None
+        return self.container.pids_limit if found is None else found
+
+    @property
+    def pids_limit_or_0(self) -> int | None:
+        """0 for a container that has none, as cAdvisor has it."""
+        return (self.pids_limit or 0) if self.use else self.pids_limit
+
+    @property
+    def uptime_seconds(self) -> float | None:
+        """How long it has been running, None where it is not."""
+        started = self.container.started_seconds
+        alive = self.container.state in _ALIVE
+        return max(0.0, self.seen_seconds - started) if alive and started is not None else None
+
+    @property
+    def oom_killed(self) -> int:
+        """1 where its runtime says so, or its cgroup counted a kill."""
+        return int(self.container.oom_killed or bool(self.use and self.use.oom_kills))
+
+    @property
+    def exit_code(self) -> int | None:
+        """None where it has not ended."""
+        return None if self.container.state in _ALIVE else self.container.exit_code
+
+
+class ContainerIoView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a container reads from and writes to one device."""
+
+    container: Container
+    cgroup: str
+    io: ContainerIo
+
+    @property
+    def device(self) -> str:
+        """Its path, else its numbers."""
+        return f"/dev/{self.io.name}" if self.io.name else self.io.device
+
+    @property
+    def major(self) -> str:
+        return self.io.device.partition(":")[0]
+
+    @property
+    def minor(self) -> str:
+        return self.io.device.partition(":")[2]
+
+
+class ContainerNetworkView(msgspec.Struct, frozen=True, kw_only=True):
+    """A network interface of a container."""
+
+    container: Container
+    cgroup: str
+    network: ContainerNetwork
+
+
+class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a container is in a state, 1 or 0: one for each state that there is, and for each there is of its health.
+
+    Of `state_active` and `health_active` one is None.
+    """
+
+    container: Container
+    state: str
+    state_active: int | None = None
+    health_active: int | None = None
+
+
+class RuntimeContainers(msgspec.Struct, frozen=True, kw_only=True):
+    """How many containers a runtime tells of; there is none of a runtime that does not answer."""
+
+    runtime: str
+    socket: str
+    containers: int
+
+
+def views(records: Iterable[Any], seen_seconds: float) -> Iterator[Any]:
+    """The records of a snapshot, containers joined with what is told of them; what is no container's is as it was.
+
+    What is told of a container that is not there is left out, and a container that two runtimes tell of is there once:
+    containerd tells of Docker's and the CRI's too.
+    """
+    records = tuple(records)
+    containers = _once(record for record in records if type(record) is Container)
+    uses = {record.id: record for record in records if type(record) is ContainerUse}
+    io, networks = _by_id(records, ContainerIo), _by_id(records, ContainerNetwork)
+    for container in containers.values():
+        own_io, own_networks = io.get(container.id, ()), networks.get(container.id, ())
+        view = ContainerView(
+            container=container,
+            use=uses.get(container.id),
+            seen_seconds=seen_seconds,
+            receive_bytes=_sum(own_networks, "receive_bytes"),
+            transmit_bytes=_sum(own_networks, "transmit_bytes"),
+            read_bytes=_sum(own_io, "read_bytes"),
+            written_bytes=_sum(own_io, "written_bytes"),
+        )
+        yield view
+        for known in own_io:
+            yield ContainerIoView(container=container, cgroup=view.cgroup, io=known)
+        for known in own_networks:
+            yield ContainerNetworkView(container=container, cgroup=view.cgroup, network=known)
+    joined = (Container, ContainerUse, ContainerIo, ContainerNetwork)
+    yield from (record for record in records if type(record) not in joined)
+
+
+def states(containers: Iterable[Container]) -> Iterator[ContainerState]:
+    """Every state of each container, 1 for the one that it is in; health only where a check is defined."""
+    for container in containers:
+        for state in STATES:
+            yield ContainerState(container=container, state=state, state_active=int(container.state == state))
+        if container.health is not None:
+            for state in HEALTH:
+                yield ContainerState(container=container, state=state, health_active=int(container.health == state))
+
+
+def runtime_containers(statuses: Iterable[RuntimeStatus]) -> Iterator[RuntimeContainers]:
+    """The numbers of those that are ok."""
+    for status in statuses:
+        if status.state == "ok":
+            yield RuntimeContainers(runtime=status.runtime, socket=status.socket, containers=status.containers)
+
+
+def _once(containers: Iterable[Container]) -> dict[str, Container]:
+    found: dict[str, Container] = {}
+    for container in containers:
+        known = found.get(container.id)
+        if known is None or known.runtime == "containerd":
+            found[container.id] = container
+    return found
+
+
+def _by_id(records: Iterable[Any], kind: type[ContainerIo | ContainerNetwork]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for record in records:
+        if isinstance(record, kind):
+            found.setdefault(record.id, []).append(record)
+    return found
+
+
+def _sum(records: Iterable[Any], field: str) -> int | None:
+    values = [value for record in records if (value := getattr(record, field)) is not None]
+    return sum(values) if values else None
+
+
+class Attributed(msgspec.Struct, frozen=True, kw_only=True):
+    """A holder's part of a GPU's quantity, in the field of that quantity; the others are None."""
+
+    part: Attribution
+    memory_bytes: float | None = None
+    utilization_percent: float | None = None
+    power_watts: float | None = None
+    energy_joules: float | None = None
+
+
+def attributed(parts: Iterable[Attribution]) -> Iterator[Attributed]:
+    """Each part under the name of its quantity; quantities without a field are left out."""
+    for part in parts:
+        if part.quantity in QUANTITIES:
+            yield Attributed(part=part, **{part.quantity: part.value})

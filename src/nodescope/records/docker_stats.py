@@ -1,0 +1,104 @@
+"""Records of what `docker stats` prints of containers and of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from nodescope.records.container_view import ContainerView
+
+RUNTIMES: Final = frozenset({"docker", "podman"})
+SHOWN: Final = frozenset({"running", "paused", "restarting"})
+"""States of containers that `docker stats` lists."""
+PERCENT: Final = 100
+KIBIBYTE: Final = 1024
+_BINARY: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_DECIMAL: Final = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+class DockerEngine(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process dockerd uses. `cpu_percent`: of one CPU, over the time since the sample before."""
+
+    cpu_percent: float | None = None
+    memory_percent: float | None = None
+    memory_bytes: int | None = None
+
+    @property
+    def memory_kilobytes(self) -> float | None:
+        """As `ps` prints it."""
+        return None if self.memory_bytes is None else self.memory_bytes / KIBIBYTE
+
+
+class DockerContainer(msgspec.Struct, frozen=True, kw_only=True):
+    """A container as `docker stats` shows it; the texts None where a part of them is not known.
+
+    `memory_percent`: of its limit, else of the host's memory.
+    """
+
+    name: str
+    id: str
+    cpu_percent: float | None
+    memory_percent: float | None
+    memory_bytes: int | None
+    receive_bytes: int | None
+    transmit_bytes: int | None
+    memory_usage: str | None
+    network_io: str | None
+    block_io: str | None
+
+
+class DockerTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """All containers together. `cpu_percent`: None where that of none is known."""
+
+    containers: int
+    cpu_percent: float | None
+
+
+def docker_containers(views: Iterable[ContainerView], host_memory_bytes: int | None) -> list[DockerContainer]:
+    """The containers that `docker stats` would list. `host_memory_bytes`: the limit of those that have none."""
+    return [
+        _shown(view, host_memory_bytes)
+        for view in views
+        if view.container.runtime in RUNTIMES and view.container.state in SHOWN
+    ]
+
+
+def totals(containers: Sequence[DockerContainer]) -> DockerTotals:
+    """Their number and the sum of their CPU percentages."""
+    known = [container.cpu_percent for container in containers if container.cpu_percent is not None]
+    return DockerTotals(containers=len(containers), cpu_percent=sum(known) if known else None)
+
+
+def size(count: float, units: Sequence[str], step: int, digits: int) -> str:
+    """A number of bytes as Docker writes it, with so many digits: 1536 -> "1.5KiB"."""
+    unit = 0
+    while count >= step and unit < len(units) - 1:
+        count /= step
+        unit += 1
+    return f"{count:.{digits}g}{units[unit]}"
+
+
+def _shown(view: ContainerView, host_memory_bytes: int | None) -> DockerContainer:
+    used = view.use.memory_working_set_bytes if view.use else None
+    limits = [limit for limit in (view.memory_limit_bytes, host_memory_bytes) if limit]
+    limit = min(limits, default=None)
+    return DockerContainer(
+        name=view.container.name,
+        id=view.short_id,
+        cpu_percent=view.use.cpu_percent if view.use else None,
+        memory_percent=None if used is None or limit is None else PERCENT * used / limit,
+        memory_bytes=used,
+        receive_bytes=view.receive_bytes,
+        transmit_bytes=view.transmit_bytes,
+        memory_usage=_pair(used, limit, _BINARY, KIBIBYTE, 4),
+        network_io=_pair(view.receive_bytes, view.transmit_bytes, _DECIMAL, 1000, 3),
+        block_io=_pair(view.read_bytes, view.written_bytes, _DECIMAL, 1000, 3),
+    )
+
+
+def _pair(first: int | None, second: int | None, units: Sequence[str], step: int, digits: int) -> str | None:
+    if first is None or second is None:
+        return None
+    return f"{size(first, units, step, digits)} / {size(second, units, step, digits)}"

@@ -1,0 +1,64 @@
+"""Collector docker_stats: the worker exporter's names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nodescope.collectors.container.docker_stats import DockerStatsCollector, memory_total_bytes
+from nodescope.host import Host
+from nodescope.records.container import Container, ContainerUse
+from nodescope.records.docker_stats import size
+from tests.collectors.container.container_snapshot import MIB, RECORDS, golden
+from tests.collectors.gpu.gpu_snapshot import shown
+
+
+def host(root: Path, meminfo: bytes | None = b"MemTotal:       1048576 kB\nMemFree: 1 kB\n") -> Host:
+    if meminfo is not None:
+        (root / "meminfo").write_bytes(meminfo)
+    return Host(str(root))
+
+
+def test_the_whole_of_a_snapshot(tmp_path: Path) -> None:
+    """Both programs' names and the guide's, of Docker's running containers alone."""
+    known = host(tmp_path)
+    assert shown(lambda loop: DockerStatsCollector(known, loop), *RECORDS) == golden("docker_stats")
+
+
+def test_all_names() -> None:
+    """There is every name of the Python program, of the Go program and of the guide, and each is a gauge."""
+    names = (
+        "engine_cpu_percent engine_memory_percent engine_memory_kb container_cpu_percent container_memory_percent "
+        "containers_total_cpu_percent stats_exporter_up containers_total container_memory_usage container_network_io "
+        "container_block_io stats_exporter_info container_memory_bytes container_network_rx_bytes "
+        "container_network_tx_bytes"
+    )
+    metrics = DockerStatsCollector.metrics
+    assert sorted(metric.name for metric in metrics) == sorted(f"docker_{name}" for name in names.split())
+    assert {metric.type for metric in metrics} == {"gauge"}
+
+
+@pytest.mark.parametrize(
+    ("meminfo", "percent"), [(b"MemTotal: 1048576 kB\n", "0.09765625"), (None, None), (b"odd", None), (b"", None)]
+)
+def test_without_a_limit_the_hosts_memory_is_it(tmp_path: Path, meminfo: bytes | None, percent: str | None) -> None:
+    """The percentage is of the host's memory then, and absent where that is not known."""
+    known = host(tmp_path, meminfo)
+    text = shown(
+        lambda loop: DockerStatsCollector(known, loop),
+        Container(runtime="docker", id="a" * 64, name="a"),
+        ContainerUse(id="a" * 64, cgroup="/a", memory_working_set_bytes=MIB),
+    )
+    lines = [line for line in text.splitlines() if line.startswith("docker_container_memory_percent{")]
+    assert [line.rpartition(" ")[2] for line in lines] == ([percent] if percent else [])
+    assert "docker_containers_total 1\n" in text
+    assert memory_total_bytes(known) == (2**30 if percent else None)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0B"), (1023, "1023B"), (1536, "1.5KiB"), (2 * MIB, "2MiB"), (2**70, "1.049e+06PiB")]
+)
+def test_sizes(count: int, text: str) -> None:
+    """Four digits and the unit, as Docker writes memory."""
+    assert size(count, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"), 1024, 4) == text

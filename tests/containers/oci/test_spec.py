@@ -1,0 +1,144 @@
+"""Runtime specifications: devices, limits, and nothing that may not be kept."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodescope.containers.oci import devices, spec
+from nodescope.kernel.file import Malformed
+from nodescope.records.container import ContainerDevice
+
+FULL: dict[str, Any] = {
+    "process": {
+        "args": ["run", "--token=hunter2"],
+        "env": ["SECRET=hunter2", "NVIDIA_VISIBLE_DEVICES=0,GPU-5e41-77,hunter2!", "ROCR_VISIBLE_DEVICES=none"],
+    },
+    "mounts": [
+        {"destination": "/var/run/nvidia-container-devices/GPU-aa-11", "source": "/dev/null"},
+        {"destination": "/var/run/nvidia-container-devices/cdi/nvidia.com/gpu/3", "source": "/dev/null"},
+        {"destination": "/dev/infiniband", "source": "/dev/infiniband"},
+        {"destination": "/data", "source": "/secret/hunter2"},
+    ],
+    "annotations": {"cdi.k8s.io/plugin_7": "nvidia.com/gpu=1,amd.com/gpu=all,hunter2", "other": "hunter2"},
+    "linux": {
+        "cgroupsPath": "kubepods-besteffort-pod1_2.slice:cri-containerd:abc",
+        "devices": [
+            {"path": "/dev/fuse", "type": "c"},
+            {"path": "/dev/nvidia3", "type": "c"},
+            {"path": "/dev/kfd"},
+            {"path": "/dev/dri/renderD129"},
+            {"path": "/dev/infiniband/uverbs4"},
+        ],
+        "resources": {
+            "memory": {"limit": 67108864},
+            "cpu": {"quota": 150000, "period": 100000},
+            "pids": {"limit": 100},
+            "devices": [{"allow": False, "access": "rwm"}],
+        },
+    },
+}
+
+
+def test_a_whole_specification() -> None:
+    """Devices by path, mount, annotation and environment; limits; the cgroup by systemd's name."""
+    facts = spec.parse(json.dumps(FULL).encode(), "x")
+    assert set(facts.devices) == {
+        ContainerDevice(kind="gpu", evidence="device", path="/dev/nvidia3", vendor="nvidia"),
+        ContainerDevice(kind="gpu", evidence="device", path="/dev/kfd", vendor="amd"),
+        ContainerDevice(kind="gpu", evidence="device", path="/dev/dri/renderD129"),
+        ContainerDevice(kind="rdma", evidence="device", path="/dev/infiniband/uverbs4"),
+        ContainerDevice(kind="other", evidence="device", path="/dev/fuse"),
+        ContainerDevice(kind="gpu", evidence="cdi", request="nvidia.com/gpu=1", vendor="nvidia"),
+        ContainerDevice(kind="gpu", evidence="cdi", request="amd.com/gpu=all", vendor="amd"),
+        ContainerDevice(kind="gpu", evidence="cdi", request="nvidia.com/gpu=3", vendor="nvidia"),
+        ContainerDevice(kind="gpu", evidence="mount", request="GPU-aa-11", vendor="nvidia"),
+        ContainerDevice(kind="rdma", evidence="mount", path="/dev/infiniband"),
+        ContainerDevice(kind="gpu", evidence="environment", request="0", vendor="nvidia"),
+        ContainerDevice(kind="gpu", evidence="environment", request="GPU-5e41-77", vendor="nvidia"),
+    }
+    assert (facts.memory_limit_bytes, facts.cpu_limit_cores, facts.pids_limit) == (67108864, 1.5, 100)
+    assert facts.cgroup == (
+        "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1_2.slice/cri-containerd-abc.scope"
+    )
+    assert not facts.privileged
+    assert "hunter2" not in repr(facts._replace(annotations={}))
+
+
+def test_no_limits_and_every_device() -> None:
+    """A privileged container's rule is seen, its thousands of devices are bounded, and no limit is None."""
+    many = [{"path": f"/dev/loop{number}"} for number in range(1000)] + [{"path": "/dev/nvidia0"}]
+    data = {
+        "linux": {
+            "devices": many,
+            "resources": {
+                "memory": {"limit": -1},
+                "cpu": {"quota": -1, "period": 100000},
+                "pids": {"limit": 0},
+                "devices": [{"allow": True, "access": "rwm"}],
+            },
+        }
+    }
+    facts = spec.parse(json.dumps(data).encode(), "x")
+    assert facts.privileged
+    assert (len(facts.devices), facts.devices[0].path) == (devices.MAX_DEVICES, "/dev/nvidia0")
+    assert (facts.memory_limit_bytes, facts.cpu_limit_cores, facts.pids_limit) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/default/web", "/default/web"),
+        ("system.slice:docker:abc", "/system.slice/docker-abc.scope"),
+        (":cri:abc", "/system.slice/cri-abc.scope"),
+        ("a-b.slice:crio:x", "/a.slice/a-b.slice/crio-x.scope"),
+        ("", None),
+        ("relative", None),
+        (None, None),
+    ],
+)
+def test_cgroup_paths(path: str | None, expected: str | None) -> None:
+    """Both drivers' ways of naming a cgroup become its path."""
+    assert spec.cgroup_path(path) == expected
+
+
+def test_a_broken_one_shows_nothing_of_itself() -> None:
+    """What is no specification is refused without its bytes: the environment is among them."""
+    for data in (b'{"process": {"env": ["SECRET=hunter2"', b'{"linux": 5, "x": "hunter2"}', b"[" * 100_000):
+        with pytest.raises(Malformed) as refused:
+            spec.parse(data, "x")
+        assert "hunter2" not in str(refused.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["process", "env", "linux", "devices", "mounts", "path", "resources"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.one_of(st.binary(max_size=100), JSON.map(lambda value: json.dumps(value).encode())))
+def test_any_bytes(data: bytes) -> None:
+    """Whatever comes, facts or `Malformed`."""
+    with contextlib.suppress(Malformed):
+        spec.parse(data, "x")
+
+
+@given(st.lists(st.binary(max_size=60)), st.dictionaries(st.text(max_size=20), st.text(max_size=60)), st.text())
+def test_any_evidence(variables: list[bytes], annotations: dict[str, str], mount: str) -> None:
+    """Whatever stands in a variable, an annotation or a mount, what is kept looks like a request."""
+    named = [name + b"=" + value for name in devices.ENVIRONMENT for value in variables]
+    found = [*devices.by_environment([*variables, *named]), *devices.by_annotations(annotations)]
+    found += devices.by_mount(mount, devices.NVIDIA_MOUNTS + mount)
+    for device in found:
+        text = device.request or device.path or ""
+        assert text.isprintable()
+        assert len(text) < 400

@@ -1,0 +1,96 @@
+"""Process -> cgroup -> container, job, user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nodescope.containers.cgroup.process import ProcessCgroups
+from nodescope.host import Host
+from nodescope.ownership.holder import NOBODY, Holder, of_container
+from nodescope.ownership.process_owner import Containers, holders_of_devices, owners
+from tests.ownership.gpus import MIG, NVIDIA, A, B, container, process
+
+ID = "0123456789abcdef" * 4
+OTHER = "fedcba9876543210" * 4
+
+
+def machine(root: Path, cgroups: dict[int, str], started: int = 1000) -> ProcessCgroups:
+    """A host whose processes are in these cgroups and were started so many ticks after boot."""
+    for pid, path in cgroups.items():
+        folder = root / f"proc/{pid}"
+        folder.mkdir(parents=True)
+        (folder / "cgroup").write_text(f"0::{path}\n")
+        fields = ["0"] * 18 + [str(started)] + ["0"] * 30
+        (folder / "stat").write_text(f"{pid} (a) b) S {' '.join(fields)}\n")
+    return ProcessCgroups(Host(str(root / "proc")))
+
+
+def test_whose_processes_are(tmp_path: Path) -> None:
+    """A known container, one that no runtime knows, one of containerd by name, a job, a user's session, and no one."""
+    known = container(name="train", id=ID, pod_name="p", pod_namespace="n")
+    named = container(name="web", id="web", runtime="containerd", namespace="default")
+    cgroups = machine(
+        tmp_path,
+        {
+            1: f"/system.slice/docker-{ID}.scope",
+            2: f"/docker/{OTHER}",
+            3: "/default/web",
+            4: "/system.slice/slurmstepd.scope/job_42/step_0/user/task_0",
+            5: "/user.slice/user-1000.slice/session-1.scope",
+            6: "/init.scope",
+            7: "/default/unknown",
+        },
+    )
+    processes = [process(NVIDIA[0], pid, user="root" if pid == 6 else None) for pid in range(1, 9)]
+    found = owners(processes, cgroups, Containers([known, named]), user_name=lambda uid: f"u{uid}")
+    assert found == {
+        1: of_container(known),
+        2: Holder(OTHER, OTHER, OTHER[:12], "docker"),
+        3: of_container(named),
+        4: Holder("job:42", slurm_job="42"),
+        5: Holder("user:u1000", user="u1000"),
+        6: Holder("user:root", user="root"),
+        7: NOBODY,
+        8: NOBODY,
+    }
+
+
+@pytest.mark.parametrize(("seen_seconds", "is_known"), [(None, True), (10.0, True), (9.5, True), (8.5, False)])
+def test_a_pid_that_was_used_again(tmp_path: Path, seen_seconds: float | None, is_known: bool) -> None:
+    """A process that started after the GPUs were read is not the one that was seen on them."""
+    cgroups = machine(tmp_path, {1: f"/docker/{ID}"}, started=1000)
+    found = owners([process(NVIDIA[0], 1, user="ada")], cgroups, Containers([container(id=ID)]), seen_seconds)
+    assert (found[1] is not NOBODY) == is_known
+
+
+def test_odd_files_cost_one_process(tmp_path: Path) -> None:
+    """A process whose files are not as documented is nobody's; its neighbour is found."""
+    cgroups = machine(tmp_path, {1: f"/docker/{ID}", 2: f"/docker/{ID}"})
+    (tmp_path / "proc/1/cgroup").write_bytes(b"\xff\xfe")
+    found = owners([process(NVIDIA[0], pid) for pid in (1, 2)], cgroups, Containers([container(id=ID)]))
+    assert (found[1], found[2].container_id) == (NOBODY, ID)
+
+
+def test_one_container_of_two_runtimes() -> None:
+    """containerd below Docker tells less, and does not take the place of Docker's."""
+    bare = container(id=ID, runtime="containerd", namespace="moby")
+    full = container(id=ID, name="train")
+    from nodescope.containers.cgroup.path import ContainerPath
+
+    for order in ([bare, full], [full, bare]):
+        assert Containers(order).at(ContainerPath(None, ID)) is full
+    assert Containers([full]).at(ContainerPath("docker", OTHER)) is None
+
+
+def test_who_uses_which_device() -> None:
+    """By partition where it is told, else by GPU; processes of no one are left out."""
+    ada = Holder("user:ada", user="ada")
+    processes = [
+        process(NVIDIA[0], 1), process(NVIDIA[0], 2), process(NVIDIA[1], 3),
+        process(NVIDIA[2], 1, instance_uuid=MIG[0]),
+    ]  # fmt: skip
+    found = holders_of_devices(processes, {1: ada, 2: NOBODY})
+    assert found == {A: {"user:ada": ada}, MIG[0]: {"user:ada": ada}}
+    assert B not in found
