@@ -52,6 +52,10 @@ OUT_OF_RANGE = [
     ("memory_used_bytes", 141 * GIB + 1, 141 * GIB, "memory"),
     ("memory_free_bytes", 2**64 - 1, 141 * GIB, "memory"),
     ("bar1_used_bytes", 256 * GIB + 1, 256 * GIB, "memory"),
+    ("gtt_used_bytes", 2**63, 2**62, "memory"),
+    ("voltage_millivolts", 65_535, 1_200, "voltage"),
+    ("fan_revolutions_per_minute", 2**31, 30_000, "fan"),
+    ("junction_temperature_celsius", 65_535, 110, "temperature"),
     ("power_milliwatts", 1_400_001, 1_400_000, "power"),
     ("power_instant_milliwatts", 1_400_001, 1_400_000, "power"),
     ("power_limit_max_milliwatts", 10_000_001, 700_000, "power"),
@@ -88,6 +92,36 @@ def test_power_without_a_limit() -> None:
     at = report(power_milliwatts=3_000_000, **unlimited)
     assert plausible.checked(at) is at
     assert plausible.checked(report(power_milliwatts=3_000_001, **unlimited)).reading.power_milliwatts is None
+
+
+@pytest.mark.parametrize(("limit", "most"), [(None, 1_000_000), (750_000, 1_000_000), (1_400_000, 2_800_000)])
+def test_power_of_amd(limit: int | None, most: int) -> None:
+    """1000 W are the most of AMD's GPUs, unless a limit is greater; a lower one changes nothing."""
+    plausible = Plausible("amd")
+    limits: dict[str, Any] = {"power_limit_milliwatts": limit, "power_limit_max_milliwatts": None}
+    at = report(power_milliwatts=most, **limits)
+    assert plausible.checked(at) is at
+    assert plausible.checked(report(power_milliwatts=most + 1, **limits)).reading.power_milliwatts is None
+    assert plausible.dropped == {"power": 1}
+
+
+def test_values_by_name_lose_single_values() -> None:
+    """Engines above 100 % or negative, and times that are "not available", go; the others stay."""
+    plausible = Plausible("amd")
+    engines, times = {"gfx": 100.0, "vcn_0": 0.0}, {"ppt": 2**62, "prochot": 0}
+    process = ProcessReading(pid=7, type="compute", engine_ns={"gfx": 1, "dec": 2**64 - 1}, compute_units_used=304)
+    checked = plausible.checked(
+        replace(
+            report(
+                engines={**engines, "vcn_1": 101.0, "umc": nan, "jpeg_0": -1.0},
+                throttled_ns={**times, "vr_thermal": 2**64 - 1, "hbm_thermal": 2**32 - 1},
+            ),
+            processes=(process,),
+        )
+    )
+    assert (checked.reading.engines, checked.reading.throttled_ns) == (engines, times)
+    assert checked.processes == (replace(process, engine_ns={"gfx": 1}),)
+    assert plausible.dropped == {"utilization": 3, "counter": 2, "process": 1}
 
 
 def test_profiling_and_driver_fields_lose_single_values() -> None:
@@ -145,7 +179,7 @@ def records(record: type[msgspec.Struct], **mappings: Any) -> st.SearchStrategy[
 
 
 @given(
-    records(GpuReading, driver_fields=MAPPING, profiling=MAPPING),
+    records(GpuReading, driver_fields=MAPPING, profiling=MAPPING, engines=MAPPING, throttled_ns=MAPPING),
     st.lists(st.builds(LinkReading, link=REQUIRED, active=NUMBER, tx_kibibytes=NUMBER), max_size=3),
     st.lists(st.builds(ProcessReading, pid=REQUIRED, type=st.just("compute"), memory_used_bytes=NUMBER), max_size=3),
     st.lists(st.builds(InstanceReading, uuid=st.just("MIG"), memory_used_bytes=NUMBER, profiling=MAPPING), max_size=3),

@@ -15,9 +15,11 @@ import msgspec
 from nodescope.devices.plausible_ranges import (
     ALL_ONES_32,
     INSTANCE,
+    LEAST_MAX_POWER_MILLIWATTS,
     LINK,
     MAX_COUNT,
     MAX_MONOTONIC_SECONDS,
+    MAX_PERCENT,
     MAX_POWER_LIMITS,
     MAX_POWER_MILLIWATTS,
     POWER_LIMITS,
@@ -25,6 +27,7 @@ from nodescope.devices.plausible_ranges import (
     PROCESS,
     READING,
     WITHIN,
+    WITHIN_GPU,
     Column,
     Range,
     columns,
@@ -90,18 +93,27 @@ class Plausible:
 
     def _checked_reading(self, reading: GpuReading) -> GpuReading:
         changes = self._reading.changes(reading, self._count)
-        self._within(reading, changes)
-        limits = [value for name in POWER_LIMITS if (value := _left(reading, changes, name))]
-        most = MAX_POWER_LIMITS * max(limits) if limits else MAX_POWER_MILLIWATTS
+        self._within(reading, changes, WITHIN_GPU)
+        most = self._most_power(reading, changes)
         for name in POWERS:
             self._at_most(reading, changes, name, most, "power")
         self._fields(reading.driver_fields, changes)
         self._profiling(reading.profiling, changes)
+        self._values("engines", reading.engines, MAX_PERCENT, "utilization", changes)
+        self._values("throttled_ns", reading.throttled_ns, MAX_COUNT, "counter", changes)
         return replace(reading, **changes) if changes else reading
+
+    def _most_power(self, reading: GpuReading, changes: Changes) -> float:
+        """What a GPU can draw, in milliwatts: by its limits, and by its vendor's greatest boards."""
+        greatest = max([value for name in POWER_LIMITS if (value := _left(reading, changes, name))], default=0)
+        least = LEAST_MAX_POWER_MILLIWATTS.get(self._vendor, 0)
+        if greatest > least:
+            return MAX_POWER_LIMITS * float(greatest)
+        return least or MAX_POWER_MILLIWATTS
 
     def _checked_instance(self, reading: InstanceReading) -> InstanceReading:
         changes = self._instance.changes(reading, self._count)
-        self._within(reading, changes)
+        self._within(reading, changes, WITHIN)
         self._profiling(reading.profiling, changes)
         return replace(reading, **changes) if changes else reading
 
@@ -112,6 +124,7 @@ class Plausible:
         changes = self._process.changes(reading, self._count)
         if total is not None:
             self._at_most(reading, changes, "memory_used_bytes", total, "process")
+        self._values("engine_ns", reading.engine_ns, MAX_COUNT, "process", changes)
         return _replaced(reading, changes)
 
     def _checked_ecc(self, reading: EccReading) -> EccReading | None:
@@ -120,8 +133,10 @@ class Plausible:
         self._count("counter")
         return None
 
-    def _within(self, reading: GpuReading | InstanceReading, changes: Changes) -> None:
-        for whole, parts in WITHIN:
+    def _within(
+        self, reading: GpuReading | InstanceReading, changes: Changes, within: tuple[tuple[str, tuple[str, ...]], ...]
+    ) -> None:
+        for whole, parts in within:
             total = _left(reading, changes, whole)
             if total is not None:
                 for part in parts:
@@ -147,6 +162,15 @@ class Plausible:
         if len(kept) != len(values):
             changes["profiling"] = kept
             self._count("profiling", len(values) - len(kept))
+
+    def _values(self, name: str, values: Mapping[str, float], most: float, kind: str, changes: Changes) -> None:
+        """Values by name of which those that are out of range are left out."""
+        if not values:
+            return
+        kept = {key: value for key, value in values.items() if 0 <= value <= most and value != ALL_ONES_32}
+        if len(kept) != len(values):
+            changes[name] = kept
+            self._count(kind, len(values) - len(kept))
 
     def _count(self, kind: str, count: int = 1) -> None:
         self.dropped[kind] = self.dropped.get(kind, 0) + count

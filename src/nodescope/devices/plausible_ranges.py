@@ -25,6 +25,9 @@ MAX_POWER_MILLIWATTS: Final = 3_000_000
 """Where no limit is known; else `MAX_POWER_LIMITS` times the greatest of them."""
 
 MAX_POWER_LIMITS: Final = 2
+LEAST_MAX_POWER_MILLIWATTS: Final[dict[str, int]] = {"amd": 1_000_000}
+"""Of a vendor's GPUs, which is the most unless a limit is greater than that."""
+
 MAX_PROFILING: Final = 2.0**64
 
 
@@ -56,12 +59,15 @@ READING: Final[tuple[Range, ...]] = (
         "jpeg_utilization_percent ofa_utilization_percent",
     ),
     *_MEMORY,
+    # System memory that the GPU can reach; 0 where it is switched off.
+    Range("memory", 0, MAX_COUNT, "gtt_total_bytes gtt_used_bytes"),
     Range(
         "temperature",
         -100,
         200,
-        "temperature_celsius memory_temperature_celsius temperature_margin_celsius temperature_slowdown_celsius "
-        "temperature_shutdown_celsius temperature_max_operating_celsius memory_temperature_max_operating_celsius",
+        "temperature_celsius memory_temperature_celsius junction_temperature_celsius temperature_margin_celsius "
+        "temperature_slowdown_celsius temperature_shutdown_celsius temperature_max_operating_celsius "
+        "memory_temperature_max_operating_celsius",
     ),
     Range(
         "power",
@@ -75,8 +81,9 @@ READING: Final[tuple[Range, ...]] = (
         "clock",
         0,
         10_000,
-        "clock_graphics_megahertz clock_sm_megahertz clock_video_megahertz clock_max_graphics_megahertz "
-        "clock_max_sm_megahertz clock_max_video_megahertz clock_application_graphics_megahertz",
+        "clock_graphics_megahertz clock_sm_megahertz clock_video_megahertz clock_soc_megahertz clock_fabric_megahertz "
+        "clock_max_graphics_megahertz clock_max_sm_megahertz clock_max_video_megahertz "
+        "clock_application_graphics_megahertz",
     ),
     # Of a GeForce RTX 4080 it is 11,501 MHz.
     Range(
@@ -87,6 +94,8 @@ READING: Final[tuple[Range, ...]] = (
     ),
     # May be above 100: that is the share of the speed that the board's maker allows (nvmlDeviceGetFanSpeed).
     Range("fan", 0, 200, "fan_speed_percent"),
+    Range("fan", 0, 100_000, "fan_revolutions_per_minute"),
+    Range("voltage", 0, 20_000, "voltage_millivolts"),
     Range("pcie", 1, 16, "pcie_generation pcie_max_generation"),
     Range("pcie", 1, 64, "pcie_width_lanes pcie_max_width_lanes"),
     Range("rate", 0, 1e12, "pcie_tx_kilobytes_per_second pcie_rx_kilobytes_per_second nvlink_megabytes_per_second"),
@@ -117,6 +126,8 @@ READING: Final[tuple[Range, ...]] = (
 INSTANCE: Final[tuple[Range, ...]] = (
     *_MEMORY,
     Range("counter", 0, MAX_COUNT, "ecc_uncorrected_volatile_errors", counters=True),
+    Range("utilization", 0, MAX_PERCENT, "utilization_percent memory_utilization_percent"),
+    Range("clock", 0, 10_000, "clock_graphics_megahertz"),
 )
 LINK: Final[tuple[Range, ...]] = (
     Range("link", 0, MAX_LINK, "link"),
@@ -133,7 +144,10 @@ LINK: Final[tuple[Range, ...]] = (
 )
 PROCESS: Final[tuple[Range, ...]] = (
     Range("process", 1, MAX_PID, "pid"),
-    Range("process", 0, MAX_COUNT, "memory_used_bytes"),
+    Range("process", 0, MAX_COUNT, "memory_used_bytes gtt_used_bytes"),
+    # The greatest GPUs have some hundred; a process may be told to have more than there are.
+    Range("process", 0, 100_000, "compute_units_used"),
+    Range("process", 0, MAX_COUNT, "sdma_microseconds", counters=True),
     Range(
         "process",
         0,
@@ -146,6 +160,9 @@ WITHIN: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("bar1_total_bytes", ("bar1_used_bytes", "bar1_free_bytes")),
 )
 """A total, and what can be no more than it."""
+
+WITHIN_GPU: Final = (*WITHIN, ("gtt_total_bytes", ("gtt_used_bytes",)))
+"""The same of a whole GPU."""
 
 POWERS: Final = ("power_milliwatts", "power_average_milliwatts", "power_instant_milliwatts")
 POWER_LIMITS: Final = (

@@ -19,7 +19,9 @@ class GpuIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     `vendor`: "nvidia", "amd", "intel". `index`: the vendor library's. `pci_address`: the kernel's form,
     "0000:18:00.0". `device`: the name under /dev, "nvidia0". `cpu_affinity`: a list as the kernel writes it,
-    "0-55,112-167". `dri_card`, `dri_render`: "card1", "renderD129".
+    "0-55,112-167". `dri_card`, `dri_render`: "card1", "renderD129". `compute_partition`, `memory_partition`: as AMD
+    writes them, "CPX", "NPS4". `uuid` is what stays with the board: NVIDIA's UUID; of others the unique number in hex,
+    else the serial number, else the PCI address.
     """
 
     vendor: str
@@ -50,6 +52,13 @@ class GpuIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     cpu_affinity: str | None = None
     dri_card: str | None = None
     dri_render: str | None = None
+    compute_partition: str | None = None
+    memory_partition: str | None = None
+    compute_units: int | None = None
+    oam_id: int | None = None
+    memory_type: str | None = None
+    memory_vendor: str | None = None
+    memory_bit_width: int | None = None
 
     @property
     def pci_bus_id(self) -> str | None:
@@ -59,7 +68,10 @@ class GpuIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class InstanceIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a partition of a GPU is (NVIDIA: a MIG device). `profile`: "1g.18gb". `index`: its slot, sparse."""
+    """What a partition of a GPU is (NVIDIA: a MIG device; AMD: an XCP).
+
+    `profile`: "1g.18gb", "CPX". `index`: its slot; slots are sparse.
+    """
 
     gpu_uuid: str
     uuid: str
@@ -68,6 +80,10 @@ class InstanceIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     compute_instance_id: int | None = None
     profile: str | None = None
     multiprocessors: int | None = None
+    compute_units: int | None = None
+    pci_address: str | None = None
+    dri_card: str | None = None
+    dri_render: str | None = None
 
 
 class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -80,7 +96,9 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `driver_fields`: NVML field values that have no field here, by their names without NVML_FI_DEV_ or NVML_FI_ in lower
     case ("c2c_link_count"). `profiling`: GPM metrics by their names without NVML_GPM_METRIC_ in lower case
-    ("sm_util", percent; "pcie_tx_per_sec", MiB/s).
+    ("sm_util", percent; "pcie_tx_per_sec", MiB/s). `temperature_celsius`: of the GPU; of one with an edge sensor and a
+    junction sensor the edge's, of one with only the latter that one's. `engines`: use of each engine in percent, by its
+    driver's name. `throttled_ns`: how long clocks were held down by each cause, counters.
     """
 
     utilization_percent: float | None = None
@@ -97,9 +115,12 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bar1_total_bytes: int | None = None
     bar1_used_bytes: int | None = None
     bar1_free_bytes: int | None = None
+    gtt_total_bytes: int | None = None
+    gtt_used_bytes: int | None = None
 
     temperature_celsius: float | None = None
     memory_temperature_celsius: float | None = None
+    junction_temperature_celsius: float | None = None
     temperature_margin_celsius: float | None = None
     temperature_slowdown_celsius: float | None = None
     temperature_shutdown_celsius: float | None = None
@@ -120,6 +141,8 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     clock_sm_megahertz: int | None = None
     clock_memory_megahertz: int | None = None
     clock_video_megahertz: int | None = None
+    clock_soc_megahertz: int | None = None
+    clock_fabric_megahertz: int | None = None
     clock_max_graphics_megahertz: int | None = None
     clock_max_sm_megahertz: int | None = None
     clock_max_memory_megahertz: int | None = None
@@ -138,6 +161,8 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     total_base_clocks_violation_ns: int | None = None
     performance_state: int | None = None
     fan_speed_percent: float | None = None
+    fan_revolutions_per_minute: int | None = None
+    voltage_millivolts: int | None = None
 
     pcie_generation: int | None = None
     pcie_width_lanes: int | None = None
@@ -182,6 +207,8 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     driver_fields: dict[str, int | float] = {}
     profiling: dict[str, float] = {}
+    engines: dict[str, float] = {}
+    throttled_ns: dict[str, int] = {}
 
     @property
     def memory_used_ratio(self) -> float | None:
@@ -201,6 +228,9 @@ class InstanceReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     bar1_used_bytes: int | None = None
     bar1_free_bytes: int | None = None
     ecc_uncorrected_volatile_errors: int | None = None
+    utilization_percent: float | None = None
+    memory_utilization_percent: float | None = None
+    clock_graphics_megahertz: int | None = None
     profiling: dict[str, float] = {}
 
     @property
@@ -246,7 +276,8 @@ class ProcessReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """A process that uses a GPU. `type`: "compute", "graphics" or "compute,graphics". `pid`: of the host's namespace.
 
     `instance_uuid`: the partition it runs in, where the GPU is partitioned. `name` and `user` are filled by the parent,
-    from procfs: the command's name and the name or number of the user.
+    from procfs: the command's name and the name or number of the user. `engine_ns`: what it had of each engine,
+    counters.
     """
 
     pid: int
@@ -257,6 +288,10 @@ class ProcessReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     memory_utilization_percent: float | None = None
     encoder_utilization_percent: float | None = None
     decoder_utilization_percent: float | None = None
+    gtt_used_bytes: int | None = None
+    compute_units_used: int | None = None
+    sdma_microseconds: int | None = None
+    engine_ns: dict[str, int] = {}
     name: str | None = None
     user: str | None = None
 

@@ -136,9 +136,10 @@ class GpuHealth(msgspec.Struct, frozen=True, kw_only=True):
 class GpuSource(msgspec.Struct, frozen=True, kw_only=True):
     """Where the readings of a vendor's GPUs come from, and how it fares. One in each snapshot.
 
-    `kind`: "nvml", "nvidia-smi", "simulated". `state`: "ok", "starting", "paused", "failed", "abandoned". `reason`: why
-    it is not ok. `interval_seconds`: the least time between two samples, where the source sets it. `generation`: of the
-    inventory. Counters are since this agent's start.
+    `kind`: "nvml", "nvidia-smi", "sysfs", "amd-smi", "rocm-smi", "simulated". `state`: "ok", "starting", "paused",
+    "failed", "abandoned". `reason`: why it is not ok. `interval_seconds`: the least time between two samples, where the
+    source sets it. `sample_seconds`: how long the newest round of readings took, None where the source does not measure
+    it. `generation`: of the inventory. Counters are since this agent's start.
     """
 
     vendor: str
@@ -149,6 +150,7 @@ class GpuSource(msgspec.Struct, frozen=True, kw_only=True):
     library_version: str | None = None
     cuda_version: str | None = None
     interval_seconds: float = 0.0
+    sample_seconds: float | None = None
     generation: int = 0
     gpus: int = 0
     starts: int = 0

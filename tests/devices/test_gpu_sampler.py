@@ -1,4 +1,4 @@
-"""When the driver is opened, and when not."""
+"""When a driver is opened, and when not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nodescope.devices.nvidia.sampler import GpuSampler
+from nodescope.devices.gpu_sampler import GpuSampler
 from nodescope.host import Absent, Host
 
 
@@ -33,10 +33,14 @@ def observer() -> Opened:
     return Opened()
 
 
+def signs(root: Path) -> tuple[str, str]:
+    return str(root / "driver/version"), str(root / "driver/params")
+
+
 def test_without_a_driver_nothing_is_opened(tmp_path: Path, observer: Opened) -> None:
     """Where no driver is loaded the source is not opened, and the next look is later."""
-    sampler = GpuSampler(Host(procfs=str(tmp_path)), lambda: pytest.fail("opened"), 1.0)
-    with pytest.raises(Absent, match="driver/nvidia/version"):
+    sampler = GpuSampler(Host(procfs=str(tmp_path)), signs(tmp_path), lambda: pytest.fail("opened"), 1.0)
+    with pytest.raises(Absent, match="driver/version"):
         sampler.sample()
     assert sampler.rest_s == 10.0
     sampler.close()
@@ -51,12 +55,12 @@ def test_a_driver_that_comes(tmp_path: Path, observer: Opened, sign: str) -> Non
         opens.append(observer)
         return observer
 
-    sampler = GpuSampler(Host(procfs=str(tmp_path)), opened, 1.0)
+    sampler = GpuSampler(Host(procfs=str(tmp_path)), signs(tmp_path), opened, 1.0)
     with pytest.raises(Absent):
         sampler.sample()
-    (tmp_path / "driver/nvidia").mkdir(parents=True)
-    (tmp_path / "driver/nvidia" / sign).write_bytes(b"x")
-    assert [sampler.sample(), sampler.sample()] == [(1,), (2,)]
+    (tmp_path / "driver").mkdir(parents=True)
+    (tmp_path / "driver" / sign).write_bytes(b"x")
+    assert [sampler.sample()[0], sampler.sample()[0]] == [1, 2]
     assert (len(opens), sampler.rest_s) == (1, 0.5)
     observer.absent = True
     with pytest.raises(Absent):
@@ -66,12 +70,12 @@ def test_a_driver_that_comes(tmp_path: Path, observer: Opened, sign: str) -> Non
 
 def test_who_asks_for_gpus_gets_them(tmp_path: Path, observer: Opened) -> None:
     """A source that was asked for by a setting is opened without a sign of a driver."""
-    assert GpuSampler(Host(procfs=str(tmp_path)), lambda: observer, 1.0, forced=True).sample() == (1,)
+    assert GpuSampler(Host(procfs=str(tmp_path)), signs(tmp_path), lambda: observer, 1.0, forced=True).sample()[0] == 1
 
 
 def test_closing(tmp_path: Path, observer: Opened) -> None:
     """What is opened is closed, and what is opened after the end is closed at once."""
-    sampler = GpuSampler(Host(procfs=str(tmp_path)), lambda: observer, 1.0, forced=True)
+    sampler = GpuSampler(Host(procfs=str(tmp_path)), signs(tmp_path), lambda: observer, 1.0, forced=True)
     sampler.close()
     assert observer.closes == 0
     sampler.sample()
