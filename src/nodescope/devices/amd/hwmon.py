@@ -1,0 +1,158 @@
+"""Sensors of a GPU: temperatures, power, clocks, voltage, fan; and the limits of some.
+
+*Source*: amdgpu's folder hwmon (Documentation/gpu/amdgpu/thermal.rst): temp1 to temp3 are edge, junction and mem, of
+newer boards the last two alone; power is power1_average or, of MI300 and newer, power1_input. *Units*: of the files
+thousandths of a degree, microwatts, hertz, millivolts, rpm, and 0 to 255 for pwm; of the records those that end a
+field's name. *Absent when*: there is no such sensor, and all of them in most virtual machines.
+*Cost*: one request to the GPU's firmware for each sensor: so only those are read that gpu_metrics did not tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from nodescope.devices.amd.device_files import DeviceFiles
+
+NAME: Final = "amdgpu"
+MAX_CHIPS: Final = 16
+TEMPERATURES: Final = {1: "edge", 2: "junction", 3: "mem"}
+"""Number of a sensor -> what it is, where it has no label."""
+
+PWM_MOST: Final = 255
+Fields = dict[str, Any]
+
+
+def _celsius(value: int) -> float:
+    return value / 1000
+
+
+def _milliwatts(value: int) -> int:
+    return value // 1000
+
+
+def _megahertz(value: int) -> int:
+    return round(value / 1_000_000)
+
+
+def _percent(value: int) -> float:
+    return value * 100 / PWM_MOST
+
+
+class Sensor(NamedTuple):
+    """A file, the fields that it fills, and how its number becomes theirs."""
+
+    file: str
+    fields: tuple[str, ...]
+    scale: Callable[[int], float] = int
+
+
+TEMPERATURE_FIELDS: Final = {
+    "edge": ("temperature_celsius",),
+    "junction": ("junction_temperature_celsius",),
+    "mem": ("memory_temperature_celsius",),
+}
+POWERS: Final = (
+    Sensor("power1_average", ("power_milliwatts", "power_average_milliwatts"), _milliwatts),
+    Sensor("power1_input", ("power_milliwatts", "power_instant_milliwatts"), _milliwatts),
+)
+CLOCK_FIELDS: Final = {"sclk": ("clock_graphics_megahertz",), "mclk": ("clock_memory_megahertz",)}
+VOLTAGE_FIELDS: Final = {"vddgfx": ("voltage_millivolts",)}
+FANS: Final = (
+    Sensor("fan1_input", ("fan_revolutions_per_minute",)),
+    Sensor("pwm1", ("fan_speed_percent",), _percent),
+)
+POWER_LIMITS: Final = (
+    Sensor("power1_cap", ("power_limit_milliwatts", "power_limit_enforced_milliwatts"), _milliwatts),
+    Sensor("power1_cap_min", ("power_limit_min_milliwatts",), _milliwatts),
+    Sensor("power1_cap_max", ("power_limit_max_milliwatts",), _milliwatts),
+    Sensor("power1_cap_default", ("power_limit_default_milliwatts",), _milliwatts),
+)
+_LABELLED: Final = (("freq", CLOCK_FIELDS, _megahertz), ("in", VOLTAGE_FIELDS, int))
+
+
+class Hwmon:
+    """The sensors of one GPU, by what its chip was found to have when it was `learn`t last."""
+
+    def __init__(self, files: DeviceFiles) -> None:
+        self._files = files
+        self._folder = ""
+        self._has: frozenset[str] = frozenset()
+        self._temperatures: dict[str, int] = {}
+        self._sensors: tuple[Sensor, ...] = ()
+        self.limits: Fields = {}
+
+    def learn(self) -> None:
+        """Finds the chip, its sensors and their limits."""
+        self._folder = self._chip()
+        self._has = frozenset(self._files.names(self._folder)) if self._folder else frozenset()
+        self._temperatures = {
+            label: number for number in TEMPERATURES if (label := self._label("temp", number, TEMPERATURES[number]))
+        }
+        self._sensors = tuple(sensor for sensor in self._planned() if sensor.file in self._has)
+        self.limits = self._read_limits()
+
+    def fill(self, fields: Fields) -> None:
+        """Adds to `fields` what they do not have yet."""
+        for file, names, scale in self._sensors:
+            if names[0] not in fields:
+                value = self._files.number(f"{self._folder}/{file}")
+                if value is not None:
+                    fields.update(dict.fromkeys(names, scale(value)))
+        if "temperature_celsius" not in fields and "junction_temperature_celsius" in fields:
+            fields["temperature_celsius"] = fields["junction_temperature_celsius"]
+
+    def _planned(self) -> list[Sensor]:
+        found = [
+            Sensor(f"temp{number}_input", TEMPERATURE_FIELDS[label], _celsius)
+            for label, number in self._temperatures.items()
+            if label in TEMPERATURE_FIELDS
+        ]
+        found += POWERS
+        for kind, by_label, scale in _LABELLED:
+            for number in range(4):
+                names = by_label.get(self._label(kind, number, "") or "")
+                if names:
+                    found.append(Sensor(f"{kind}{number}_input", names, scale))
+        return [*found, *FANS]
+
+    def _read_limits(self) -> Fields:
+        found: Fields = {}
+        for file, names, scale in POWER_LIMITS:
+            value = self._number(file)
+            if value is not None:
+                found.update(dict.fromkeys(names, scale(value)))
+        limits = {
+            (label, what): _celsius(value)
+            for label, number in self._temperatures.items()
+            for what in ("crit", "emergency")
+            if (value := self._number(f"temp{number}_{what}"))
+        }
+        main = "edge" if "edge" in self._temperatures else "junction"
+        for field, key in (
+            ("temperature_slowdown_celsius", (main, "crit")),
+            ("temperature_shutdown_celsius", (main, "emergency")),
+            ("memory_temperature_max_operating_celsius", ("mem", "crit")),
+        ):
+            if key in limits:
+                found[field] = limits[key]
+        found["driver_fields"] = {
+            f"{label}_temperature_{what}_celsius": value for (label, what), value in limits.items()
+        }
+        return found
+
+    def _number(self, file: str) -> int | None:
+        return self._files.number(f"{self._folder}/{file}", self._files.anew) if file in self._has else None
+
+    def _label(self, kind: str, number: int, default: str) -> str | None:
+        if f"{kind}{number}_input" not in self._has:
+            return None
+        label = f"{kind}{number}_label"
+        return (self._files.line(f"{self._folder}/{label}") if label in self._has else None) or default or None
+
+    def _chip(self) -> str:
+        """The folder of the driver's own chip, "" where there is none."""
+        for name in self._files.names("hwmon")[:MAX_CHIPS]:
+            if self._files.line(f"hwmon/{name}/name") == NAME:
+                return f"hwmon/{name}"
+        return ""

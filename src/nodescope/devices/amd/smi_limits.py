@@ -1,0 +1,41 @@
+"""What `amd-smi static` tells that belongs to a reading: limits, the greatest link, the size of memory."""
+
+from __future__ import annotations
+
+import msgspec
+
+from nodescope.devices.amd.smi_json import Entry
+from nodescope.devices.amd.smi_values import number, pcie_generation
+from nodescope.records.amd_static import AmdStatic, Quantity
+from nodescope.records.gpu import GpuReading
+
+
+def with_limits(reading: GpuReading, static: AmdStatic) -> GpuReading:
+    """The reading, with what it does not tell and `static` does.
+
+    Temperatures are those of the edge sensor where it has limits, as `GpuReading.temperature_celsius` is.
+    """
+    limit, bus = static.limit, static.bus
+    has_edge = limit.slowdown_edge_temperature is not None
+    slowdown = limit.slowdown_edge_temperature if has_edge else limit.slowdown_hotspot_temperature
+    shutdown = limit.shutdown_edge_temperature if has_edge else limit.shutdown_hotspot_temperature
+    told = {
+        "power_limit_milliwatts": _of(limit.socket_power, "milliwatts") or None,
+        "power_limit_max_milliwatts": _of(limit.max_power, "milliwatts") or None,
+        "power_limit_min_milliwatts": _of(limit.min_power, "milliwatts"),
+        "temperature_slowdown_celsius": _of(slowdown, "celsius"),
+        "temperature_shutdown_celsius": _of(shutdown, "celsius"),
+        "pcie_max_width_lanes": bus.max_pcie_width or None,
+        "pcie_max_generation": pcie_generation(_written(bus.max_pcie_speed)),
+        "memory_total_bytes": _of(static.vram.size, "mebibytes") or None,
+    }
+    fresh = {field: value for field, value in told.items() if value is not None and getattr(reading, field) is None}
+    return msgspec.structs.replace(reading, **fresh)
+
+
+def _of(value: Quantity | None, kind: str) -> int | float | None:
+    return number(_written(value), kind)
+
+
+def _written(value: Quantity | None) -> Entry | None:
+    return None if value is None else {"value": value.value, "unit": value.unit}
