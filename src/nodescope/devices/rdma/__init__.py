@@ -1,0 +1,1 @@
+"""RDMA devices of every vendor: InfiniBand, RoCE, iWARP."""
