@@ -32,6 +32,12 @@ FABRIC_HEALTH: Final[tuple[tuple[str, int, int], ...]] = (
 
 SLOWDOWNS: Final = ("hw_thermal_slowdown", "sw_thermal_slowdown", "hw_power_brake_slowdown", "hw_slowdown")
 RESET_COMMANDS: Final = {"nvidia": "nvidia-smi --gpu-reset -i {uuid}"}
+TELL_SENSORS: Final = frozenset({"nvidia", "amd"})
+"""Vendors whose every GPU has sensors of temperature, power and its PCIe link: it is a fault where they say nothing."""
+
+ASLEEP: Final = "suspended"
+"""How the reason begins of a GPU that its driver has put to sleep, and that nobody wakes for a reading."""
+
 OTHER_RESET: Final = "reset it with its vendor's tool"
 
 
@@ -109,6 +115,8 @@ def _identity(gpu: Gpu) -> dict[str, Any]:
         "state": gpu.state,
         "state_reason": gpu.reason[:MAX_TEXT] or None,
         "age_seconds": gpu.age_seconds,
+        "tells_sensors": int(identity.vendor in TELL_SENSORS and not gpu.reason.startswith(ASLEEP)),
+        "tells_throttle_reasons": int(identity.vendor == "nvidia"),
     }
     if gpu.state == "ok" and not gpu.up:
         found["stale"] = 1

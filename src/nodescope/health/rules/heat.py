@@ -202,17 +202,28 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
 )
 UNREAD: Final[tuple[Unread, ...]] = (
-    Unread("thermal", "temperature_celsius", "the temperature could not be read", "see nodescope's log"),
+    Unread(
+        "thermal",
+        "temperature_celsius",
+        "the temperature could not be read",
+        "see nodescope's log",
+        "tells_sensors",
+        1,
+    ),
     Unread(
         "power",
         "power_milliwatts",
         "the power could not be read",
         "in a virtual machine it is often hidden; else see nodescope's log",
+        "tells_sensors",
+        1,
     ),
     Unread(
         "clocks",
         "throttle_reasons",
         "why the clocks are held down could not be read",
         "in a virtual machine it is often hidden; else see nodescope's log",
+        "tells_throttle_reasons",
+        1,
     ),
 )

@@ -170,5 +170,7 @@ UNREAD: Final[tuple[Unread, ...]] = (
         "pcie_width_lanes",
         "the width of the PCIe link could not be read",
         "in a virtual machine it is often hidden; else see nodescope's log",
+        "tells_sensors",
+        1,
     ),
 )
