@@ -16,7 +16,15 @@ from typing import Final, Protocol
 
 from nodescope import _msgspec  # noqa: F401 before msgspec, which is smaller then
 from nodescope.simulate.clock import VirtualClock
-from nodescope.simulate.machine import START_SECONDS, Machine, cpu_machine, h200_machine, h200_mig_machine
+from nodescope.simulate.machine import (
+    START_SECONDS,
+    Machine,
+    cpu_machine,
+    h200_machine,
+    h200_mig_machine,
+    mi300x_cpx_machine,
+    mi300x_machine,
+)
 from nodescope.simulate.tree import Roots, Tree
 from nodescope.simulate.truth import TruthFile
 
@@ -33,6 +41,8 @@ SIMULATIONS: Final[dict[str, Build]] = {
     "cpu": cpu_machine,
     "h200x8": h200_machine,
     "h200x8-mig": h200_mig_machine,
+    "mi300x8": mi300x_machine,
+    "mi300x8-cpx": mi300x_cpx_machine,
 }
 """Name -> the machine for a seed."""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
+from nodescope.simulate.amd_machine import Mi300xPart
 from nodescope.simulate.cpu import CpuPart, Cpus
 from nodescope.simulate.cpufreq import cpufreq_part
 from nodescope.simulate.disk import Disk, DiskPart, Disks, Filesystem, Partition
@@ -136,6 +137,17 @@ def h200_machine(seed: int, faults: str = "", partitioned: bool = False) -> Mach
 
 def h200_mig_machine(seed: int, faults: str = "") -> Machine:
     return h200_machine(seed, faults, partitioned=True)
+
+
+def mi300x_machine(seed: int, faults: str = "", compute_partition: str = "SPX") -> Machine:
+    """The same server with eight MI300X and eight InfiniBand adapters. Raises `ValueError` where there are faults."""
+    if faults.strip():
+        raise ValueError("simulate.faults: expected nothing, for only the machines with H200 have faults")
+    return Machine((*_host_parts(seed), Mi300xPart(seed, compute_partition)))
+
+
+def mi300x_cpx_machine(seed: int, faults: str = "") -> Machine:
+    return mi300x_machine(seed, faults, "CPX")
 
 
 def _host_parts(seed: int) -> tuple[Part, ...]:
