@@ -1,0 +1,117 @@
+"""/api/v1/links: what connects GPUs to each other, RDMA ports to a network, and devices to PCI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from nodescope.api.node import Node
+from nodescope.api.query import Query
+from nodescope.api.selection import (
+    MAX_LINKS,
+    MAX_PCI_DEVICES,
+    MAX_RDMA_PORTS,
+    Answer,
+    chosen_gpus,
+    limited,
+    of_kind,
+    oldest,
+)
+from nodescope.records.gpu import LinkReading
+from nodescope.records.gpu_snapshot import Gpu, GpuLink
+from nodescope.records.pci import PciDevice
+from nodescope.records.rdma import RdmaPort
+
+KINDS: Mapping[str, str] = {"nvidia": "nvlink", "amd": "xgmi", "intel": "xe_link"}
+
+
+class GpuLinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A link of a GPU. `kind`: "nvlink", "xgmi", "xe_link". `remote_uuid`: the GPU at its other end, where it is one
+    of this node."""
+
+    gpu_uuid: str
+    gpu_index: int | None
+    vendor: str
+    kind: str
+    remote_uuid: str | None
+    reading: LinkReading
+
+
+class PcieLinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The link above a PCI device. `degraded`: whether it is narrower or slower than it can be, null where not known;
+    an idle GPU may slow its link down."""
+
+    address: str
+    kind: str
+    names: tuple[str, ...]
+    speed_gigatransfers_per_second: float | None
+    max_speed_gigatransfers_per_second: float | None
+    width_lanes: int | None
+    max_width_lanes: int | None
+    degraded: bool | None
+
+
+class LinksAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """With `vendor` or `uuid` only links of those GPUs, so no RDMA port. `left_out`: links beyond the limits."""
+
+    sampled_age_seconds: float | None
+    left_out: int
+    gpu_links: list[GpuLinkAnswer]
+    rdma_ports: list[RdmaPort]
+    pcie_links: list[PcieLinkAnswer]
+
+
+def links(node: Node, query: Query) -> Answer:
+    """Every link that is asked for."""
+    gpus, rdma, pci = node.gpus(), node.rdma(), node.pci()
+    asked = chosen_gpus(gpus.records, query)
+    shown, more_gpu = limited(_gpu_links(gpus.records, asked), MAX_LINKS)
+    ports, more_ports = limited([] if query else of_kind(rdma.records, RdmaPort), MAX_RDMA_PORTS)
+    addresses = {gpu.identity.pci_address for gpu in asked}
+    devices = [device for device in of_kind(pci.records, PciDevice) if not query or device.address in addresses]
+    pcie, more_pcie = limited([link for link in map(_pcie, devices) if link is not None], MAX_PCI_DEVICES)
+    left_out = more_gpu + more_ports + more_pcie
+    age = oldest((gpus.age_seconds, rdma.age_seconds, pci.age_seconds))
+    return Answer(
+        LinksAnswer(sampled_age_seconds=age, left_out=left_out, gpu_links=shown, rdma_ports=ports, pcie_links=pcie),
+        age,
+        left_out,
+    )
+
+
+def _gpu_links(records: Iterable[object], asked: list[Gpu]) -> list[GpuLinkAnswer]:
+    records = tuple(records)
+    uuids = {gpu.identity.uuid for gpu in asked}
+    by_address = {gpu.identity.pci_address: gpu.identity.uuid for gpu in of_kind(records, Gpu)}
+    return [
+        GpuLinkAnswer(
+            gpu_uuid=link.identity.uuid,
+            gpu_index=link.identity.index,
+            vendor=link.identity.vendor,
+            kind=KINDS.get(link.identity.vendor, "other"),
+            remote_uuid=by_address.get(link.reading.remote_pci_address) if link.reading.remote_pci_address else None,
+            reading=link.reading,
+        )
+        for link in of_kind(records, GpuLink)
+        if link.identity.uuid in uuids
+    ]
+
+
+def _pcie(device: PciDevice) -> PcieLinkAnswer | None:
+    """None for a device without a link."""
+    speed, most_speed = device.link_speed_gigatransfers_per_second, device.max_link_speed_gigatransfers_per_second
+    width, most_width = device.link_width_lanes, device.max_link_width_lanes
+    if speed is None and width is None:
+        return None
+    known = [(now, most) for now, most in ((speed, most_speed), (width, most_width)) if now is not None and most]
+    return PcieLinkAnswer(
+        address=device.address,
+        kind=device.kind,
+        names=device.names,
+        speed_gigatransfers_per_second=speed,
+        max_speed_gigatransfers_per_second=most_speed,
+        width_lanes=width,
+        max_width_lanes=most_width,
+        degraded=any(now < most for now, most in known) if known else None,
+    )
