@@ -87,7 +87,7 @@ def test_log_level_is_honoured_under_its_short_name() -> None:
         ("collector.timeout", "0s", "from 0.01 to 3600 seconds"),
         ("collector.timeout", None, "a duration"),
         ("collector.cpu.enabled", "perhaps", "true or false"),
-        ("log.level", "loud", "one of debug, info, warn, error"),
+        ("log.level", "loud", "one of debug, info, warn, warning, error, critical"),
         ("collector.vmstat.fields", "(", "a regular expression"),
         ("constant-labels", "a-b=1", "'a-b' is not a label name"),
         ("constant-labels", "__x=1", "not a label name"),

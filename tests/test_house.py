@@ -27,7 +27,8 @@ ALLOWED: Final = {
     "__init__": "",
     "__main__": "_msgspec cli",
     "_msgspec": "",
-    "answers": "configuration devices.nvidia.pause events listening measurement metric runner scraping "
+    "api": "health records",
+    "answers": "api configuration devices.nvidia.pause events listening measurement metric runner scraping "
     "self_metrics settings status web",
     "cli": "agent command configuration devices.nvidia health host listening logs malloc measurement records roles "
     "runner settings simulated status systemd web.web_config",
@@ -47,6 +48,7 @@ ALLOWED: Final = {
     "malloc": "",
     "measurement": "collector collectors host metric roles runner sampling scraping self_metrics settings",
     "metric": "",
+    "node": "api collectors measurement records sampler",
     "profiles": "metric records",
     "records": "",
     "roles": "settings",
@@ -56,7 +58,7 @@ ALLOWED: Final = {
     "scraping": "exposition metric runner",
     "self_metrics": "metric runner",
     "settings": "",
-    "simulate": "_msgspec devices.nvidia.frame host records settings",
+    "simulate": "_msgspec devices.amd devices.nvidia.frame host records settings",
     "simulated": "collectors.parts settings simulate",
     "status": "runner",
     "systemd": "",

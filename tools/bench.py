@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from nodescope import __version__
-from tools import bench_report, big_machine, gpu_bench, gpu_machine, rival
+from tools import amd_bench, bench_report, big_machine, gpu_bench, gpu_machine, rival
 from tools.bench_report import Cost, Footprint, Machine
 from tools.process_cost import Cpu, MemoryGroup, cpu, memory
 from tools.scrape_client import ScrapeClient
@@ -249,8 +249,15 @@ def main(arguments: Sequence[str]) -> int:
             gpus = gpu_bench.measured(folder, options.gpu_seconds)
         except gpu_machine.NotHere as reason:
             left_out.append(f"{reason}.")
-    bars = [*bench_report.bars(results), *gpu_bench.bars(gpus)]
-    sections = [*map(bench_report.section, results), bench_report.growth(sizes), gpu_bench.section(gpus)]
+        print(f"AMD: {options.gpu_seconds} s each, idle and scraped", flush=True)
+        amd = amd_bench.measured(folder, options.gpu_seconds)
+    bars = [*bench_report.bars(results), *gpu_bench.bars(gpus), *amd_bench.bars(amd)]
+    sections = [
+        *map(bench_report.section, results),
+        bench_report.growth(sizes),
+        gpu_bench.section(gpus),
+        amd_bench.section(amd),
+    ]
     report = bench_report.text([*machine_lines(), *left_out], sections, bars)
     print(report)
     if not options.print:

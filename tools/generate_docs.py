@@ -13,7 +13,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from nodescope import collectors, configuration
+from nodescope import answers, collectors, configuration
+from nodescope.api.node import NoNode
+from nodescope.api.service import Api
+from nodescope.api.table import LENS_PREFIX
 from nodescope.host import Host
 from nodescope.metric import Metric
 from nodescope.self_metrics import SELF_METRICS
@@ -46,6 +49,17 @@ API_HEAD: Final = f"""{NOTE}
 
 What each listener serves. `web.telemetry-path` moves the metrics. Another method than those listed gets 405, a path
 that is not listed 404; every error says in one sentence what was wrong.
+
+`/api/v1/openapi.json` describes the REST API: its parameters, and the type of every answer. It answers from the newest
+samples and never reads a device; the header field `X-Sampled-Age-Seconds` says how old they are, and `X-Left-Out` how
+many more there are than an answer has room for. A parameter that is not known, repeated or none of its choices gets
+400, a `uuid` or `device` that is not there 404.
+
+`/gpus`, `/gpuDriverVersion`, `/cardMetrics`, `/driMapping`, `/rdma` and `/pods` are those of Primus-Lens' node
+exporter, for GPUs of every vendor. What is not known is `null`. Data come as
+`{{"code": 0, "data": ..., "message": "success"}}`; with `?envelope=lens`, or where the setting `api.envelope` says so,
+as `{{"meta": {{"code": 2000, "message": "OK"}}, "data": ..., "tracing": null}}`, with HTTP status 200 and a code of its
+own for errors too. `/pods` is a bare list in both.
 """
 
 
@@ -111,6 +125,7 @@ def api_page() -> str:
     site = Site(
         scrape=never, health=never, ready=never, reload=never, status=never, pause=never, resume=never,
         title="", version="", role="",
+        metrics_aliases=(f"{LENS_PREFIX}/metrics",), further=answers.api_routes(Api(NoNode(), "standard", "", "")),
     )  # fmt: skip
     rows = [(code(route.path), ", ".join(route.methods), route.help) for route in routes(site)]
     return f"{API_HEAD}\n{table(('path', 'methods', 'what'), rows)}"

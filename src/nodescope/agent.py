@@ -16,6 +16,7 @@ from nodescope.collectors.parts import Surroundings
 from nodescope.events.bus import Bus
 from nodescope.listening import CannotStart, Plan
 from nodescope.measurement import Measurement, check_paths, log_change
+from nodescope.node import MeasuredNode
 from nodescope.roles import BY_NAME, Role
 from nodescope.runner import Outcome
 from nodescope.settings import Settings, SettingsError
@@ -195,7 +196,8 @@ class Agent:
             for index, plan in enumerate(wanted):
                 slot = next((slot for slot in spare if slot.plan.address == plan.address), None)
                 counts = slot.counts if slot else RequestCounts()
-                handler = Answers(self, measurement, plan, str(index), counts)
+                node = MeasuredNode(measurement) if plan.role.serves_api else None
+                handler = Answers(self, measurement, plan, str(index), counts, node)
                 if slot is None:
                     slot = _Slot(plan, Listener([next(sockets)], handler, limits, config), counts)
                     new.append(slot)

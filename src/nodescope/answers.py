@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from nodescope import __version__, self_metrics, status
+from nodescope.api.node import Node
+from nodescope.api.service import Api
+from nodescope.api.table import LENS_PREFIX, ROUTES, ApiRoute
 from nodescope.configuration import read_value
 from nodescope.events.bus import Bus
 from nodescope.listening import Plan
@@ -15,8 +18,9 @@ from nodescope.runner import TooManyPasses
 from nodescope.scraping import UnknownCollector
 from nodescope.settings import SettingsError
 from nodescope.settings.gpu import PAUSE_FOR
+from nodescope.web.compression import compressed
 from nodescope.web.message import BadFilter, Busy, Request, RequestCounts, Response
-from nodescope.web.routes import Site, dispatcher, routes
+from nodescope.web.routes import JSON, READ, Handler, Route, Site, dispatcher, routes
 from nodescope.web.server import Listener
 
 if TYPE_CHECKING:
@@ -39,9 +43,20 @@ class Answering(Protocol):
 
 
 class Answers:
-    """What one listener answers: the routes over the agent's parts. `listener` is set once there is one."""
+    """What one listener answers: the routes over the agent's parts. `listener` is set once there is one.
 
-    def __init__(self, agent: Answering, measurement: Measurement, plan: Plan, key: str, counts: RequestCounts) -> None:
+    `node`: what the REST API answers from; without one there is no such API.
+    """
+
+    def __init__(
+        self,
+        agent: Answering,
+        measurement: Measurement,
+        plan: Plan,
+        key: str,
+        counts: RequestCounts,
+        node: Node | None = None,
+    ) -> None:
         self.listener: Listener | None = None
         self._agent = agent
         self._measurement = measurement
@@ -64,6 +79,8 @@ class Answers:
             telemetry_path=settings["web.telemetry-path"],
             max_requests=settings["web.max-requests"],
             counts=counts,
+            metrics_aliases=() if node is None else (LENS_PREFIX + settings["web.telemetry-path"],),
+            further=() if node is None else api_routes(_api(node, settings["api.envelope"], plan)),
         )
         self._dispatch = dispatcher(routes(site))
 
@@ -141,6 +158,23 @@ class Answers:
             single(self_metrics.EVENTS, bus.published_total),
             single(self_metrics.EVENTS_DROPPED, bus.dropped_total),
         ]
+
+
+def api_routes(api: Api) -> tuple[Route, ...]:
+    """The routes of the REST API, for a listener."""
+    return tuple(Route(route.path, READ, _handler(api, route), route.help) for route in ROUTES)
+
+
+def _api(node: Node, envelope: str, plan: Plan) -> Api:
+    return Api(node, envelope, plan.role.title, __version__)
+
+
+def _handler(api: Api, route: ApiRoute) -> Handler:
+    def answer(request: Request) -> Response:
+        answered = api.answer(route, request.query)
+        return compressed(request, Response(answered.status, answered.body, JSON, answered.headers))
+
+    return answer
 
 
 def _spelled(counts: dict[int, int]) -> dict[str, int]:

@@ -235,8 +235,8 @@ class Host:
             self._absent_until,
         )
         for paths in known:
-            for path in [path for path in paths if path == folder or path.startswith(below)]:
-                del paths[path]
+            for path in [path for path in list(paths) if path == folder or path.startswith(below)]:
+                paths.pop(path, None)
 
     def _list_if_changed(self, path: str) -> list[str]:
         try:

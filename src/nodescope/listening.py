@@ -43,10 +43,10 @@ def plans(settings: Settings, role: Role) -> list[Plan]:
         own = _role(listener.get("role", role.name), settings)
         wanted = listener.get("collectors", own.collectors)
         for name in wanted:
-            if name not in own.collectors:
+            if name not in (*own.collectors, *own.further):
                 raise SettingsError(
                     f"{settings.origin('listeners')}: listeners has collector {name!r}, expected some of "
-                    f"{', '.join(own.collectors)}"
+                    f"{', '.join((*own.collectors, *own.further))}"
                 )
         made.append(Plan(listener["address"], own, tuple(wanted), {**labels, **listener["constant-labels"]}))
     addresses = [plan.address for plan in made]

@@ -10,7 +10,14 @@ from typing import Final
 
 import msgspec
 
-LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
+LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
 MAX_FIELD_CHARACTERS: Final = 1000
 
 _NAMES: Final = {

@@ -10,12 +10,14 @@ from typing import Final
 
 from nodescope import collectors, self_metrics
 from nodescope.collector import Collector
+from nodescope.collectors import shared_families
+from nodescope.collectors.joined import Loop
 from nodescope.collectors.parts import Parts, Surroundings
 from nodescope.host import Absent, Host
 from nodescope.metric import Family, single
 from nodescope.roles import Role
 from nodescope.runner import Outcome, Runner
-from nodescope.sampling import SamplerLoop, SnapshotCollector
+from nodescope.sampling import SnapshotCollector
 from nodescope.scraping import Scrape
 from nodescope.settings import Settings, SettingsError
 
@@ -59,15 +61,16 @@ class Measurement:
             for name in collectors.BY_NAME
             if any(name in names for names in self.names.values())
         }
-        self.loops: dict[str, SamplerLoop] = {
+        shared_families.check(self.names, self.collectors, settings)
+        self.loops: dict[str, Loop] = {
             name: collector.loop
             for name, collector in self.collectors.items()
             if isinstance(collector, SnapshotCollector)
         }
         for name in self.collectors:
-            source = collectors.BY_NAME[name].source
-            if source:
-                self.loops[name] = self.parts.loop(source)
+            sources = collectors.BY_NAME[name].sources
+            if sources:
+                self.loops[name] = self.parts.loop(sources)
         # A stored tree is shown as it is now; on a machine what is plugged in shows a moment later.
         self.runner = Runner(
             self.collectors, settings["collector.timeout"], on_change or log_change, lambda: not self.host.stored
@@ -98,7 +101,7 @@ class Measurement:
 
     def retire(self) -> None:
         """Ends the samplers and closes what the host keeps open; scrapes that are under way come to their end."""
-        for loop in self.loops.values():
+        for loop in (*self.loops.values(), *self.parts.loops.values()):
             loop.stop()
         self.host.close()
         self._own_host.close()

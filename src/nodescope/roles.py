@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from nodescope.settings.host import HOST
 
@@ -17,7 +17,8 @@ class Alias(NamedTuple):
 
 class Role(NamedTuple):
     """`collectors`: names from the table of collectors. `aliases`: other words for the role. `interval`: of its samples
-    where it is not the setting's own default.
+    where it is not the setting's own default. `defaults`: further settings whose default is another. `further`:
+    collectors that a listener of the role may name besides its own. `serves_api`: whether the REST API is there too.
     """
 
     name: str
@@ -29,14 +30,25 @@ class Role(NamedTuple):
     aliases: tuple[str, ...] = ()
     interval: str = ""
     environment: tuple[Alias, ...] = ()
+    defaults: tuple[tuple[str, Any], ...] = ()
+    further: tuple[str, ...] = ()
+    serves_api: bool = False
 
 
 HOST_COLLECTORS: Final = tuple(collects.name for collects in HOST)
+_DEVICES: Final = ("gpu", "gpu_dcgm", "gpu_rocm", "rdma", "pci", "nvme_fabrics", "link_health")
 _DCGM: Final = (
     Alias("DCGM_EXPORTER_LISTEN", "web.listen-address"),
     Alias("DCGM_EXPORTER_COLLECTORS", "collector.gpu_dcgm.fields"),
     Alias("DCGM_EXPORTER_INTERVAL", "collector.gpu.interval", "{}ms"),
 )
+_CONDUCTOR: Final = (
+    Alias("EXPORTER_PORT", "web.listen-address", ":{}"),
+    Alias("COLLECTION_INTERVAL", "collector.gpu.interval"),
+    Alias("METRICS_PATH", "web.telemetry-path"),
+)
+"""LOG_LEVEL is a setting's own name in the environment; NODE_NAME is read by the collector."""
+
 _GPU: Final = "NVIDIA GPUs under dcgm-exporter's names"
 
 TABLE: Final[tuple[Role, ...]] = (
@@ -45,8 +57,10 @@ TABLE: Final[tuple[Role, ...]] = (
         "nodescope",
         9100,
         "native",
-        (*HOST_COLLECTORS, "gpu", "gpu_dcgm"),
+        (*HOST_COLLECTORS, *_DEVICES, "listening_ports"),
         "everything this machine has",
+        further=("gpu_worker", "gpu_epic", "gpu_conductor", "gpu_lens", "rdma_lens"),
+        serves_api=True,
     ),
     Role(
         "node",
@@ -94,6 +108,44 @@ TABLE: Final[tuple[Role, ...]] = (
         ("gpu_epic",),
         "GPUs under the names of the mock GPU exporter",
         interval="15s",
+    ),
+    Role(
+        "rocm",
+        "nodescope GPU exporter",
+        5000,
+        "rocm",
+        ("gpu_rocm",),
+        "AMD GPUs under device-metrics-exporter's names",
+        ("device-metrics-exporter",),
+        "1s",
+    ),
+    Role(
+        "conductor",
+        "nodescope GPU exporter",
+        9400,
+        "conductor",
+        ("gpu_conductor",),
+        "AMD GPUs under the names of the conductor GPU exporter",
+        ("gpu-exporter",),
+        "30s",
+        _CONDUCTOR,
+        (("web.disable-exporter-metrics", True),),
+    ),
+    Role(
+        "lens",
+        "nodescope node exporter for Primus-Lens",
+        8989,
+        "lens",
+        ("gpu_lens", "rdma_lens", "listening_ports"),
+        "GPUs and RDMA links under the names of Primus-Lens' node-exporter",
+        ("primus-lens-node-exporter",),
+        "5s",
+        defaults=(
+            ("collector.rdma_lens.enabled", True),
+            ("collector.rdma.interval", 5.0),
+            ("collector.rdma.discovery-interval", 60.0),
+        ),
+        serves_api=True,
     ),
 )
 

@@ -51,12 +51,16 @@ class Stand:
             # netlink would answer for this machine.
             "collector.netdev.netlink": False,
             "collector.arp.netlink": False,
-            "collector.gpu.source": "simulated",
-            # The kernel log is this machine's.
+            "collector.gpu.amd-source": "sysfs",
+            # What programs and the kernel log would tell is this machine's.
+            "collector.gpu.amd-static-interval": 0.0,
+            "collector.rdma.source": "sysfs",
             "collector.gpu.kmsg": "",
             "state.directory": f"{roots.rootfs}/var/lib/nodescope",
         }
         self.gpus = self._simulation.gpu_options()
+        if self.gpus is not None:
+            self.changes["collector.gpu.source"] = "simulated"
 
     def in_place(self, settings: Settings) -> Settings:
         """The settings, with what makes collectors read the simulated machine."""

@@ -49,7 +49,7 @@ def test_the_agent_role_tells_of_itself(agent_process: Start, http_get: Get) -> 
     for family in ("nodescope_collector_success", "nodescope_collector_series", "process_resident_memory_bytes"):
         assert f"# TYPE {family} " in text
     bare = scrape(http_get, agent_process("agent", "--web.disable-exporter-metrics"))
-    assert "nodescope_" not in bare
+    assert "nodescope_collector_" not in bare
     assert "process_" not in bare
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nodescope.web.message import BadFilter, Busy, Request, RequestCounts, Response
-from nodescope.web.routes import Site, dispatcher, routes
+from nodescope.web.routes import Route, Site, dispatcher, routes
 
 
 class FakeAgent:
@@ -96,6 +96,21 @@ def test_routes_that_are_read(agent: FakeAgent, path: str, kind: str, method: st
     """Each readable route answers GET and HEAD with its kind of content."""
     response = ask(agent.site(), path, method)
     assert (response.status, response.content_type) == (200, kind)
+
+
+def test_routes_of_other_parts(agent: FakeAgent) -> None:
+    """Further routes are served and listed; metrics are at their aliases too; neither takes a path that is taken."""
+    further = tuple(
+        Route(path, ("GET",), lambda request: Response(200, b"further"), "Of another part.")
+        for path in ("/x", "/ready")
+    )
+    site = agent.site(further=further, metrics_aliases=("/v1/metrics",))
+    assert ask(site, "/x").body == b"further"
+    assert ask(site, "/ready").body == b"ready\n"
+    assert ask(site, "/v1/metrics").body == agent.body
+    page = ask(site, "/").body.decode()
+    assert "Of another part." in page
+    assert "The same as /metrics." in page
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/metrics/", "//metrics", "/METRICS", "/-%2Fready", ""])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -13,6 +14,9 @@ from nodescope.configuration import nearest
 from nodescope.roles import BY_NAME, PROFILES, TABLE, Role, with_profile
 
 MAX_PORT: Final = 65_535
+LENS: Final = "lens"
+LENS_CONFIG: Final = "CONFIG_PATH"
+"""The environment name of the config file that Primus-Lens' node-exporter has."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,7 +36,22 @@ def main(arguments: Sequence[str]) -> int:
     namespace, given, warnings = parse(made, arguments[1:])
     if namespace.port is not None:
         given["web.listen-address"] = [f"127.0.0.1:{_port(made, namespace.port)}"]
-    return run(_with_profile(made, role, namespace.profile), given, warnings)
+    role = _with_profile(made, role, namespace.profile)
+    defaults, told = _defaults(role)
+    return run(role, given, [*warnings, *told], defaults)
+
+
+def _defaults(role: Role) -> tuple[dict[str, Any], list[str]]:
+    """What the role has in place of the defaults of the table, and warnings. Raises `SettingsError`."""
+    defaults = dict(role.defaults)
+    path = os.environ.get(LENS_CONFIG, "") if role.name == LENS else ""
+    if not path:
+        return defaults, []
+    # Few have such a file.
+    from nodescope.cli.lens_config import read
+
+    given, warnings = read(path, f"environment {LENS_CONFIG}")
+    return {**defaults, **given}, warnings
 
 
 def _parser(role: Role, prog: str) -> FlagParser:

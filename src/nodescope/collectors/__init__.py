@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nodescope.collectors.parts import Parts
 from nodescope.settings.gpu import GPU
+from nodescope.settings.health import HEALTH
 from nodescope.settings.host import HOST
+from nodescope.settings.nvme import NVME
+from nodescope.settings.pci import PCI
+from nodescope.settings.rdma import LISTENING, RDMA
 
 if TYPE_CHECKING:
     from nodescope.collector import Collector
@@ -16,19 +20,41 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """`name` is the file, the settings key and the label value. `module` has `build(host, settings)`; where there is a
-    `source`, a module with the loop of the sampler that it shows, `build(host, settings, loop)`."""
+    """`name` is the file, the settings key and the label value. `module` has `build(host, settings)`; where there are
+    `sources`, modules each with the loop of a sampler that it shows, `build(host, settings, loop)`."""
 
     name: str
     module: str
-    source: str = ""
+    sources: tuple[str, ...] = ()
 
 
-GPU_SOURCE: Final = f"{__name__}.gpu.source"
+NVIDIA: Final = f"{__name__}.gpu.source"
+AMD: Final = f"{__name__}.gpu.amd_source"
+INTEL: Final = f"{__name__}.gpu.intel_source"
+ALL_GPUS: Final = (NVIDIA, AMD, INTEL)
+GPU_SOURCES: Final[dict[str, tuple[str, ...]]] = {
+    "gpu": ALL_GPUS,
+    "gpu_dcgm": (NVIDIA,),
+    "gpu_worker": (NVIDIA,),
+    "gpu_epic": (NVIDIA,),
+    "gpu_rocm": (AMD,),
+    "gpu_conductor": (AMD,),
+    "gpu_lens": ALL_GPUS,
+}
+"""Collector -> the vendors whose GPUs it shows."""
 
 TABLE: Final[tuple[Entry, ...]] = (
     *(Entry(collects.name, f"{__name__}.host.{collects.name}") for collects in HOST),
-    *(Entry(collects.name, f"{__name__}.gpu.{collects.name}", GPU_SOURCE) for collects in GPU),
+    *(Entry(collects.name, f"{__name__}.gpu.{collects.name}", GPU_SOURCES[collects.name]) for collects in GPU),
+    *(Entry(collects.name, f"{__name__}.rdma.{collects.name}", (f"{__name__}.rdma.source",)) for collects in RDMA),
+    *(
+        Entry(collects.name, f"{__name__}.{collects.name}.{collects.name}", (f"{__name__}.{collects.name}.source",))
+        for collects in (*PCI, *NVME, *HEALTH)
+    ),
+    *(
+        Entry(collects.name, f"{__name__}.host.{collects.name}", (f"{__name__}.host.listening_source",))
+        for collects in LISTENING
+    ),
 )
 
 BY_NAME: Final[dict[str, Entry]] = {entry.name: entry for entry in TABLE}
@@ -38,6 +64,6 @@ def build(name: str, host: Host, settings: Settings, parts: Parts | None = None)
     """The collector `name`. Imports its module now, so what is not used costs no memory. `parts`: what it shares."""
     entry = BY_NAME[name]
     module: Any = import_module(entry.module)
-    shown = ((parts or Parts(host, settings)).loop(entry.source),) if entry.source else ()
+    shown = ((parts or Parts(host, settings)).loop(entry.sources),) if entry.sources else ()
     collector: Collector = module.build(host, settings, *shown)
     return collector

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
+from nodescope.collectors.joined import Joined, Loop
 from nodescope.host import Host
-from nodescope.sampling import SamplerLoop
 from nodescope.settings import Settings
 
 Publish = Callable[[str, str, Mapping[str, str]], object]
@@ -47,14 +47,24 @@ class Parts:
         self.host = host
         self.settings = settings
         self.surroundings = surroundings or Surroundings(unheard, {})
-        self.loops: dict[str, SamplerLoop] = {}
+        self.loops: dict[str, Loop] = {}
+        self._joined: dict[tuple[str, ...], Joined] = {}
 
     @property
     def publish(self) -> Publish:
         return self.surroundings.publish
 
-    def loop(self, module: str) -> SamplerLoop:
-        """The loop that `module` builds (`loop(parts)`): one, however many collectors show it."""
+    def loop(self, modules: tuple[str, ...]) -> Loop:
+        """What all `modules` sample, each in the loop that it builds (`loop(parts)`): one, however many collectors show
+        it."""
+        shown = [self._loop(module) for module in modules]
+        if len(shown) == 1:
+            return shown[0]
+        if modules not in self._joined:
+            self._joined[modules] = Joined(shown)
+        return self._joined[modules]
+
+    def _loop(self, module: str) -> Loop:
         if module not in self.loops:
             source: Any = import_module(module)
             self.loops[module] = source.loop(self)

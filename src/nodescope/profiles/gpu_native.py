@@ -16,6 +16,7 @@ from nodescope.profiles.gpu_native_parts import INSTANCES, LINKS, PROCESSES, USE
 from nodescope.profiles.gpu_native_profiling import PROFILING, WINDOW
 from nodescope.profiles.gpu_native_reading import (
     CLOCKS,
+    ENGINES,
     ERRORS,
     GPU_LABELS,
     HEAT,
@@ -23,9 +24,11 @@ from nodescope.profiles.gpu_native_reading import (
     MODES,
     PCIE,
     POWER,
+    THROTTLED_TIMES,
     UTILIZATION,
     Labels,
 )
+from nodescope.records.gpu_engine import GpuEngine, GpuThrottledTime
 from nodescope.records.gpu_snapshot import (
     DroppedReadings,
     Gpu,
@@ -77,6 +80,13 @@ INFO: Final = (
                     "inforom_oem_version",
                     "inforom_ecc_version",
                     "inforom_power_version",
+                    "compute_partition",
+                    "memory_partition",
+                    "compute_units",
+                    "oam_id",
+                    "memory_type",
+                    "memory_vendor",
+                    "memory_bit_width",
                 )
             ),
         ),
@@ -143,6 +153,8 @@ PROFILE: Final[dict[type, tuple[Row, ...]]] = {
         *WINDOW,
         *PROFILING,
     ),
+    GpuEngine: ENGINES,
+    GpuThrottledTime: THROTTLED_TIMES,
     GpuInstance: INSTANCES,
     GpuLink: LINKS,
     GpuEcc: (

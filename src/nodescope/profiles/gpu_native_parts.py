@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from nodescope.metric import MetricType
 from nodescope.profiles import Row
 from nodescope.profiles.gpu_native_profiling import profiling
-from nodescope.profiles.gpu_native_reading import GPU_LABELS, MEGA, PERCENT, Labels, rows
+from nodescope.profiles.gpu_native_reading import GPU_LABELS, MEGA, NANO, PERCENT, Labels, rows
+from nodescope.records.gpu_engine import GpuProcessEngine
 from nodescope.records.gpu_snapshot import GpuProcess
 
 KIBIBYTE: Final = 1024
+MICRO: Final = 1_000_000
 
 _INSTANCE: Final[Labels] = (
     ("hw_id", "instance.uuid"),
@@ -23,14 +26,17 @@ INSTANCES: Final = (
     Row(
         "hw_gpu_instance_info",
         "gauge",
-        "A MIG instance and what it is, always 1.",
+        "A partition of the GPU (NVIDIA: a MIG instance) and what it is, always 1.",
         (
             *_INSTANCE,
             ("index", "instance.index"),
             ("profile", "instance.profile"),
             ("gpu_instance_id", "instance.gpu_instance_id"),
             ("compute_instance_id", "instance.compute_instance_id"),
-            ("multiprocessors", "instance.multiprocessors"),
+            *(
+                (field, f"instance.{field}")
+                for field in ("multiprocessors", "compute_units", "pci_address", "dri_card", "dri_render")
+            ),
         ),
         "=1",
     ),
@@ -53,6 +59,23 @@ INSTANCES: Final = (
         "ECC errors of the GPU instance since the driver was loaded.",
         (*_INSTANCE, ("error_type", "=uncorrected")),
         "shared.ecc_uncorrected_volatile_errors",
+    ),
+    *rows(
+        "hw_gpu_instance_utilization_ratio",
+        "gauge",
+        "Share of time that the partition was busy with a task.",
+        "hw_gpu_task",
+        (("general", "reading.utilization_percent"), ("memory", "reading.memory_utilization_percent")),
+        per=PERCENT,
+        labels=_INSTANCE,
+    ),
+    Row(
+        "hw_gpu_instance_clock_hertz",
+        "gauge",
+        "Clock frequencies of the partition.",
+        (*_INSTANCE, ("domain", "=graphics")),
+        "reading.clock_graphics_megahertz",
+        MEGA,
     ),
     *profiling("hw_gpu_instance", _INSTANCE, "shared"),
 )
@@ -107,14 +130,21 @@ _PROCESS: Final[Labels] = (
     ("user", "reading.user"),
     ("type", "reading.type"),
 )
+_ENGINE: Final[Labels] = (
+    *((name, f"process.{field}") for name, field in _PROCESS),
+    ("engine", "engine"),
+)
+_TOLD: Final[tuple[tuple[str, MetricType, str, str, float], ...]] = (
+    ("memory_usage_bytes", "gauge", "Memory of the GPU that a process uses.", "memory_used_bytes", 1),
+    ("gtt_usage_bytes", "gauge", "Memory of the host that the GPU uses for a process.", "gtt_used_bytes", 1),
+    ("compute_units", "gauge", "Compute units that a process keeps busy.", "compute_units_used", 1),
+    ("sdma_seconds_total", "counter", "Time that a process has had of copy engines.", "sdma_microseconds", MICRO),
+)
 PROCESSES: Final[dict[type, tuple[Row, ...]]] = {
     GpuProcess: (
-        Row(
-            "hw_gpu_process_memory_usage_bytes",
-            "gauge",
-            "Memory of the GPU that a process uses.",
-            _PROCESS,
-            "reading.memory_used_bytes",
+        *(
+            Row(f"hw_gpu_process_{name}", kind, what, _PROCESS, f"reading.{field}", per=per)
+            for name, kind, what, field, per in _TOLD
         ),
         *rows(
             "hw_gpu_process_utilization_ratio",
@@ -130,7 +160,17 @@ PROCESSES: Final[dict[type, tuple[Row, ...]]] = {
             per=PERCENT,
             labels=_PROCESS,
         ),
-    )
+    ),
+    GpuProcessEngine: (
+        Row(
+            "hw_gpu_process_engine_seconds_total",
+            "counter",
+            "Time that a process has had of an engine.",
+            _ENGINE,
+            "nanoseconds",
+            per=NANO,
+        ),
+    ),
 }
 """Series of single processes, for those who ask for them."""
 

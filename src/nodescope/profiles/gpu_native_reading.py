@@ -39,11 +39,14 @@ def gauges(*fields: tuple[str, str, str], scale: float = 1, per: float = 1) -> t
     return tuple(Row(name, "gauge", what, GPU_LABELS, field, scale, per) for name, what, field in fields)
 
 
-UTILIZATION: Final = rows(
+BUSY: Final[tuple[str, MetricType, str, str]] = (
     "hw_gpu_utilization_ratio",
     "gauge",
     "Share of time that the GPU was busy with a task.",
     "hw_gpu_task",
+)
+UTILIZATION: Final = rows(
+    *BUSY,
     (
         ("general", "reading.utilization_percent"),
         ("memory", "reading.memory_utilization_percent"),
@@ -54,6 +57,9 @@ UTILIZATION: Final = rows(
     ),
     per=PERCENT,
 )
+
+ENGINES: Final = (Row(*BUSY[:3], (*GPU_LABELS, (BUSY[3], "engine")), "utilization_percent", per=PERCENT),)
+"""Of a record of one engine, in the same family."""
 
 MEMORY: Final = gauges(
     ("hw_gpu_memory_limit_bytes", "Size of the GPU's memory.", "reading.memory_total_bytes"),
@@ -68,6 +74,8 @@ MEMORY: Final = gauges(
     ("hw_gpu_bar1_limit_bytes", "Size of BAR1, through which the host sees memory.", "reading.bar1_total_bytes"),
     ("hw_gpu_bar1_usage_bytes", "How much of BAR1 is used.", "reading.bar1_used_bytes"),
     ("hw_gpu_bar1_free_bytes", "How much of BAR1 is free.", "reading.bar1_free_bytes"),
+    ("hw_gpu_gtt_limit_bytes", "Most of the host's memory that the GPU can use.", "reading.gtt_total_bytes"),
+    ("hw_gpu_gtt_usage_bytes", "How much of the host's memory the GPU uses.", "reading.gtt_used_bytes"),
 )
 
 _LOCATION: Final = "hw_sensor_location"
@@ -80,7 +88,11 @@ HEAT: Final = (
         "gauge",
         "Temperature.",
         _LOCATION,
-        (("gpu", "reading.temperature_celsius"), ("memory", "reading.memory_temperature_celsius")),
+        (
+            ("gpu", "reading.temperature_celsius"),
+            ("memory", "reading.memory_temperature_celsius"),
+            ("junction", "reading.junction_temperature_celsius"),
+        ),
     ),
     *rows(
         *_LIMIT,
@@ -106,6 +118,7 @@ HEAT: Final = (
         )
     ),
     *gauges(("hw_fan_speed_ratio", "Fan speed as a share of its highest.", "reading.fan_speed_percent"), per=PERCENT),
+    *gauges(("hw_fan_speed_rpm", "Fan speed, in revolutions per minute.", "reading.fan_revolutions_per_minute")),
 )
 
 POWER: Final = (
@@ -130,16 +143,22 @@ POWER: Final = (
         ),
         per=MILLI,
     ),
+    *gauges(("hw_voltage_volts", "Voltage of the GPU's cores.", "reading.voltage_millivolts"), per=MILLI),
 )
 
 _DOMAINS: Final = ("graphics", "sm", "memory", "video")
+THROTTLED: Final[tuple[str, MetricType, str]] = (
+    "hw_gpu_throttle_seconds_total",
+    "counter",
+    "How long clocks were held down, by cause.",
+)
 CLOCKS: Final = (
     *rows(
         "hw_gpu_clock_hertz",
         "gauge",
         "Clock frequencies.",
         "domain",
-        tuple((domain, f"reading.clock_{domain}_megahertz") for domain in _DOMAINS),
+        tuple((domain, f"reading.clock_{domain}_megahertz") for domain in (*_DOMAINS, "soc", "fabric")),
         MEGA,
     ),
     *rows(
@@ -159,9 +178,7 @@ CLOCKS: Final = (
         MEGA,
     ),
     *rows(
-        "hw_gpu_throttle_seconds_total",
-        "counter",
-        "How long clocks were held down, by cause.",
+        *THROTTLED,
         "cause",
         tuple(
             (cause, f"reading.{cause}_violation_ns")
@@ -186,6 +203,9 @@ CLOCKS: Final = (
         ),
     ),
 )
+
+THROTTLED_TIMES: Final = (Row(*THROTTLED, (*GPU_LABELS, ("cause", "cause")), "nanoseconds", per=NANO),)
+"""Of a record of one cause, in the same family."""
 
 PCIE: Final = (
     *rows(

@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from nodescope.settings.agent import AGENT, SIMULATE
+from nodescope.settings.api import API
 from nodescope.settings.gpu import GPU, GPU_OPTIONS
+from nodescope.settings.health import HEALTH, HEALTH_OPTIONS
 from nodescope.settings.host import HOST
 from nodescope.settings.host_options import HOST_OPTIONS
+from nodescope.settings.nvme import NVME, NVME_OPTIONS
+from nodescope.settings.pci import PCI, PCI_OPTIONS
+from nodescope.settings.rdma import LISTENING, LISTENING_OPTIONS, RDMA, RDMA_OPTIONS
 from nodescope.settings.setting import ENVIRONMENT_PREFIX, Origin, Setting, Settings, SettingsError
 
 __all__ = ["BY_FLAG", "BY_KEY", "ENVIRONMENT_PREFIX", "TABLE", "Origin", "Setting", "Settings", "SettingsError"]
@@ -20,19 +25,28 @@ _ENABLED: Final = tuple(
         f"Collect {collects.what}.",
         flag=f"collector.{collects.name}",
     )
-    for collects in (*HOST, *GPU)
+    for collects in (*HOST, *GPU, *RDMA, *PCI, *NVME, *HEALTH, *LISTENING)
+)
+_OPTIONS: Final = (
+    *HOST_OPTIONS,
+    *GPU_OPTIONS,
+    *RDMA_OPTIONS,
+    *PCI_OPTIONS,
+    *NVME_OPTIONS,
+    *HEALTH_OPTIONS,
+    *LISTENING_OPTIONS,
 )
 
 
 def _collectors() -> tuple[Setting, ...]:
     """The switch of each collector, with its options behind it."""
     options: dict[str, list[Setting]] = {}
-    for option in (*HOST_OPTIONS, *GPU_OPTIONS):
+    for option in _OPTIONS:
         options.setdefault(option.key.split(".")[1], []).append(option)
     return tuple(row for switch in _ENABLED for row in (switch, *options.get(switch.key.split(".")[1], ())))
 
 
-TABLE: Final[tuple[Setting, ...]] = (*AGENT, *_collectors(), *SIMULATE)
+TABLE: Final[tuple[Setting, ...]] = (*AGENT, *API, *_collectors(), *SIMULATE)
 
 BY_KEY: Final[dict[str, Setting]] = {setting.key: setting for setting in TABLE}
 BY_FLAG: Final[dict[str, Setting]] = {setting.flag_name: setting for setting in TABLE}

@@ -13,7 +13,7 @@ AGENT: Final[tuple[Setting, ...]] = (
         "choice",
         "info",
         "Least severity that is logged.",
-        choices=("debug", "info", "warn", "error"),
+        choices=("debug", "info", "warn", "warning", "error", "critical"),
         aliases=("LOG_LEVEL",),
     ),
     Setting(
@@ -124,7 +124,7 @@ SIMULATE: Final[tuple[Setting, ...]] = (
         "choice",
         "",
         "Measure a simulated machine instead of this one.",
-        choices=("", "cpu", "h200x8", "h200x8-mig"),
+        choices=("", "cpu", "h200x8", "h200x8-mig", "mi300x8", "mi300x8-cpx"),
     ),
     Setting(
         "simulate.faults",

@@ -12,6 +12,9 @@ GPU: Final[tuple[Collects, ...]] = (
     Collects("gpu_dcgm", "NVIDIA GPUs, under dcgm-exporter's names"),
     Collects("gpu_worker", "NVIDIA GPUs, under the names of the worker GPU exporter"),
     Collects("gpu_epic", "GPUs, under the names of MONITOR-POC's mock exporter"),
+    Collects("gpu_rocm", "AMD GPUs, under device-metrics-exporter's names"),
+    Collects("gpu_conductor", "AMD GPUs, under the names of the conductor GPU exporter"),
+    Collects("gpu_lens", "GPUs, under the names of Primus-Lens' node-exporter"),
 )
 
 LONGEST_PAUSE_S: Final = 366 * 86_400.0
@@ -54,6 +57,31 @@ GPU_OPTIONS: Final[tuple[Setting, ...]] = (
         choices=("auto", "nvml", "nvidia-smi", "simulated"),
     ),
     Setting(
+        "collector.gpu.amd-source",
+        "choice",
+        "auto",
+        "Where AMD's readings come from: sysfs, amd-smi, rocm-smi, or the first of them that can be read (auto).",
+        choices=("auto", "sysfs", "amd-smi", "rocm-smi"),
+    ),
+    Setting(
+        "collector.gpu.amd-static-interval",
+        "duration",
+        600.0,
+        "Time between two runs of amd-smi, where there is one, for what sysfs does not tell of AMD's GPUs. 0: never.",
+        unit="seconds",
+        minimum=0,
+        maximum=86_400,
+    ),
+    Setting("collector.gpu.amd-smi", "path", "", "The program amd-smi, where it is not found where it commonly is."),
+    Setting("collector.gpu.rocm-smi", "path", "", "The program rocm-smi, where it is not found where it commonly is."),
+    Setting(
+        "collector.gpu.host-programs",
+        "bool",
+        False,
+        "Run the host's amd-smi and rocm-smi from inside a container: needs the host's PID namespace and the right to "
+        "enter it.",
+    ),
+    Setting(
         "collector.gpu.nvml-library",
         "path",
         "",
@@ -80,5 +108,12 @@ GPU_OPTIONS: Final[tuple[Setting, ...]] = (
         "path",
         "",
         "A CSV file of dcgm-exporter that chooses the fields, instead of its default lists.",
+    ),
+    Setting(
+        "collector.gpu_rocm.labels",
+        "list",
+        (),
+        "Labels of device-metrics-exporter that are off by default there: gpu_uuid, card_series, card_vendor, "
+        "driver_version, vbios_version.",
     ),
 )

@@ -26,6 +26,15 @@ _SECONDS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,12})?")
 Handler = Callable[[Request], Response]
 
 
+class Route(msgspec.Struct, frozen=True):
+    """One path, the methods it takes, what answers, and one sentence for people."""
+
+    path: str
+    methods: tuple[str, ...]
+    handler: Handler
+    help: str
+
+
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """What the agent gives a listener: who it is, and callables for what it does.
 
@@ -34,7 +43,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     `health()`: its "status" is "ok" or "degraded". `ready()`: None, or why not. `reload()`: None, or what failed.
     `pause(duration)`, `resume()`: give the GPUs' driver up ("": until resumed) and take it again; None, or what
     failed; `ValueError` where the duration is none.
-    `max_requests`: scrapes at a time, 0 for no limit.
+    `max_requests`: scrapes at a time, 0 for no limit. `metrics_aliases`: where the metrics are too. `further`: routes
+    of other parts of the agent.
     """
 
     scrape: Callable[[list[str], list[str], float | None, str, bool], tuple[bytes, str]]
@@ -49,16 +59,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     telemetry_path: str = "/metrics"
     max_requests: int = 40
+    metrics_aliases: tuple[str, ...] = ()
+    further: tuple[Route, ...] = ()
     counts: RequestCounts = msgspec.field(default_factory=RequestCounts)
-
-
-class Route(msgspec.Struct, frozen=True):
-    """One path, the methods it takes, what answers, and one sentence for people."""
-
-    path: str
-    methods: tuple[str, ...]
-    handler: Handler
-    help: str
 
 
 def routes(site: Site) -> tuple[Route, ...]:
@@ -75,10 +78,15 @@ def routes(site: Site) -> tuple[Route, ...]:
         Route("/-/ready", READ, lambda request: _ready(site), "The same as /ready."),
         Route("/-/reload", WRITE, lambda request: _reload(site, request), "Reads the settings again (POST or PUT)."),
         Route("/api/v1/gpu/pause", WRITE, lambda request: _pause(site, request),
-              "Gives up the driver of the GPUs, for so many seconds (for=) or until resumed (POST or PUT)."),
+              "Gives up the driver of the GPUs, for so long (for=10m) or until resumed (POST or PUT)."),
         Route("/api/v1/gpu/resume", WRITE, lambda request: _resume(site, request),
               "Measures the GPUs again (POST or PUT)."),
         Route("/api/v1/status", READ, lambda request: _status(site, table), "What runs, and how well, in JSON."),
+        *(
+            Route(alias, READ, lambda request: _metrics(site, request), f"The same as {site.telemetry_path}.")
+            for alias in site.metrics_aliases
+        ),
+        *site.further,
     )  # fmt: skip
     table[:] = {route.path: route for route in reversed(table)}.values()
     table.reverse()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from nodescope.host import Absent, Host
 from nodescope.records.gpu import GpuReading
 from nodescope.records.gpu_snapshot import Gpu, GpuSource
 from nodescope.sampling import SamplerLoop
+from tests.collectors.gpu import amd_snapshot
 from tests.collectors.gpu.golden import golden
 from tests.collectors.gpu.gpu_snapshot import DEADLINE_S, LOST, SNAPSHOT, Told, gpu, loop_of, shown
 
@@ -78,7 +80,8 @@ def test_every_field_of_a_reading_is_shown() -> None:
         "throttle_reasons",
     }
     for field in set(GpuReading.__struct_fields__) - without:
-        reading = msgspec.structs.replace(GpuReading(), **{field: 77})
+        value: Any = {"video": 77} if isinstance(getattr(GpuReading(), field), dict) else 77
+        reading = msgspec.structs.replace(GpuReading(), **{field: value})
         assert shown(GpuCollector, gpu(0, reading)) != shown(GpuCollector, gpu()), field
 
 
@@ -111,3 +114,22 @@ def test_built_from_settings(name: str, tmp_path: Path) -> None:
     settings = load({"collector.gpu.processes": "3"}, {})
     collector = collectors.build(name, Host(str(tmp_path), str(tmp_path), str(tmp_path)), settings)
     assert (collector.name, collector.left_out) == (name, 0)
+
+
+def test_another_vendors_snapshot() -> None:
+    """Engines, causes of low clocks, partitions, voltages and a process' engines are shown, in base units."""
+    page = shown(lambda loop: GpuCollector(loop, 1), *amd_snapshot.SNAPSHOT)
+    for line in (
+        'hw_gpu_utilization_ratio{gpu="0",hw_gpu_task="vcn_0",hw_id="ab00000000000000"} 0.05',
+        'hw_gpu_throttle_seconds_total{cause="ppt",gpu="0",hw_id="ab00000000000000"} 12.345999999',
+        'hw_temperature_celsius{gpu="0",hw_id="ab00000000000000",hw_sensor_location="junction"} 61',
+        'hw_voltage_volts{gpu="0",hw_id="ab00000000000000"} 0.85',
+        'hw_gpu_clock_hertz{domain="fabric",gpu="0",hw_id="ab00000000000000"} 1.8e+09',
+        'hw_gpu_instance_utilization_ratio{gpu="1",hw_gpu_task="general",hw_id="part-7",'
+        'hw_parent="ab00000000000001"} 0.7',
+    ):
+        assert f"{line}\n" in page
+    process = 'gpu="0",gpu_instance="",hw_id="ab00000000000000",name="python",pid="71",type="compute",user="ada"} '
+    assert f'hw_gpu_process_engine_seconds_total{{engine="gfx",{process}1.5\n' in page
+    assert f"hw_gpu_process_sdma_seconds_total{{{process}2.5\n" in page
+    assert page.count("# TYPE hw_gpu_utilization_ratio gauge\n") == 1

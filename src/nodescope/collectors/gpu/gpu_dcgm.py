@@ -8,12 +8,12 @@ from typing import ClassVar, Final
 
 from nodescope.collectors.gpu.columns import Shown, metrics
 from nodescope.collectors.gpu.dcgm_entities import DcgmEntities
+from nodescope.collectors.joined import Loop
 from nodescope.host import Absent, Host, Malformed
 from nodescope.kernel.file import read_stored
 from nodescope.metric import Family, Metric
 from nodescope.profiles.dcgm import Selection, default_selection, labelled
 from nodescope.sampler import Snapshot
-from nodescope.sampling import SamplerLoop
 from nodescope.settings import Settings, SettingsError
 
 FIELDS_KEY: Final = "collector.gpu_dcgm.fields"
@@ -38,7 +38,7 @@ class GpuDcgmCollector:
     metrics: ClassVar[tuple[Metric, ...]] = metrics(labelled(default_selection(), instances=False))
     left_out: int = 0
 
-    def __init__(self, loop: SamplerLoop, selection: Selection, hostname: str) -> None:
+    def __init__(self, loop: Loop, selection: Selection, hostname: str) -> None:
         self._loop = loop
         self._entities = DcgmEntities(hostname, selection)
         self._whole = Shown(labelled(selection, instances=False))
@@ -77,7 +77,7 @@ def selected(path: str) -> Selection:
     return selection
 
 
-def build(host: Host, settings: Settings, loop: SamplerLoop) -> GpuDcgmCollector:
+def build(host: Host, settings: Settings, loop: Loop) -> GpuDcgmCollector:
     path = settings[FIELDS_KEY]
     selection = selected(path) if path else default_selection()
     return GpuDcgmCollector(loop, selection, os.environ.get(NODE_NAME) or os.uname().nodename)

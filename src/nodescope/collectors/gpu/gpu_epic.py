@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from nodescope.collectors.gpu.columns import Shown, metrics
+from nodescope.collectors.joined import Loop
 from nodescope.host import Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles.gpu_epic import PROFILE
-from nodescope.sampling import SamplerLoop
 from nodescope.settings import Settings
 
 
@@ -23,7 +23,7 @@ class GpuEpicCollector:
     metrics: ClassVar[tuple[Metric, ...]] = metrics(PROFILE)
     left_out: int = 0
 
-    def __init__(self, loop: SamplerLoop) -> None:
+    def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._shown = Shown(PROFILE)
 
@@ -31,5 +31,5 @@ class GpuEpicCollector:
         return self._shown.families(self._loop.fresh())
 
 
-def build(host: Host, settings: Settings, loop: SamplerLoop) -> GpuEpicCollector:
+def build(host: Host, settings: Settings, loop: Loop) -> GpuEpicCollector:
     return GpuEpicCollector(loop)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from nodescope.collectors.gpu.vendor_observer import observer_of
 from nodescope.collectors.parts import Parts
 from nodescope.devices.nvidia.fallback import Fallback
 from nodescope.devices.nvidia.frame import Options, SimulatedOptions, Xid
@@ -16,13 +17,8 @@ from nodescope.devices.nvidia.supervisor import Supervisor
 from nodescope.devices.nvidia.throttle import throttles
 from nodescope.devices.nvidia.xid.xids import Xids
 from nodescope.devices.observer import GpuObserver
-from nodescope.devices.observer import Parts as ObserverParts
-from nodescope.devices.process_names import Named
 from nodescope.devices.source import Source
-from nodescope.health.gpu import GpuHealthRules, changes
-from nodescope.sampling import AGE_LIMIT_INTERVALS
 
-LEAST_MAX_AGE_S: Final = 5.0
 VENDOR: Final = "nvidia"
 LIBRARY: Final = "libnvidia-ml.so.1"
 XIDS: Final = "nvidia.xids"
@@ -34,21 +30,14 @@ SIMULATED: Final = "nodescope.simulate.gpu_child"
 
 def observer(parts: Parts) -> GpuObserver:
     """The observer of this machine's GPUs, as the settings want it."""
-    settings = parts.settings
-    interval_s = settings["collector.gpu.interval"]
-    max_age_s = settings["collector.gpu.max-age"] or max(AGE_LIMIT_INTERVALS * interval_s, LEAST_MAX_AGE_S)
     xids = _xids(parts)
-    made = ObserverParts(
-        vendor=VENDOR,
-        source=_source(parts, xids.nvml),
-        throttles=lambda identity, reading: throttles(identity, reading.throttle_reasons),
-        xids=xids,
-        health=GpuHealthRules(),
-        changes=changes,
-        named=Named(parts.host).named,
-        publish=parts.publish,
+    return observer_of(
+        parts,
+        VENDOR,
+        _source(parts, xids.nvml),
+        lambda identity, reading: throttles(identity, reading.throttle_reasons),
+        xids,
     )
-    return GpuObserver(parts.host, made, interval_s, max_age_s, settings["collector.gpu.window"])
 
 
 def _source(parts: Parts, on_xid: Callable[[Xid], None]) -> Source:

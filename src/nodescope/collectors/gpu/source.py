@@ -1,15 +1,18 @@
-"""The one sampler of all GPU collectors, built from the settings."""
+"""The one sampler of NVIDIA's GPUs, built from the settings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from nodescope.collectors.parts import Parts
-from nodescope.devices.nvidia.sampler import GpuSampler
+from nodescope.devices.gpu_sampler import GpuSampler
 from nodescope.sampling import SamplerLoop
 
 GRACE_S: Final = 30.0
 """What the library may take to start where the driver does not keep its GPUs initialised."""
+
+SIGNS: Final = ("driver/nvidia/version", "driver/nvidia/params")
+"""Files of procfs that are there while the kernel module is loaded."""
 
 if TYPE_CHECKING:
     from nodescope.devices.observer import GpuObserver
@@ -17,9 +20,10 @@ if TYPE_CHECKING:
 
 def loop(parts: Parts) -> SamplerLoop:
     """The loop of the sampler of NVIDIA's GPUs."""
-    settings = parts.settings
+    settings, host = parts.settings, parts.host
     forced = bool(settings["collector.gpu.nvml-library"]) or settings["collector.gpu.source"] != "auto"
-    sampler = GpuSampler(parts.host, lambda: _observer(parts), settings["collector.gpu.interval"], forced)
+    signs = tuple(host.proc(sign) for sign in SIGNS)
+    sampler = GpuSampler(host, signs, lambda: _observer(parts), settings["collector.gpu.interval"], forced)
     return SamplerLoop(sampler, sampler.close, GRACE_S)
 
 

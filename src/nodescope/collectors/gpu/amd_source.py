@@ -1,0 +1,38 @@
+"""The one sampler of AMD's GPUs, built from the settings. Nothing of theirs is imported before there is one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nodescope.collectors.parts import Parts
+from nodescope.devices.gpu_sampler import GpuSampler
+from nodescope.sampling import SamplerLoop
+
+GRACE_S: Final = 30.0
+"""What the first sample may take where a GPU sleeps or a tool stands in for sysfs."""
+
+SIGNS: Final = ("bus/pci/drivers/amdgpu", "module/amdgpu")
+"""Folders of sysfs that are there while the driver is."""
+
+AUTO: Final = "auto"
+SYSFS: Final = "sysfs"
+
+if TYPE_CHECKING:
+    from nodescope.devices.observer import GpuObserver
+
+
+def loop(parts: Parts) -> SamplerLoop:
+    """The loop of the sampler of AMD's GPUs."""
+    settings, host = parts.settings, parts.host
+    signs = tuple(host.sys(sign) for sign in SIGNS)
+    # Where a tool was asked for by name the driver may be out of sight, as it is in some containers.
+    forced = settings["collector.gpu.amd-source"] not in (AUTO, SYSFS)
+    sampler = GpuSampler(host, signs, lambda: _observer(parts), settings["collector.gpu.interval"], forced)
+    return SamplerLoop(sampler, sampler.close, GRACE_S)
+
+
+def _observer(parts: Parts) -> GpuObserver:
+    # What only a machine with such a GPU needs.
+    from nodescope.collectors.gpu.amd_observing import observer
+
+    return observer(parts)

@@ -1,0 +1,57 @@
+"""AMD GPUs under device-metrics-exporter's names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from nodescope.collectors.gpu.columns import Shown, metrics
+from nodescope.collectors.gpu.rocm_entries import made
+from nodescope.collectors.joined import Loop
+from nodescope.host import Host
+from nodescope.metric import Family, Metric
+from nodescope.profiles.gpu_rocm import FURTHER_LABELS, LABELS, PROFILE, profile
+from nodescope.settings import Settings, SettingsError
+
+LABELS_KEY: Final = "collector.gpu_rocm.labels"
+NODE_NAME: Final = "NODE_NAME"
+"""The environment name that gives the label hostname; else the host's own name does."""
+
+
+class GpuRocmCollector:
+    """What device-metrics-exporter shows of AMD GPUs: its names, labels, units and quirks, from sysfs.
+
+    *Source*: the newest snapshot of the sampler of AMD's GPUs. *Units*: the exporter's: degrees Celsius, watts,
+    microjoules, millivolts, MHz, MiB, KiB, percent, GT/s. *Absent when*: amdgpu is not loaded; a value that the GPU
+    does not tell. *Cost*: see `Shown`.
+    """
+
+    name: ClassVar[str] = "gpu_rocm"
+    metrics: ClassVar[tuple[Metric, ...]] = metrics(PROFILE)
+    left_out: int = 0
+
+    def __init__(self, loop: Loop, hostname: str, further_labels: Sequence[str] = ()) -> None:
+        self._loop = loop
+        self._hostname = hostname
+        self._shown = Shown(profile(further_labels))
+
+    def collect(self) -> list[Family]:
+        return self._shown.families(self._loop.fresh(), lambda records: made(records, self._hostname))
+
+
+def further_labels(settings: Settings) -> tuple[str, ...]:
+    """Labels that were asked for, in lower case as in the exporter's own configuration; its usual ones are no error."""
+    asked = tuple(dict.fromkeys(str(name).lower() for name in settings[LABELS_KEY]))
+    usual = {name for name, _ in LABELS}
+    for name in asked:
+        if name not in FURTHER_LABELS and name not in usual:
+            raise SettingsError(
+                f"{settings.origin(LABELS_KEY)}: {LABELS_KEY} has {name[:80]!r}, expected some of "
+                f"{', '.join(FURTHER_LABELS)}"
+            )
+    return tuple(name for name in asked if name in FURTHER_LABELS)
+
+
+def build(host: Host, settings: Settings, loop: Loop) -> GpuRocmCollector:
+    return GpuRocmCollector(loop, os.environ.get(NODE_NAME) or os.uname().nodename, further_labels(settings))

@@ -1,0 +1,1 @@
+"""Verdicts on what is no GPU."""

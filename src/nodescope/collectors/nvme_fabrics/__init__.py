@@ -1,0 +1,1 @@
+"""NVMe on PCI and over fabrics: one sampler, shown."""

@@ -1,0 +1,1 @@
+"""The PCI tree: one sampler, shown."""

@@ -1,0 +1,39 @@
+"""The PCI tree as far as GPUs, network, RDMA and NVMe devices hang in it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from nodescope.collectors.gpu.columns import Shown, metrics
+from nodescope.host import Host
+from nodescope.metric import Family, Metric
+from nodescope.profiles.pci_native import PROFILE
+from nodescope.sampling import SamplerLoop
+from nodescope.settings import Settings
+
+
+class PciCollector:
+    """Devices, the bridges above them, their links and errors, and how near RDMA devices are to GPUs.
+
+    *Source*: the newest snapshot of the PCI sampler. *Units*: transfers per second, lanes, errors. *Absent when*: there
+    is no PCI; the link where the device sleeps or has none; errors where the kernel does not handle them. *Cost*:
+    nothing at scrape but the text.
+    """
+
+    name: ClassVar[str] = "pci"
+    metrics: ClassVar[tuple[Metric, ...]] = metrics(PROFILE)
+    left_out: int = 0
+
+    def __init__(self, loop: SamplerLoop) -> None:
+        self._loop = loop
+        self._shown = Shown(PROFILE)
+
+    def collect(self) -> list[Family]:
+        families = self._shown.families(self._loop.fresh())
+        sampler: Any = self._loop.sampler
+        self.left_out = sampler.left_out
+        return families
+
+
+def build(host: Host, settings: Settings, loop: SamplerLoop) -> PciCollector:
+    return PciCollector(loop)

@@ -1,0 +1,1 @@
+"""Collectors of RDMA devices: one sampler, shown in several dialects."""

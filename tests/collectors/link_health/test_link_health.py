@@ -1,0 +1,81 @@
+"""Verdicts on RDMA ports, PCI Express links and NVMe controllers, as a sampler and as metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from nodescope import configuration
+from nodescope.collectors.link_health.link_health import build
+from nodescope.collectors.link_health.source import SAMPLERS, loop
+from nodescope.collectors.parts import Parts, Surroundings
+from nodescope.exposition.text import TextEncoder
+from nodescope.host import Absent, Host
+from nodescope.simulate.rdma_tree import write_rdma
+
+
+class Published(list[tuple[str, str]]):
+    """Kinds and subjects of events."""
+
+    def __call__(self, kind: str, subject: str, attributes: Mapping[str, str]) -> None:
+        self.append((kind, subject))
+
+
+def parts(root: Path, published: Published, **flags: str) -> Parts:
+    host = Host(f"{root}/proc", f"{root}/sys", str(root))
+    return Parts(host, configuration.load(flags, {}), Surroundings(published, {}))
+
+
+def stop(made: Parts) -> None:
+    for each in made.loops.values():
+        each.stop()
+
+
+def test_a_port_that_goes_down(tmp_path: Path) -> None:
+    """A port that was up and is down is critical, is a series of its own, and its change is published once."""
+    write_rdma(tmp_path, 2)
+    published = Published()
+    made = parts(tmp_path, published, **{"collector.rdma.interval": "0.5s"})
+    sampler = loop(made).sampler
+    assert {verdict.state for verdict in sampler.sample()} == {"ok"}
+    state = tmp_path / "sys/class/infiniband/mlx5_1/ports/1/state"
+    state.unlink()
+    state.write_bytes(b"1: DOWN\n")
+    for _ in range(200):
+        found = {verdict.subject: verdict.state for verdict in sampler.sample()}
+        if found.get("mlx5_1/1") == "critical":
+            break
+        time.sleep(0.1)
+    assert found["mlx5_1/1"] == "critical"
+    sampler.sample()
+    assert published.count(("link.health", "mlx5_1/1")) == 1
+    stop(made)
+
+
+def test_as_metrics(tmp_path: Path) -> None:
+    """Each verdict is one number, by component and device."""
+    write_rdma(tmp_path, 1)
+    made = parts(tmp_path, Published(), **{"collector.link_health.interval": "1s"})
+    shown = loop(made)
+    shown.start()
+    collector = build(made.host, made.settings, shown)
+    text = ""
+    for _ in range(200):
+        try:
+            text = TextEncoder().encode(collector.collect())
+        except Absent:
+            text = ""
+        if 'subject="mlx5_0/1"' in text:
+            break
+        time.sleep(0.1)
+    assert 'nodescope_link_health{component="rdma",subject="mlx5_0/1"} 0\n' in text
+    shown.stop()
+    stop(made)
+
+
+def test_what_is_switched_off_is_not_looked_at(tmp_path: Path) -> None:
+    """A sampler whose collector is off is not started for the verdicts."""
+    made = parts(tmp_path, Published(), **{"collector.rdma.enabled": "false", "collector.pci.enabled": "false"})
+    loop(made)
+    assert list(made.loops) == [SAMPLERS["nvme_fabrics"]]
