@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nodescope.devices.intel.rounds import Rounds
+from nodescope.devices.rounds import Rounds
 
 LONG_S = 10.0
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from typing import Final
 
 MAX_STUCK: Final = 64
@@ -26,10 +27,10 @@ class Rounds:
         self._changed = threading.Condition()
         self._since: dict[str, float] = {}
 
-    def run(self, keys: Iterable[str], timeout_s: float) -> None:
+    def run(self, keys: Iterable[str], timeout_s: float = inf) -> int:
         """A turn for each that is not still at an earlier one. Waits until all had theirs or hang, or for `timeout_s`.
 
-        Those that had none by then have none in this round.
+        Those that had none by then have none in this round: it returns how many they are.
         """
         until = time.monotonic() + timeout_s
         with self._changed:
@@ -47,7 +48,9 @@ class Rounds:
                     self._start(left)
                 else:
                     break
+            without = len(left)
             left.clear()
+        return without
 
     def stuck(self) -> Mapping[str, float]:
         """Who is at a turn right now, and for how many seconds."""
