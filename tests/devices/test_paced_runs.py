@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import pairwise
 
 from nodescope.devices.paced_runs import PacedRuns
 
@@ -35,7 +36,7 @@ def test_failures_rest_longer() -> None:
     with runs.changed:
         while runs.ended < 4:
             runs.wait(LONG_S)
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     assert gaps[0] >= 0.1
     assert gaps[1] >= 0.2
     assert gaps[2] >= 0.05
