@@ -93,7 +93,9 @@ def test_what_still_holds_the_driver_is_named(run: Run, path: str, stubborn: sub
     """A child that does not go is named, and the command ends with 1; the pause is on."""
     done = run("pause", "gpu", "--pause-file", path)
     assert done.returncode == 1
-    assert f"process {stubborn.pid} still runs, and may open the driver; the pause is on" in done.stderr
+    # Other tests may have such children on this machine at the same time.
+    assert f"process {stubborn.pid} still runs, and may open the driver" in done.stderr
+    assert "; the pause is on" in done.stderr
     assert os.path.exists(path)
 
 

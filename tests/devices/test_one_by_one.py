@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from nodescope.devices.one_by_one import MAX_STUCK, OneByOne
+from nodescope.devices.one_by_one import OneByOne
+from nodescope.devices.rounds import MAX_STUCK
 
 PATIENCE_S = 0.05
 LONG_S = 20.0

@@ -6,8 +6,6 @@ waits for a run longer than they said.
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -15,6 +13,7 @@ import msgspec
 from nodescope.devices.amd.smi_identity import VENDOR
 from nodescope.devices.amd.smi_program import ABSENT, HUNG, Unreadable
 from nodescope.devices.amd.smi_records import Told
+from nodescope.devices.paced_runs import PacedRuns
 from nodescope.devices.source import Observed, SourceFailed
 from nodescope.host import Absent, Host
 from nodescope.kernel.pci_address import parse_address
@@ -71,30 +70,18 @@ class ToolSource:
         self._interval_s = max(interval_s, self._limits.least_interval_s)
         self._host = host
         self._tool = tool
-        self._failures = 0
+        self._runs = PacedRuns(self._tool.kind, self._round, self._interval_s, self._limits.longest_rest_s)
         # What follows is read by others, under the lock of the condition.
-        self._changed = threading.Condition()
+        self._changed = self._runs.changed
         self._observed: Observed | None = None
         self._statics: tuple[AmdStatic, ...] = ()
         self._failure: Unreadable | None = None
         self._generation = 0
         self._hung = 0
-        self._rounds = 0
-        self._given = 0
-        self._running = False
-        self._due = float("-inf")
-        self._closed = False
 
     def observe(self, timeout_s: float) -> Observed:
-        deadline = time.monotonic() + timeout_s
         with self._changed:
-            while self._start_if_due() and self._rounds == self._given:
-                now = time.monotonic()
-                if now >= deadline:
-                    break
-                self._changed.wait(min(deadline, float("inf") if self._running else self._due) - now)
-            self._given = self._rounds
-            if self._closed:
+            if not self._runs.wait(timeout_s):
                 raise SourceFailed(f"{self._tool.kind} is not asked any more: the agent has given the driver up")
             if self._observed is not None:
                 return self._observed
@@ -115,7 +102,7 @@ class ToolSource:
             return GpuSource(
                 vendor=VENDOR,
                 kind=self._tool.kind,
-                state="failed" if self._failure else "ok" if self._rounds else "starting",
+                state="failed" if self._failure else "ok" if self._runs.ended else "starting",
                 reason=str(self._failure or ""),
                 interval_seconds=self._interval_s,
                 driver_version=versions[0] if versions else None,
@@ -127,44 +114,21 @@ class ToolSource:
 
     def close(self) -> None:
         """No further round is started; one that is under way is waited for, and ends by its own limit at the latest."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._running, self._limits.close_s)
+        self._runs.close(self._limits.close_s)
 
-    def _start_if_due(self) -> bool:
-        """Whether there is still anything to wait for. Under the lock."""
-        if self._closed:
-            return False
-        if not self._running and time.monotonic() >= self._due:
-            threading.Thread(target=self._work, name=self._tool.kind, daemon=True).start()
-            self._running = True
-        return True
-
-    def _work(self) -> None:
-        """One round, in a thread of its own."""
-        try:
-            self._round()
-        finally:
-            with self._changed:
-                rest_s = self._interval_s * 2.0 ** min(self._failures, 16)
-                self._due = time.monotonic() + max(min(rest_s, self._limits.longest_rest_s), self._interval_s)
-                self._running = False
-                self._rounds += 1
-                self._changed.notify_all()
-
-    def _round(self) -> None:
+    def _round(self) -> bool:
+        """One round, in a thread of its own; whether it went well."""
         try:
             found = self._tool.ask()
         except Unreadable as error:
             self._take_failure(error)
-            return
-        self._failures = 0
+            return False
         fresh = self._inventoried(found[:MAX_GPUS])
         with self._changed:
             self._failure = None
             self._observed = fresh
             self._statics = tuple(static for one in found for static in one.statics)
+        return True
 
     def _inventoried(self, found: tuple[Told, ...]) -> Observed:
         """With the GPUs that are no longer told of, though their devices are there."""
@@ -194,7 +158,6 @@ class ToolSource:
 
     def _take_failure(self, error: Unreadable) -> None:
         """Without a driver nothing is there; else the last that was known stays."""
-        self._failures += 1
         state = "unresponsive" if error.kind == HUNG else "failed"
         with self._changed:
             self._failure = error

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from nodescope.devices.intel.client_use import ClientUse, Use
 from nodescope.devices.intel.drm_files import Open, open_files
-from nodescope.devices.intel.rounds import Rounds
+from nodescope.devices.rounds import Rounds
 from nodescope.host import Absent, Host
 
 INTERVAL_S: Final = 5.0

@@ -11,7 +11,7 @@ import msgspec
 from nodescope.devices.intel.client_scan import ClientScan, ScanLimits
 from nodescope.devices.intel.device import Device
 from nodescope.devices.intel.identity import DRIVERS, VENDOR
-from nodescope.devices.intel.rounds import Rounds
+from nodescope.devices.rounds import Rounds
 from nodescope.devices.source import Observed, SourceFailed
 from nodescope.host import Absent, Host
 from nodescope.kernel.pci_address import parse_address

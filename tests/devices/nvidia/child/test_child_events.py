@@ -51,6 +51,22 @@ def test_other_events_are_no_xids(script: Script, start: Start) -> None:
 
 
 @pytest.mark.parametrize("call", ["nvmlDeviceRegisterEvents", "nvmlDeviceGetSupportedEventTypes"])
+def test_a_gpu_that_hangs_when_asked_for_events(script: Script, start: Start, call: str) -> None:
+    """Its readings go on and say so, the others' XIDs come, and its own do when the call has returned."""
+    script.hang(call, gpu=0)
+    script.xid(79, gpu=1)
+    script.write()
+    child = start()
+    assert child.next(Xid).uuid == UUID.format(1)
+    child.report(0, lambda report: "events" in report.reason and report.state == "ok")
+    script.no_hang(call, gpu=0)
+    script.xid(31, gpu=0)
+    script.write()
+    child.report(0, lambda report: report.reason == "")
+    assert child.next(Xid).uuid == UUID.format(0)
+
+
+@pytest.mark.parametrize("call", ["nvmlDeviceRegisterEvents", "nvmlDeviceGetSupportedEventTypes"])
 def test_a_gpu_without_events_costs_no_other(script: Script, start: Start, call: str) -> None:
     """Where one GPU has no events those of the others come."""
     script.error(call, 3, gpu=0)

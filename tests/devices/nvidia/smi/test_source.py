@@ -131,7 +131,9 @@ def test_a_hang(smi: FakeNvidiaSmi, hasty: SmiSource, tmp_path: Path) -> None:
     answer, and all is well again afterwards."""
     smi.answer("-q -x", log_xml(gpu_xml(0)))
     last = hasty.observe(WAIT_S).reports[0]
-    smi.answer("-q -x", log_xml(gpu_xml(0)), sleep_s=3600.5)
+    # Of no other test run on this machine.
+    sleep_s = 3600 + os.getpid() / 10_000_000
+    smi.answer("-q -x", log_xml(gpu_xml(0)), sleep_s=sleep_s)
     observed = until(hasty, "failed")
     (report,) = observed.reports
     assert report.state == "unresponsive"
@@ -141,7 +143,7 @@ def test_a_hang(smi: FakeNvidiaSmi, hasty: SmiSource, tmp_path: Path) -> None:
     assert hasty.status().hung_calls >= 1
     smi.answer("-q -x", log_xml(gpu_xml(0)))
     assert states(until(hasty, "ok")) == {uuid_of(0): "ok"}
-    assert not [pid for pid in Path("/proc").glob("[0-9]*") if _runs(pid, b"3600.5")]
+    assert not [pid for pid in Path("/proc").glob("[0-9]*") if _runs(pid, str(sleep_s).encode())]
 
 
 def test_a_hang_from_the_start(smi: FakeNvidiaSmi, hasty: SmiSource) -> None:

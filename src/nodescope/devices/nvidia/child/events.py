@@ -18,6 +18,9 @@ from nodescope.devices.nvidia.child.library import Library, text_in
 
 WAIT_MS: Final = 1000
 STOP_SECONDS: Final = 3.0
+ASK_SECONDS: Final = 3.0
+"""How long one GPU may take to say which events it has, before it is left out of them."""
+
 BATCH: Final = 512
 """Frames written at once when XIDs come in a storm."""
 
@@ -33,7 +36,7 @@ WAIT_CALL: Final = "nvmlEventSetWait_v2"
 
 
 class Events:
-    """The events of some GPUs, in a thread of their own; no thread where no GPU has any.
+    """The events of some GPUs, asked for and waited for in a thread of their own, which ends where no GPU has any.
 
     `divided`: called with the UUID of a GPU whose partition has changed.
     """
@@ -48,31 +51,47 @@ class Events:
         self._library = library
         self._writer = writer
         self._divided = divided
-        self._uuids = {_address(handle): uuid for handle, uuid in gpus}
+        self._gpus = tuple(gpus)
+        self._uuids = {_address(handle): uuid for handle, uuid in self._gpus}
         self._stop = False
-        self._set = self._registered([handle for handle, _ in gpus])
-        self._thread: threading.Thread | None = None
-        if self._set is not None:
-            self._thread = threading.Thread(target=self._run, name="events", daemon=True)
-            self._thread.start()
+        self._set: Any = None
+        self._asking: tuple[str, float] = ("", 0.0)
+        self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+        self._thread.start()
+
+    @property
+    def hung(self) -> str:
+        """The UUID of the GPU whose events were asked for and which has not answered in time, "" where none."""
+        uuid, since = self._asking
+        return uuid if uuid and time.monotonic() - since > ASK_SECONDS else ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether its thread has come to its end."""
+        return not self._thread.is_alive()
+
+    def leave(self) -> None:
+        """Leaves the thread behind; it ends when the driver lets it."""
+        self._stop = True
 
     def stop(self) -> None:
         """Ends the thread and frees the set. Raises `CallFailed` where the driver does not let it end."""
-        if self._thread is None:
-            return
         self._stop = True
         self._thread.join(STOP_SECONDS)
         if self._thread.is_alive():
             raise CallFailed(WAIT_CALL, NOT_NVML, f"has not returned for {STOP_SECONDS:g} s")
-        self._thread = None
 
-    def _registered(self, handles: Iterable[Any]) -> Any:
+    def _registered(self) -> Any:
         """The set with the events of all GPUs; None where there are none."""
         events = pynvml.c_nvmlEventSet_t()
         if self._library.call("nvmlEventSetCreate", ctypes.byref(events)) != SUCCESS:
             return None
         some = False
-        for handle in handles:
+        for handle, uuid in self._gpus:
+            if self._stop:
+                some = False
+                break
+            self._asking = (uuid, time.monotonic())
             offered = ctypes.c_ulonglong()
             code = self._library.call("nvmlDeviceGetSupportedEventTypes", handle, ctypes.byref(offered))
             types = offered.value & WANTED if code == SUCCESS else 0
@@ -84,12 +103,16 @@ class Events:
                 some = False
                 break
             some = some or code == SUCCESS
+        self._asking = ("", 0.0)
         if not some:
             self._library.call("nvmlEventSetFree", events)
             return None
         return events
 
     def _run(self) -> None:
+        self._set = self._registered()
+        if self._set is None:
+            return
         failures = 0
         while not self._stop and failures < MAX_FAILURES:
             frames: list[Frame] = []

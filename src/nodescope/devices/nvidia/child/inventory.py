@@ -43,13 +43,15 @@ def frame(generation: int, workers: Sequence[Worker]) -> Frame:
     return inventory(generation, [dict(gpu.identity) for gpu in gpus], instances)
 
 
-def report_of(worker: Worker, uuid: str) -> Values:
-    """The newest report of a GPU, fresh or not, with the call that has not returned."""
+def report_of(worker: Worker, uuid: str, but: str = "") -> Values:
+    """The newest report of a GPU, fresh or not, with the call that has not returned. `but`: what else is to be said."""
     call, seconds = worker.in_flight()
     newest = worker.report
     if newest is None or newest["uuid"] != uuid:
         reason = f"{call} has not returned" if call else "it has not been read yet"
         newest = report(uuid, "unresponsive", reason, 0.0)
+    if but and not newest["reason"]:
+        newest = {**newest, "reason": but}
     return {**newest, "busy_call": call, "busy_seconds": seconds} if call else newest
 
 

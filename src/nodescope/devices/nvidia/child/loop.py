@@ -26,6 +26,7 @@ OPEN_SECONDS: Final = 5.0
 
 LOOK_SECONDS: Final = 5.0
 MAX_GPUS: Final = 128
+WITHOUT_EVENTS: Final = "asking for its events has not returned: its XIDs come from the kernel log alone"
 
 
 class Loop:
@@ -39,6 +40,7 @@ class Loop:
         self._done: SimpleQueue[Worker] = SimpleQueue()
         self._workers: list[Worker] = []
         self._events: Events | None = None
+        self._left: dict[str, Events] = {}
         self._registered: frozenset[str] = frozenset()
         self._signature: tuple[tuple[str, int], ...] | None = None
         self._nodes = inventory.device_nodes()
@@ -70,8 +72,13 @@ class Loop:
             self._wait(pending, min(deadline, time.monotonic() + SLOT_SECONDS))
         self._wait(pending, deadline)
         self._tell_inventory()
+        self._watch_events()
         listed = inventory.listed(self._workers)
-        reports = [inventory.report_of(worker, worker.gpu.uuid) for worker in listed if worker.gpu is not None]
+        reports = [
+            inventory.report_of(worker, worker.gpu.uuid, WITHOUT_EVENTS if worker.gpu.uuid in self._left else "")
+            for worker in listed
+            if worker.gpu is not None
+        ]
         self._number += 1
         self._writer.write(sample(self._number, self._generation, reports, time.process_time()))
 
@@ -101,12 +108,28 @@ class Loop:
         self._register(listed)
         self._writer.write(inventory.frame(self._generation, listed))
 
+    def _watch_events(self) -> None:
+        """Goes on without the events of a GPU that does not say which it has, until it does."""
+        back = [uuid for uuid, events in self._left.items() if events.ended]
+        for uuid in back:
+            del self._left[uuid]
+        hung = self._events.hung if self._events is not None else ""
+        if hung and self._events is not None:
+            self._events.leave()
+            self._left[hung] = self._events
+            self._events = None
+        if hung or back:
+            self._register(inventory.listed(self._workers))
+
     def _register(self, listed: Iterable[Worker]) -> None:
         """Asks for the events of all GPUs that are there."""
         handles = [
             (worker.gpu.handle, worker.gpu.uuid)
             for worker in listed
-            if worker.gpu is not None and worker.is_open and not worker.gpu.left_alone
+            if worker.gpu is not None
+            and worker.is_open
+            and not worker.gpu.left_alone
+            and worker.gpu.uuid not in self._left
         ]
         uuids = frozenset(uuid for _, uuid in handles)
         if self._events is not None and uuids == self._registered:
@@ -150,7 +173,7 @@ class Loop:
         for worker in self._workers:
             worker.close()
         self._wait(set(self._workers), time.monotonic() + OPEN_SECONDS)
-        if any(worker.busy for worker in self._workers):
+        if self._left or any(worker.busy for worker in self._workers):
             self._register(inventory.listed(self._workers))
             return
         self._library.shutdown()

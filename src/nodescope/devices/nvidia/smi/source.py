@@ -6,7 +6,6 @@ waits for a run longer than they said.
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Final, NamedTuple
 
@@ -15,12 +14,12 @@ import msgspec
 from nodescope.devices.nvidia import procfs
 from nodescope.devices.nvidia.frame import Inventory
 from nodescope.devices.nvidia.known_gpus import KnownGpus
-from nodescope.devices.nvidia.limits import doubled
 from nodescope.devices.nvidia.smi.failure import HUNG, NO_DEVICES, NO_DRIVER, NO_LIBRARY, NO_PROGRAM, Unreadable
 from nodescope.devices.nvidia.smi.log import Log
 from nodescope.devices.nvidia.smi.program import Read, SmiProgram
 from nodescope.devices.nvidia.smi.records import NO_LISTING, Told, driver_versions, told
 from nodescope.devices.nvidia.smi.text import Listing
+from nodescope.devices.paced_runs import PacedRuns
 from nodescope.devices.source import LibraryMissing, Observed, SourceFailed
 from nodescope.host import Absent, Host
 from nodescope.records.gpu import GpuIdentity, GpuReport
@@ -65,29 +64,17 @@ class SmiSource:
         self._program = SmiProgram(host, program, self._limits.run_s)
         self._known = KnownGpus(host)
         self._listing: tuple[float, frozenset[object], Listing] = (float("-inf"), frozenset(), NO_LISTING)
-        self._failures = 0
+        self._runs = PacedRuns(KIND, self._round, self._interval_s, self._limits.longest_rest_s)
         # What follows is read by others, under the lock of the condition.
-        self._changed = threading.Condition()
+        self._changed = self._runs.changed
         self._observed: Observed | None = None
         self._failure: Unreadable | None = None
         self._versions: dict[str, str] = {}
         self._hung = 0
-        self._rounds = 0
-        self._given = 0
-        self._running = False
-        self._due = float("-inf")
-        self._closed = False
 
     def observe(self, timeout_s: float) -> Observed:
-        deadline = time.monotonic() + timeout_s
         with self._changed:
-            while self._start_if_due() and self._rounds == self._given:
-                now = time.monotonic()
-                if now >= deadline:
-                    break
-                self._changed.wait(min(deadline, float("inf") if self._running else self._due) - now)
-            self._given = self._rounds
-            if self._closed:
+            if not self._runs.wait(timeout_s):
                 raise SourceFailed("nvidia-smi is not asked any more: the agent has given the driver up")
             if self._observed is not None:
                 return self._observed
@@ -101,7 +88,7 @@ class SmiSource:
     def status(self) -> GpuSource:
         with self._changed:
             observed = self._observed or NOTHING
-            state = "failed" if self._failure else "ok" if self._rounds else "starting"
+            state = "failed" if self._failure else "ok" if self._runs.ended else "starting"
             return GpuSource(
                 vendor=VENDOR,
                 kind=KIND,
@@ -118,33 +105,10 @@ class SmiSource:
 
     def close(self) -> None:
         """No further run is started; one that is under way is waited for, and ends by its own limit at the latest."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._running, self._limits.close_s)
+        self._runs.close(self._limits.close_s)
 
-    def _start_if_due(self) -> bool:
-        """Whether there is still anything to wait for. Under the lock."""
-        if self._closed:
-            return False
-        if not self._running and time.monotonic() >= self._due:
-            threading.Thread(target=self._work, name=KIND, daemon=True).start()
-            self._running = True
-        return True
-
-    def _work(self) -> None:
-        """One round, in a thread of its own."""
-        try:
-            self._round()
-        finally:
-            with self._changed:
-                rest_s = doubled(self._interval_s, self._limits.longest_rest_s, self._failures + 1)
-                self._due = time.monotonic() + max(rest_s, self._interval_s)
-                self._running = False
-                self._rounds += 1
-                self._changed.notify_all()
-
-    def _round(self) -> None:
+    def _round(self) -> bool:
+        """One round, in a thread of its own; whether it went well."""
         observed = self._observed or NOTHING
         known = {gpu.pci_address: gpu for gpu in observed.gpus if gpu.pci_address}
         try:
@@ -153,14 +117,14 @@ class SmiSource:
             found = told(read.log, self._listed(read.log), now) if read.log is not None else ()
         except Unreadable as error:
             self._take_failure(error)
-            return
-        self._failures = 0
+            return False
         fresh = self._inventoried((*found, *self._broken(read, known, observed)), observed)
         with self._changed:
             self._failure = None
             self._observed = fresh
             if read.log is not None:
                 self._versions = driver_versions(read.log)
+        return True
 
     def _listed(self, log: Log) -> Listing:
         """What `-L` says, where it is needed: for MIG devices, and for indices where GPUs are missing."""
@@ -199,7 +163,6 @@ class SmiSource:
 
     def _take_failure(self, error: Unreadable) -> None:
         """Without a driver, nothing is there; else the last that was known stays."""
-        self._failures += 1
         state = "unresponsive" if error.kind == HUNG else "failed"
         with self._changed:
             self._failure = error
