@@ -33,10 +33,11 @@ ALLOWED: Final = {
     "cli": "agent command configuration devices.nvidia health host listening logs malloc measurement records roles "
     "runner settings simulated status systemd web.web_config",
     "collector": "metric",
-    "collectors": "collector devices exposition.number health host kernel metric profiles records sampler sampling "
-    "settings",
+    "collectors": "collector containers devices exposition.number health host kernel metric ownership profiles records "
+    "sampler sampling settings",
     "command": "",
     "configuration": "settings",
+    "containers": "_msgspec command host kernel malloc records",
     "devices": "_msgspec command host kernel malloc records",
     "events": "",
     "exposition": "host metric",
@@ -49,6 +50,7 @@ ALLOWED: Final = {
     "measurement": "collector collectors host metric roles runner sampling scraping self_metrics settings",
     "metric": "",
     "node": "api collectors measurement records sampler",
+    "ownership": "containers.cgroup host records",
     "profiles": "metric records",
     "records": "",
     "roles": "settings",

@@ -36,6 +36,7 @@ class Role(NamedTuple):
 
 
 HOST_COLLECTORS: Final = tuple(collects.name for collects in HOST)
+_HELD: Final = ("container",)
 _DEVICES: Final = ("gpu", "gpu_dcgm", "gpu_rocm", "rdma", "pci", "nvme_fabrics", "link_health")
 _DCGM: Final = (
     Alias("DCGM_EXPORTER_LISTEN", "web.listen-address"),
@@ -57,9 +58,18 @@ TABLE: Final[tuple[Role, ...]] = (
         "nodescope",
         9100,
         "native",
-        (*HOST_COLLECTORS, *_DEVICES, "listening_ports"),
+        (*HOST_COLLECTORS, *_DEVICES, *_HELD, "listening_ports"),
         "everything this machine has",
-        further=("gpu_worker", "gpu_epic", "gpu_conductor", "gpu_lens", "rdma_lens"),
+        further=(
+            "gpu_worker",
+            "gpu_epic",
+            "gpu_conductor",
+            "gpu_lens",
+            "rdma_lens",
+            "container_cadvisor",
+            "docker_stats",
+            "kubelet",
+        ),
         serves_api=True,
     ),
     Role(
@@ -108,6 +118,25 @@ TABLE: Final[tuple[Role, ...]] = (
         ("gpu_epic",),
         "GPUs under the names of the mock GPU exporter",
         interval="15s",
+    ),
+    Role(
+        "container",
+        "nodescope container exporter",
+        8080,
+        "cadvisor",
+        ("container_cadvisor",),
+        "containers under cAdvisor's names",
+        ("cadvisor",),
+    ),
+    Role(
+        "docker-stats",
+        "nodescope container exporter",
+        9501,
+        "worker",
+        ("docker_stats",),
+        "containers under the names of the worker docker-stats exporter",
+        ("ffmpeg-docker-stats-exporter",),
+        environment=(Alias("DOCKER_STATS_PORT", "web.listen-address", ":{}"),),
     ),
     Role(
         "rocm",

@@ -6,9 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nodescope.collectors.parts import Parts
+from nodescope.settings.container import CONTAINER
 from nodescope.settings.gpu import GPU
 from nodescope.settings.health import HEALTH
 from nodescope.settings.host import HOST
+from nodescope.settings.kubelet import KUBELET
 from nodescope.settings.nvme import NVME
 from nodescope.settings.pci import PCI
 from nodescope.settings.rdma import LISTENING, RDMA
@@ -54,6 +56,18 @@ TABLE: Final[tuple[Entry, ...]] = (
     *(
         Entry(collects.name, f"{__name__}.host.{collects.name}", (f"{__name__}.host.listening_source",))
         for collects in LISTENING
+    ),
+    *(
+        Entry(collects.name, f"{__name__}.container.{collects.name}", (f"{__name__}.container.source",))
+        for collects in CONTAINER
+    ),
+    *(
+        Entry(
+            collects.name,
+            f"{__name__}.kubelet.{collects.name}",
+            (f"{__name__}.kubelet.pods_source", f"{__name__}.kubelet.summary_source"),
+        )
+        for collects in KUBELET
     ),
 )
 

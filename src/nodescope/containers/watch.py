@@ -23,6 +23,9 @@ SETTLE_SECONDS: Final = 0.1
 """A stream's subscription begins a moment after it was asked for, in silence: what the list misses it has."""
 FIRST_LIST_SECONDS: Final = 5.0
 RELIST_SECONDS: Final = 60.0
+REFRESH_SECONDS: Final = 1.0
+"""After something was heard."""
+
 POLL_SECONDS: Final = 2.0
 """Between lists where the runtime has no events to subscribe to."""
 RETRY_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)
@@ -72,6 +75,7 @@ class Watch:
         self._reason = "not connected yet"
         self._versions: tuple[str | None, str | None] = (None, None)
         self._connects = 0
+        self._newest: tuple[Container, ...] = ()
 
     def status(self) -> RuntimeStatus:
         """How the runtime fares. From any thread."""
@@ -89,6 +93,10 @@ class Watch:
             events_dropped=life.dropped_count,
             reconnects=max(0, self._connects - 1),
         )
+
+    def containers(self) -> tuple[Container, ...]:
+        """All that there were at the newest list, which is made a second after anything was heard. From any thread."""
+        return self._newest
 
     def run(self, stop: threading.Event) -> None:
         """Returns within a few seconds of `stop`."""
@@ -133,6 +141,8 @@ class Watch:
             elif stream.ended:
                 raise Unreachable(f"{self._client.socket}: the runtime ended the stream of its events")
             now = time.monotonic()
+            if data is not None:
+                due = min(due, now + REFRESH_SECONDS)
             # Compared when nothing waits to be heard: the list is newer than all that was. In a flood, at last anyway.
             if now >= due and (data is None or now >= latest):
                 self._compare()
@@ -145,7 +155,7 @@ class Watch:
             stop.wait(POLL_SECONDS)
 
     def _compare(self) -> None:
-        containers = self._client.containers()
+        containers = self._newest = self._client.containers()
         self._fares("ok", "")
         self._tell(self._lifecycle.reconcile(containers, time.time()))
 

@@ -10,7 +10,7 @@ class ContainerDevice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
     `kind`: "gpu", "rdma", "other". `path`: under /dev, of the host. `request`: what was asked for where no path is
     known: "all", "0", "GPU-5e41...", "nvidia.com/gpu=0". `evidence`: "pod_resources", "cdi", "device_request",
-    "environment" (NVIDIA_VISIBLE_DEVICES and its like; the value itself is never kept but for these), "mount", "device".
+    "environment" (NVIDIA_VISIBLE_DEVICES and its like, the only ones whose value is looked at), "mount", "device".
     """
 
     kind: str
@@ -126,7 +126,7 @@ class ContainerNetwork(msgspec.Struct, frozen=True, kw_only=True):
 
 class ContainerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that happened to a container. `kind`: "created", "running", "paused", "exited", "oom_killed",
-    "deleted", "restarted", "health". `inferred`: it was worked out by comparing with what was known, for nobody heard it.
+    "deleted", "restarted", "health". `inferred`: it was worked out by comparing with what was known.
     """
 
     runtime: str
@@ -158,8 +158,8 @@ class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 class DeviceClaim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who holds a device. `device`: the GPU's or partition's uuid, or the RDMA device's name. `kind`: "gpu",
-    "gpu_instance", "rdma". `evidence`: see `ContainerDevice`, and "process" for who uses it. `conflict`: what contradicts
-    it, "" for nothing.
+    "gpu_instance", "rdma". `evidence`: see `ContainerDevice`, and "process" for who uses it. `conflict`: what
+    contradicts it, "" for nothing.
     """
 
     device: str

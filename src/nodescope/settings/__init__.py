@@ -6,10 +6,12 @@ from typing import Final
 
 from nodescope.settings.agent import AGENT, SIMULATE
 from nodescope.settings.api import API
+from nodescope.settings.container import CONTAINER, CONTAINER_OPTIONS
 from nodescope.settings.gpu import GPU, GPU_OPTIONS
 from nodescope.settings.health import HEALTH, HEALTH_OPTIONS
 from nodescope.settings.host import HOST
 from nodescope.settings.host_options import HOST_OPTIONS
+from nodescope.settings.kubelet import KUBELET, KUBELET_OPTIONS
 from nodescope.settings.nvme import NVME, NVME_OPTIONS
 from nodescope.settings.pci import PCI, PCI_OPTIONS
 from nodescope.settings.rdma import LISTENING, LISTENING_OPTIONS, RDMA, RDMA_OPTIONS
@@ -25,7 +27,7 @@ _ENABLED: Final = tuple(
         f"Collect {collects.what}.",
         flag=f"collector.{collects.name}",
     )
-    for collects in (*HOST, *GPU, *RDMA, *PCI, *NVME, *HEALTH, *LISTENING)
+    for collects in (*HOST, *GPU, *RDMA, *PCI, *NVME, *HEALTH, *LISTENING, *CONTAINER, *KUBELET)
 )
 _OPTIONS: Final = (
     *HOST_OPTIONS,
@@ -35,6 +37,8 @@ _OPTIONS: Final = (
     *NVME_OPTIONS,
     *HEALTH_OPTIONS,
     *LISTENING_OPTIONS,
+    *CONTAINER_OPTIONS,
+    *KUBELET_OPTIONS,
 )
 
 
