@@ -55,6 +55,8 @@ class Lifecycle:
         self.inferred_count = 0
         self.dropped_count = 0
         self._listed = False
+        # Of whom something was told before the first list: what that says of them is compared, not taken as it is.
+        self._heard: set[Key] = set()
 
     def seed(self, containers: Iterable[Container]) -> None:
         """What was known before the agent started: the first list is compared with it, else it is taken as it is."""
@@ -70,6 +72,8 @@ class Lifecycle:
             return ()
         kind, after = step
         self._remember(key, after)
+        if not self._listed and len(self._heard) < MAX_KNOWN:
+            self._heard.add(key)
         self.heard_count += 1
         name = after.name if after else heard.name or (before.name if before else None)
         return (self._event(heard.id, kind, heard.time_seconds, name, heard.exit_code),)
@@ -83,7 +87,7 @@ class Lifecycle:
         events: list[ContainerEvent] = []
         for key, container in listed.items():
             before = self.known.get(key)
-            if self._listed:
+            if self._listed or key in self._heard:
                 events += self._missed(container, before, now_seconds)
             after = _known(container)
             if before is not None:
@@ -95,6 +99,7 @@ class Lifecycle:
                 events.append(self._event(key[1], "exited", now_seconds, gone.name, inferred=True))
             events.append(self._event(key[1], "deleted", now_seconds, gone.name, inferred=True))
         self._listed = True
+        self._heard.clear()
         self.inferred_count += len(events)
         return tuple(events)
 
