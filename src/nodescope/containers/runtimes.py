@@ -9,13 +9,15 @@ from typing import Final, NamedTuple
 
 from nodescope.containers.containerd.client import SOCKETS as CONTAINERD_SOCKETS
 from nodescope.containers.containerd.client import Client as Containerd
+from nodescope.containers.cri.client import Client as Cri
 from nodescope.containers.engine.follower import EngineFollower
-from nodescope.containers.engine.sockets import engine_sockets
+from nodescope.containers.engine.sockets import MOUNTED, engine_sockets
 from nodescope.containers.watch import Watch
 from nodescope.host import Host
 from nodescope.records.container import Container, ContainerEvent, RuntimeStatus
 
 LOOK_SECONDS: Final = 10.0
+CRIO_SOCKET: Final = "/run/crio/crio.sock"
 MOBY: Final = "moby"
 """containerd's namespace of Docker's own containers, which Docker tells of itself."""
 
@@ -24,7 +26,6 @@ Emit = Callable[[ContainerEvent], None]
 
 class _Watched(NamedTuple):
     watch: Watch
-    client: Containerd
     stop: threading.Event
 
 
@@ -50,9 +51,10 @@ class Runtimes:
                 if path not in self._engines:
                     self._engines[path] = EngineFollower(path, _thought(path), self._labels)
                     self._engines[path].start()
-            for path in CONTAINERD_SOCKETS:
-                if path not in self._watched and self._host.exists(self._host.root(path)):
-                    self._watched[path] = self._watch(self._host.root(path))
+            for place in (*CONTAINERD_SOCKETS, CRIO_SOCKET):
+                for path in (self._host.root(place), MOUNTED + place.removeprefix("/run")):
+                    if place not in self._watched and self._host.exists(path):
+                        self._watched[place] = self._watch(path, place == CRIO_SOCKET)
         for engine in self._engines.values():
             for event in engine.take(0.0):
                 self._emit(event)
@@ -76,11 +78,13 @@ class Runtimes:
         for engine in self._engines.values():
             engine.close()
 
-    def _watch(self, path: str) -> _Watched:
-        client = Containerd(path, self._labels.__contains__, frozenset({MOBY}))
+    def _watch(self, path: str, is_crio: bool) -> _Watched:
+        """containerd tells of its CRI's containers too; CRI-O is spoken to by the CRI."""
+        allowed = self._labels.__contains__
+        client = Cri(path, allowed) if is_crio else Containerd(path, allowed, frozenset({MOBY}))
         watch, stop = Watch(client, self._emit), threading.Event()
-        threading.Thread(target=watch.run, args=(stop,), name="containerd", daemon=True).start()
-        return _Watched(watch, client, stop)
+        threading.Thread(target=watch.run, args=(stop,), name="crio" if is_crio else "containerd", daemon=True).start()
+        return _Watched(watch, stop)
 
 
 def _thought(path: str) -> str:
