@@ -1,0 +1,87 @@
+"""The sampler of containers, over an engine, cgroups and GPUs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from nodescope import configuration
+from nodescope.collectors.container.container import build
+from nodescope.collectors.container.source import loop
+from nodescope.collectors.parts import Parts, Surroundings
+from nodescope.exposition.text import TextEncoder
+from nodescope.host import Absent, Host
+from tests.containers.engine.fake_engine import FakeEngine
+
+LONG_S = 20.0
+
+
+def parts(root: Path, heard: list[tuple[str, str]], **flags: str) -> Parts:
+    def publish(kind: str, subject: str, attributes: Mapping[str, str]) -> None:
+        heard.append((kind, subject))
+
+    host = Host(f"{root}/proc", f"{root}/sys", str(root))
+    given = {"collector.gpu.enabled": "false", "collector.rdma.enabled": "false", **flags}
+    return Parts(host, configuration.load(given, {}), Surroundings(publish, {}))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for folder in ("run", "proc/1", "sys/fs/cgroup"):
+        (tmp_path / folder).mkdir(parents=True)
+    mount = f"30 1 0:26 / {tmp_path}/sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+    (tmp_path / "proc/1/mountinfo").write_text(mount)
+    (tmp_path / "proc/self").mkdir()
+    (tmp_path / "proc/self/mountinfo").write_text(mount)
+    (tmp_path / "sys/fs/cgroup/cgroup.controllers").write_text("cpu memory io pids\n")
+    return tmp_path
+
+
+def cgroup(root: Path, container_id: str) -> Path:
+    folder = root / f"sys/fs/cgroup/system.slice/docker-{container_id}.scope"
+    folder.mkdir(parents=True)
+    (folder / "cpu.stat").write_text("usage_usec 5000000\nuser_usec 3000000\nsystem_usec 2000000\n")
+    (folder / "memory.current").write_text("1048576\n")
+    (folder / "memory.stat").write_text("anon 524288\nfile 262144\ninactive_file 262144\n")
+    (folder / "memory.events").write_text("oom 0\noom_kill 0\n")
+    (folder / "pids.current").write_text("3\n")
+    (folder / "cgroup.procs").write_text("")
+    return folder
+
+
+def test_a_host_without_containers(root: Path) -> None:
+    """Where there is neither a runtime nor a container's cgroup it is absent."""
+    made = loop(parts(root, []))
+    with pytest.raises(Absent):
+        made.sampler.sample()
+    made.stop()
+
+
+def test_a_container(root: Path) -> None:
+    """What its engine tells and what its cgroup says are shown together, and what happens to it is published."""
+    heard: list[tuple[str, str]] = []
+    with FakeEngine(root / "run/docker.sock") as engine:
+        container = engine.create(1, name="web")
+        engine.start(container)
+        cgroup(root, container)
+        settings = parts(root, heard, **{"collector.container.interval": "0.5s"})
+        made = loop(settings)
+        made.start()
+        collector = build(settings.host, settings.settings, made)
+        wanted = ("container_cpu_time_seconds_total{", 'container_name="web"')
+        text, deadline = "", time.monotonic() + LONG_S
+        while not all(word in text for word in wanted):
+            assert time.monotonic() < deadline, text[:2000]
+            try:
+                text = TextEncoder().encode(collector.collect())
+            except Absent:
+                text = ""
+            time.sleep(0.1)
+        engine.die(container, 3)
+        while ("container.exited", container) not in heard:
+            assert time.monotonic() < deadline, heard
+            time.sleep(0.1)
+        made.stop()
