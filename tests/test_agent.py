@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -114,7 +115,8 @@ def test_a_refused_reload_leaves_nothing_behind(http_get: Get, tmp_path: Path) -
         assert "none.pem" in problem
         source.given["web.listen-address"] = ["127.0.0.1:0", "127.0.0.1:0"]
         assert "none.pem" in (agent.reload() or "")
-        wait_until(lambda: samplers() == before)
+        # Of an agent of a test before, one may still come to its end.
+        wait_until(lambda: Counter(samplers()) <= Counter(before))
         assert http_get(ports(agent)[0], "/metrics").status == 200
     finally:
         agent.stop()

@@ -18,6 +18,7 @@ from nodescope.command import (
     CommandFailed,
     CommandNotFound,
     environment,
+    kill_all,
     read_available,
     run,
     start,
@@ -217,3 +218,23 @@ def test_what_is_not_there_leaves_no_descriptor() -> None:
     for _ in range(50):
         with pytest.raises(CommandNotFound):
             start(["/none"])
+
+
+def test_all_that_runs_can_be_ended(tmp_path: Path) -> None:
+    """What other threads wait for ends at once when this process is about to."""
+    file = tmp_path / "pids"
+    failed: list[CommandFailed] = []
+
+    def wait_for_it() -> None:
+        try:
+            run(["sh", "-c", f"echo $$ > {file}; sleep 60"], 60, 1000)
+        except CommandFailed as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=wait_for_it)
+    thread.start()
+    until(lambda: file.exists() and file.read_text().strip() != "")
+    kill_all()
+    thread.join(DEADLINE_S)
+    assert len(failed) == 1
+    assert not is_there(int(file.read_text()))

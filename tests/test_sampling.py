@@ -136,3 +136,27 @@ def test_a_snapshot_collector_renders_records_through_rows() -> None:
     families = SnapshotCollector(loop, view).collect()
     assert [(family.metric.name, list(family.rows)) for family in families] == [("size_bytes", [(("/",), 100.0)])]
     loop.stop()
+
+
+def test_who_waits_for_the_first_sample_is_let_go_at_the_end() -> None:
+    """When a loop is stopped before its first sample nobody goes on waiting for it."""
+    go = threading.Event()
+
+    class Slow:
+        name: ClassVar[str] = "slow"
+        interval_s: float = 3600.0
+        rest_s: float = 3600.0
+        demand_wait_s: float = 0.0
+
+        def sample(self) -> tuple[Any, ...]:
+            go.wait(20.0)
+            return ()
+
+    loop = SamplerLoop(Slow())
+    waited: list[bool] = []
+    thread = threading.Thread(target=lambda: waited.append(loop.first(time.monotonic() + 3600.0)))
+    thread.start()
+    loop.stop()
+    thread.join(20.0)
+    assert waited == [False]
+    go.set()

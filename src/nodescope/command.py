@@ -8,6 +8,7 @@ Source: posix_spawn(3), setsid(2), killpg(2), waitid(2). Python's own `subproces
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import select
@@ -44,6 +45,8 @@ _START_ERRORS: Final = {
 
 _unreaped: list[Child] = []
 _unreaped_lock: Final = threading.Lock()
+_running: set[Child] = set()
+"""What `run` waits for, in whichever thread."""
 
 
 class CommandFailed(Exception):
@@ -154,14 +157,18 @@ def run(argv: Sequence[str], timeout_s: float, max_output_bytes: int, env: Mappi
     Raises `CommandNotFound` where there is none, `CommandFailed` where it cannot be started, has not ended after
     `timeout_s` seconds, or is ended by a signal. An exit status other than 0 is no error here.
     """
+    atexit.unregister(kill_all)
+    atexit.register(kill_all)
     _reap_those_left(argv[0])
     deadline = time.monotonic() + timeout_s
     child = _spawn(argv, env, with_input=False)
+    _running.add(child)
     try:
         output, complaints, truncated = _collect(child, deadline, max_output_bytes)
         in_time = truncated or _wait(child.has_ended, deadline)
     finally:
         child.kill()
+        _running.discard(child)
         child.close()
         gone = _wait(child.reap, time.monotonic() + REAP_LIMIT_S)
         if not gone:
@@ -175,6 +182,12 @@ def run(argv: Sequence[str], timeout_s: float, max_output_bytes: int, env: Mappi
     if child.status < 0 and not truncated:
         raise CommandFailed(f"{argv[0]} was ended by {signal_name(-child.status)}{said(complaints)}")
     return Finished(child.status, output, complaints, truncated)
+
+
+def kill_all() -> None:
+    """SIGKILL to all that `run` waits for: to be called when this process ends, which those threads do not outlive."""
+    for child in tuple(_running):
+        child.kill()
 
 
 def signal_name(number: int) -> str:

@@ -63,10 +63,11 @@ class SamplerLoop:
         self._close()
 
     def first(self, deadline: float) -> bool:
-        """Whether the first sample is complete, waiting for it until `deadline` (monotonic)."""
+        """Whether the first sample is complete, waiting for it until `deadline` (monotonic) or the end."""
         self.start()
         with self._state:
-            return self._state.wait_for(lambda: self._completed > 0, deadline - time.monotonic())
+            self._state.wait_for(lambda: self._completed > 0 or self._stopped, deadline - time.monotonic())
+            return self._completed > 0
 
     def fresh(self) -> Snapshot:
         """The newest snapshot; where the sampler allows it, one that began after this call if it comes in time.

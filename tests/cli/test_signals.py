@@ -86,6 +86,7 @@ def test_while_three_listeners_wait_for_a_read(server_process: Start, http_get: 
     command = [*nodescope_command(["agent", f"--path.procfs={tmp_path}", "--collector.timeout=60s"], ports[0]), *flags]
     server = server_process(command, ports[0])
     with contextlib.ExitStack() as stack:
+        wait_until(lambda: all(is_open(port) for port in ports))
         for port in ports:
             stack.enter_context(contextlib.closing(asks(port)))
         time.sleep(0.5)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from nodescope import configuration, logs
+from nodescope import command, configuration, logs
 from nodescope.agent import Agent
 from nodescope.cli import EXIT_FAILURE
 from nodescope.cli.flags import parse, parser
@@ -100,7 +100,7 @@ def _endable() -> Iterator[None]:
             if taken is not None and done.is_set():
                 os.kill(os.getpid(), taken.si_signo)  # for the main thread, which waits for it by now
             elif taken is not None:
-                os._exit(0)  # not even the log may be waited for
+                _exit(0)  # not even the log may be waited for
 
     threading.Thread(target=watch, name="start", daemon=True).start()
     try:
@@ -124,7 +124,7 @@ def _wait(agent: Agent, notifier: Notifier) -> None:
                 reloads += _begin_reload(agent, notifier)
         else:
             # What is to be stopped may hang, and so may whoever reads the log.
-            limit = threading.Timer(END_LIMIT_S, os._exit, (0,))
+            limit = threading.Timer(END_LIMIT_S, _exit, (0,))
             limit.daemon = True
             limit.start()
             log.info("stopping", extra={"fields": {"signal": signal.Signals(taken.si_signo).name}})
@@ -147,7 +147,13 @@ def _reload(agent: Agent, notifier: Notifier) -> None:
     notifier.ready()
 
 
-def _leave(exit_now: Callable[[int], None] = os._exit) -> None:
+def _exit(code: int) -> None:
+    """Ends the process at once, and the programs that its threads wait for."""
+    command.kill_all()
+    os._exit(code)
+
+
+def _leave(exit_now: Callable[[int], None] = _exit) -> None:
     """Ends the process at once: a thread that is stuck in a read must not hold up the exit."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
