@@ -46,6 +46,7 @@ ALLOWED: Final = {
     "kernel": "host",
     "listening": "roles settings systemd web",
     "logs": "",
+    "garbage": "",
     "malloc": "",
     "measurement": "collector collectors host metric roles runner sampling scraping self_metrics settings",
     "metric": "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import socket
 import threading
@@ -10,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from nodescope import __version__, listening, logs, simulated
+from nodescope import __version__, garbage, listening, logs, simulated
 from nodescope.answers import Answers
 from nodescope.collectors.parts import Surroundings
 from nodescope.events.bus import Bus
@@ -152,7 +151,7 @@ class Agent:
         except _CANNOT_BE as error:
             return str(error)
         # What the measurement before kept open closes with it, and it refers to itself.
-        gc.collect()
+        garbage.collect()
         for warning in (*settings.warnings, *(f"{key} has changed, which takes a restart" for key in kept_back)):
             log.warning("%s", warning)
         return None

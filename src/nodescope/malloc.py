@@ -13,6 +13,8 @@ M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
 LARGE_BYTES: Final = 128 * 1024
+KEPT_BYTES: Final = 512 * 1024
+"""What may stay free at the end of the heap: a compressor's 200 kB come and go with each scrape."""
 
 
 def give_back_large_buffers() -> bool:
@@ -21,5 +23,5 @@ def give_back_large_buffers() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    wanted = ((M_MMAP_THRESHOLD, LARGE_BYTES), (M_TRIM_THRESHOLD, LARGE_BYTES), (M_ARENA_MAX, 1))
+    wanted = ((M_MMAP_THRESHOLD, LARGE_BYTES), (M_TRIM_THRESHOLD, KEPT_BYTES), (M_ARENA_MAX, 1))
     return all(mallopt(option, value) == 1 for option, value in wanted)

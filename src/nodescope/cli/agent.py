@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from nodescope import command, configuration, logs
+from nodescope import command, configuration, garbage, logs
 from nodescope.agent import Agent
 from nodescope.cli import EXIT_FAILURE
 from nodescope.cli.flags import parse, parser
@@ -72,6 +72,7 @@ def run(
     except CannotStart as error:
         print(f"nodescope: {error}", file=sys.stderr)
         return EXIT_FAILURE
+    garbage.settle()
     notifier = Notifier(os.environ)
     notifier.ready()
     _wait(agent, notifier)

@@ -29,9 +29,10 @@ def escape_label(text: str) -> str:
 class _Line:
     """One row as it was last written: `text`, of which the first `end` characters stay when the value changes."""
 
-    __slots__ = ("end", "scrape", "text", "value")
+    __slots__ = ("end", "labels", "scrape", "text", "value")
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, labels: tuple[str, ...], prefix: str) -> None:
+        self.labels = labels
         self.text = prefix
         self.end = len(prefix)
         self.value: float | None = None
@@ -45,21 +46,37 @@ class _Line:
 class _Lines:
     """What is kept of one family: its header, the line of each row, and the text of the rows last seen.
 
-    `only`: the labels of its row where it has one alone, and then `before` is all that precedes the number.
+    `only`: the labels of its row where it has one alone, and then `before` is all that precedes the number. `order`:
+    the lines of the rows last seen, each once, where all were written.
     """
 
-    __slots__ = ("alone", "before", "header", "metric", "only", "rows", "seen", "series", "text")
+    __slots__ = ("alone", "before", "header", "metric", "only", "order", "rows", "seen", "series", "text")
 
     def __init__(self, metric: Metric, header: str) -> None:
         self.metric = metric
         self.header = header
         self.rows: dict[tuple[str, ...], _Line] = {}
+        self.order: list[_Line] = []
         self.alone = True
         self.seen: object = None
         self.series = 0
         self.text = ""
         self.only: tuple[str, ...] | None = None
         self.before = ""
+
+    def renumbered(self, rows: Sequence[Row]) -> str | None:
+        """The text of `rows` where they are those last seen, in their order, but for the numbers; else None."""
+        if len(rows) != len(self.order):
+            return None
+        for (labels, value), line in zip(rows, self.order, strict=True):
+            if labels is not line.labels and labels != line.labels:
+                return None
+            if line.value != value:
+                line.value = value
+                line.text = line.text[: line.end] + number(value) + "\n"
+        self.seen = rows
+        self.text = self.header + "".join([line.text for line in self.order])
+        return self.text
 
 
 class TextEncoder:
@@ -110,9 +127,14 @@ class TextEncoder:
                 kept.seen, kept.text = rows, kept.before + number(rows[0][1]) + "\n"
                 append(kept.text)
             elif rows:
-                self.series = series
-                append(self._family(rows, kept))
-                series = self.series
+                text = kept.renumbered(rows) if series + kept.series <= most else None
+                if text is None:
+                    self.series = series
+                    text = self._family(rows, kept)
+                    series = self.series
+                else:
+                    series += kept.series
+                append(text)
         self.series = series
         append(self.end)
         return "".join(out)
@@ -130,7 +152,7 @@ class TextEncoder:
         counts = Counter(metric.name for metric in metrics)
         for kept in self._kept.values():
             kept.alone = counts[kept.metric.name] == 1
-            kept.header, kept.seen, kept.only = self.header(kept.metric), None, None
+            kept.header, kept.seen, kept.only, kept.order = self.header(kept.metric), None, None, []
         self._metrics = metrics
 
     end = ""
@@ -151,7 +173,7 @@ class TextEncoder:
                 if len(labels) != len(kept.metric.label_names):
                     self.mislabelled.append(f"{kept.metric.name}{labels}")
                     continue
-                line = lines[labels] = _Line(self._prefix(kept.metric, labels))
+                line = lines[labels] = _Line(labels, self._prefix(kept.metric, labels))
             elif line.scrape == scrape:
                 self.duplicates.append(line.prefix.rstrip())
                 continue
@@ -173,6 +195,7 @@ class TextEncoder:
         # A text that was cut, had duplicates or shares its header is made anew each time.
         whole = kept.alone and len(written) == len(rows)
         kept.seen, kept.text, kept.series = (rows, text, len(written)) if whole else (None, "", 0)
+        kept.order = [lines[labels] for labels, _ in rows] if whole else []
         kept.only = None
         if whole and len(rows) == 1:
             kept.only, kept.before = rows[0][0], kept.header + lines[rows[0][0]].prefix

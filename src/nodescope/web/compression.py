@@ -17,6 +17,9 @@ LEVEL: Final = 1
 """Measured on 730 KB of metrics: 2.9 ms, where level 6 takes 7.6."""
 
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
+MEMORY_LEVEL: Final = 6
+"""As fast and as small as the default of 8 on large texts; after a rest, when memory is cold, a fifth faster on small."""
+
 _QUALITY: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
@@ -25,7 +28,7 @@ def compressed(request: Request, response: Response) -> Response:
     headers = (*response.headers, ("Vary", "Accept-Encoding"))
     body = response.body
     if len(body) > MIN_BYTES and accepts_gzip(request.header("accept-encoding") or ""):
-        packer = zlib.compressobj(LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+        packer = zlib.compressobj(LEVEL, zlib.DEFLATED, _GZIP_WINDOW, MEMORY_LEVEL)
         body = packer.compress(body) + packer.flush()
         headers = (*headers, ("Content-Encoding", "gzip"))
     return Response(response.status, body, response.content_type, headers)

@@ -44,6 +44,24 @@ def test_as_a_view(things: list[Thing]) -> None:
     assert Columns(ROWS).render(things) == View(ROWS).render(things)
 
 
+@given(THINGS, st.lists(st.lists(st.integers(0, 20), max_size=6), max_size=5))
+def test_what_is_kept_never_shows(things: list[Thing], picks: list[list[int]]) -> None:
+    """Columns that have seen other records, with the very same parts in them, give the same families as new ones."""
+    columns = Columns(ROWS)
+    for pick in picks:
+        records = [things[index % len(things)] for index in pick if things]
+        assert columns.render(records) == Columns(ROWS).render(records)
+
+
+def test_labels_that_stay_are_the_same_objects() -> None:
+    """Of records that are new, but for what they are called, the labels are not made again."""
+    columns = Columns(ROWS)
+    before = columns.render([Thing("x", 0, Inner(1)), Thing("y", 1, Inner(2))])[1]
+    after = columns.render([Thing("x", 0, Inner(5)), Thing("y", 1, Inner(6))])[1]
+    assert [number for _, number in after.rows] == [5, 6]
+    assert all(new[0] is old[0] for new, old in zip(after.rows, before.rows, strict=True))
+
+
 def test_keys() -> None:
     """The last of a field's words may be the key of a dict; what is not in it has no row."""
     rows = (Row("a", "gauge", "A.", (("b", "inner.fields[b]"),), "inner.fields[a]", per=100),)

@@ -8,7 +8,7 @@ has thousands of series of its GPUs, so that this is most of what a scrape costs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
+from operator import attrgetter, is_
 from typing import Any, Final, NamedTuple
 
 from nodescope.metric import Family, Metric
@@ -35,6 +35,15 @@ class _Column(NamedTuple):
     labels: tuple[str, ...]
     field: str
     unit: Callable[[float], float] | None
+
+
+class _Attributes(NamedTuple):
+    """All fields that are shown of what is at one path: their names, and what reads them at once."""
+
+    of: str
+    fields: tuple[str, ...]
+    read: Callable[[Any], tuple[Any, ...]]
+    unknown: tuple[None, ...]
 
 
 class Shown:
@@ -69,36 +78,69 @@ class Columns:
         self._columns = [
             _Column(row.metric, tuple(field for _, field in row.labels), row.field, _unit(row)) for row in rows
         ]
+        self._attributes = _attributes(row.field for row in rows)
+        self._last = _Read(())
 
     def render(self, records: Sequence[Any]) -> list[Family]:
         """Families of `records`; a field that is None has no row, a family without rows is left out."""
-        read = _Read(records)
+        read = _Read(records, self._last)
+        for attributes in self._attributes:
+            read.attributes(attributes)
         families: dict[Metric, list[FamilyRow]] = {}
         for metric, labels, field, unit in self._columns:
-            pairs = zip(read.labels(labels), read.values(field), strict=True)
-            if unit is None:
+            values = read.values(field)
+            unknown = values.count(None)
+            if unknown == len(values):
+                continue
+            pairs = zip(read.labels(labels), values, strict=True)
+            if unit is not None:
+                rows = [(label_values, unit(value)) for label_values, value in pairs if value is not None]
+            elif unknown:
                 rows = [pair for pair in pairs if pair[1] is not None]
             else:
-                rows = [(label_values, unit(value)) for label_values, value in pairs if value is not None]
-            if not rows:
-                continue
+                rows = list(pairs)
             known = families.setdefault(metric, rows)
             if known is not rows:
                 known += rows
+        read.forget_last()
+        self._last = read
         return [Family(metric, found) for metric, found in families.items()]
 
 
-class _Read:
-    """What is read of `records`, each part of the way once."""
+class _Text(NamedTuple):
+    """A label of each record: what was read of them, and the text of it."""
 
-    def __init__(self, records: Sequence[Any]) -> None:
+    values: Sequence[Any]
+    text: Sequence[str]
+
+
+class _Read:
+    """What is read of `records`, each part of the way once.
+
+    `last`: what was read of the records before. Most labels are as they were, and are then the very same objects: they
+    are not made again, here or by an encoder.
+    """
+
+    def __init__(self, records: Sequence[Any], last: _Read | None = None) -> None:
         self._count = len(records)
+        self._last = last
         self._objects: dict[str, Sequence[Any]] = {"": records}
-        self._texts: dict[str, Sequence[str]] = {}
+        self._values: dict[str, Sequence[Any]] = {}
+        self._texts: dict[str, _Text] = {}
         self._labels: dict[tuple[str, ...], Sequence[tuple[str, ...]]] = {(): [()] * self._count}
+
+    def attributes(self, wanted: _Attributes) -> None:
+        """Reads many fields of each record at once, for `values`."""
+        read, unknown = wanted.read, wanted.unknown
+        rows = [unknown if known is None else read(known) for known in self._of(wanted.of)]
+        self._values.update(zip(wanted.fields, zip(*rows, strict=True), strict=False))
 
     def values(self, field: str) -> Sequence[Any]:
         """The field of each record; None where it, or a record on the way, is None."""
+        known = self._values.get(field)
+        return self._read(field) if known is None else known
+
+    def _read(self, field: str) -> Sequence[Any]:
         if field[0] == CONSTANT:
             return [float(field[1:])] * self._count
         of, attribute, key = _split(field)
@@ -112,24 +154,67 @@ class _Read:
         """The label values of each record, as text."""
         found = self._labels.get(fields)
         if found is None:
-            found = self._labels[fields] = list(zip(*[self._text(field) for field in fields], strict=True))
+            texts = [self._text(field) for field in fields]
+            found = self._labels[fields] = self._last_labels(fields, texts) or list(zip(*texts, strict=True))
         return found
+
+    def forget_last(self) -> None:
+        """Lets go of what was read before, when all is read."""
+        self._last = None
+
+    def _last_labels(self, fields: tuple[str, ...], texts: Sequence[Sequence[str]]) -> Sequence[tuple[str, ...]] | None:
+        """Those of the records before, where each of their texts is as it was."""
+        last = self._last
+        if last is None or not all(
+            field in last._texts and last._texts[field].text is text for field, text in zip(fields, texts, strict=True)
+        ):
+            return None
+        return last._labels.get(fields)
 
     def _of(self, path: str) -> Sequence[Any]:
         found = self._objects.get(path)
         if found is None:
-            found = self._objects[path] = self.values(path)
+            found = self.values(path)
+            before = self._last._objects.get(path) if self._last else None
+            if before is not None and len(before) == len(found) and all(map(is_, before, found)):
+                found = before
+            self._objects[path] = found
         return found
 
     def _text(self, field: str) -> Sequence[str]:
         found = self._texts.get(field)
         if found is None:
-            if field[0] == CONSTANT:
-                found = [field[1:]] * self._count
-            else:
-                found = ["" if value is None else str(value) for value in self.values(field)]
-            self._texts[field] = found
-        return found
+            found = self._texts[field] = self._text_of(field)
+        return found.text
+
+    def _text_of(self, field: str) -> _Text:
+        before = self._last._texts.get(field) if self._last else None
+        if field[0] == CONSTANT:
+            return before if before and len(before.text) == self._count else _Text((), [field[1:]] * self._count)
+        of = _split(field).of
+        if before and of and self._last and self._of(of) is self._last._objects[of]:
+            return before
+        values = self.values(field)
+        if before and before.values == values:
+            return before
+        return _Text(values, ["" if value is None else str(value) for value in values])
+
+
+def _attributes(fields: Iterable[str]) -> list[_Attributes]:
+    """Those of `fields` that are attributes, by what they are of."""
+    found: dict[str, dict[str, str]] = {}
+    for field in fields:
+        if field[0] != CONSTANT:
+            of, attribute, _ = _split(field)
+            if attribute:
+                found.setdefault(of, {})[field] = attribute
+    # With one name alone an attrgetter would not give a tuple.
+    return [
+        _Attributes(
+            of, tuple(names), attrgetter(*names.values(), next(iter(names.values()))), (None,) * (len(names) + 1)
+        )
+        for of, names in found.items()
+    ]
 
 
 _SPLIT: Final[dict[str, _Field]] = {}
