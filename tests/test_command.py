@@ -238,3 +238,31 @@ def test_all_that_runs_can_be_ended(tmp_path: Path) -> None:
     thread.join(DEADLINE_S)
     assert len(failed) == 1
     assert not is_there(int(file.read_text()))
+
+
+def test_what_is_no_longer_wanted_is_ended(tmp_path: Path) -> None:
+    """A program of which nobody wants to know any more is ended at once, with what it has started, and says so."""
+    file = tmp_path / "pids"
+    script = f"sleep 60 & echo $! $$ > {file}.new; mv {file}.new {file}; wait"
+    begun = time.monotonic()
+    with pytest.raises(CommandFailed, match="sh was ended: what it tells is no longer wanted"):
+        run(["sh", "-c", script], 60, 1000, unwanted=file.exists)
+    assert time.monotonic() - begun < DEADLINE_S
+    until(lambda: not any(is_there(int(pid)) for pid in file.read_text().split()))
+
+
+def test_one_that_has_closed_its_output_is_ended_too(tmp_path: Path) -> None:
+    """So is one that says nothing more, while only its end is waited for."""
+    file = tmp_path / "pid"
+    script = f"echo $$ > {file}; exec sleep 60 >&- 2>&-"
+    with pytest.raises(CommandFailed, match="no longer wanted"):
+        run(["sh", "-c", script], 60, 1000, unwanted=lambda: file.exists() and file.read_text() != "")
+    assert not is_there(int(file.read_text()))
+
+
+def test_what_is_not_wanted_is_not_started(tmp_path: Path) -> None:
+    """Where nobody wants to know from the first nothing is started; what ends by itself first has its result."""
+    with pytest.raises(CommandFailed, match="touch is not started"):
+        run(["touch", str(tmp_path / "file")], 60, 1000, unwanted=lambda: True)
+    assert not (tmp_path / "file").exists()
+    assert run(["touch", str(tmp_path / "file")], 60, 1000, unwanted=lambda: False).status == 0

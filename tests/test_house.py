@@ -30,8 +30,8 @@ ALLOWED: Final = {
     "api": "health records",
     "answers": "api configuration devices.nvidia.pause events listening measurement metric runner scraping "
     "self_metrics settings status web",
-    "cli": "agent command configuration devices.nvidia health host listening logs malloc measurement records roles "
-    "runner settings simulated status systemd web.web_config",
+    "cli": "agent command configuration devices.nvidia garbage health host listening logs malloc measurement records "
+    "roles runner settings simulated status systemd web.web_config",
     "collector": "metric",
     "collectors": "collector containers devices exposition.number health host kernel metric ownership profiles records "
     "sampler sampling settings",

@@ -9,6 +9,7 @@ Source: posix_spawn(3), setsid(2), killpg(2), waitid(2). Python's own `subproces
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
 import os
 import select
@@ -42,6 +43,8 @@ _START_ERRORS: Final = {
     errno.EAGAIN: "there may be no more processes: raise the limit (ulimit -u, TasksMax=)",
     errno.ENOMEM: "there is no memory for one more process",
 }
+
+_UNWANTED: Final = "what it tells is no longer wanted"
 
 _unreaped: list[Child] = []
 _unreaped_lock: Final = threading.Lock()
@@ -109,7 +112,8 @@ class Child:
             return
         except PermissionError:
             # One of the group may have become another user's; the leader may be ours still.
-            _kill_one(self.pid)
+            with contextlib.suppress(OSError):
+                os.kill(self.pid, signal.SIGKILL)
 
     def reap(self) -> bool:
         """Whether it is gone, without waiting. Ends what is left of its group first."""
@@ -151,21 +155,30 @@ def start(argv: Sequence[str], env: Mapping[str, str] | None = None) -> Child:
     return _spawn(argv, env, with_input=True)
 
 
-def run(argv: Sequence[str], timeout_s: float, max_output_bytes: int, env: Mapping[str, str] | None = None) -> Finished:
+def run(
+    argv: Sequence[str],
+    timeout_s: float,
+    max_output_bytes: int,
+    env: Mapping[str, str] | None = None,
+    unwanted: Callable[[], bool] = lambda: False,
+) -> Finished:
     """Runs a program to its end, with nothing on its standard input.
 
     Raises `CommandNotFound` where there is none, `CommandFailed` where it cannot be started, has not ended after
-    `timeout_s` seconds, or is ended by a signal. An exit status other than 0 is no error here.
+    `timeout_s` seconds, or is ended by a signal. An exit status other than 0 is no error here. `unwanted` is asked some
+    twenty times a second, in this thread: once it is true the program is ended, or not started, and that is a failure.
     """
     atexit.unregister(kill_all)
     atexit.register(kill_all)
     _reap_those_left(argv[0])
+    if unwanted():
+        raise CommandFailed(f"{argv[0]} is not started: {_UNWANTED}")
     deadline = time.monotonic() + timeout_s
     child = _spawn(argv, env, with_input=False)
     _running.add(child)
     try:
-        output, complaints, truncated = _collect(child, deadline, max_output_bytes)
-        in_time = truncated or _wait(child.has_ended, deadline)
+        output, complaints, truncated = _collect(child, deadline, max_output_bytes, unwanted)
+        in_time = truncated or _wait(lambda: child.has_ended() or unwanted(), deadline)
     finally:
         child.kill()
         _running.discard(child)
@@ -179,6 +192,8 @@ def run(argv: Sequence[str], timeout_s: float, max_output_bytes: int, env: Mappi
     if child.status is None:
         why = _stuck(child.pid) if not gone else ": its exit status is lost, for this process ignores SIGCHLD"
         raise CommandFailed(f"{argv[0]} was ended{why}")
+    if child.status == -signal.SIGKILL and unwanted():
+        raise CommandFailed(f"{argv[0]} was ended: {_UNWANTED}")
     if child.status < 0 and not truncated:
         raise CommandFailed(f"{argv[0]} was ended by {signal_name(-child.status)}{said(complaints)}")
     return Finished(child.status, output, complaints, truncated)
@@ -281,7 +296,7 @@ def _close_all(fds: Sequence[int]) -> None:
         os.close(fd)
 
 
-def _collect(child: Child, deadline: float, limit: int) -> tuple[bytes, bytes, bool]:
+def _collect(child: Child, deadline: float, limit: int, unwanted: Callable[[], bool]) -> tuple[bytes, bytes, bool]:
     """Both outputs until they end, the deadline passes or the first is longer than `limit`; whether it was.
 
     What a process wrote before its end is all here then, though one that it left behind may hold its pipes open.
@@ -292,7 +307,7 @@ def _collect(child: Child, deadline: float, limit: int) -> tuple[bytes, bytes, b
     for fd in kept:
         poller.register(fd, select.POLLIN)
     open_fds = set(kept)
-    while open_fds and len(output) <= limit and (left_s := deadline - time.monotonic()) > 0:
+    while open_fds and len(output) <= limit and (left_s := deadline - time.monotonic()) > 0 and not unwanted():
         ended = child.has_ended()
         ready = poller.poll(0 if ended else min(left_s, _LOOK_S) * 1000 + 1)
         if ended and not ready:
@@ -331,10 +346,3 @@ def _reap_those_left(name: str) -> None:
 
 def _stuck(pid: int) -> str:
     return f", and process {pid} cannot be ended: it hangs in the kernel"
-
-
-def _kill_one(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except OSError:
-        return

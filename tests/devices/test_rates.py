@@ -45,6 +45,21 @@ def test_rates_over_the_exact_time() -> None:
     assert rates_of(rates.applied(second)) == (2000.0, 0.0, 1000.0, 1.0)
 
 
+def test_each_way_has_its_rate() -> None:
+    """What is sent and received has rates of its own; without totals those of the links are summed, each way alone."""
+    rates = Rates()
+    rates.applied(with_links(report(1.0, driver_fields=nvlink(0, 0)), (0, 0, 0), (1, 0, 0)))
+    sample = rates.applied(with_links(report(2.0, driver_fields=nvlink(3000, 500)), (0, 1000, 250), (1, 2000, 250)))
+    reading, link = sample.reading, sample.links[0]
+    assert (reading.nvlink_tx_megabytes_per_second, reading.nvlink_rx_megabytes_per_second) == (3.0, 0.5)
+    assert (link.tx_megabytes_per_second, link.rx_megabytes_per_second) == (1.0, 0.25)
+    sample = rates.applied(with_links(report(3.0, driver_fields={}), (0, 2000, 0), (1, 3000, 500)))
+    reading, link = sample.reading, sample.links[0]
+    assert (reading.nvlink_tx_megabytes_per_second, reading.nvlink_rx_megabytes_per_second) == (2.0, None)
+    assert (link.tx_megabytes_per_second, link.rx_megabytes_per_second) == (1.0, None)
+    assert (reading.nvlink_megabytes_per_second, link.throughput_megabytes_per_second) == (None, None)
+
+
 def test_the_same_sample_has_the_same_rates() -> None:
     """A sample that comes again, as it does where a GPU is late, has the rates that it had."""
     rates = Rates()

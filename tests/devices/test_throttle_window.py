@@ -25,6 +25,18 @@ def test_samples_are_counted() -> None:
     assert window.counted((), 104.0) == ()
 
 
+def test_beginnings_are_counted() -> None:
+    """Each time that a reason begins to hold counts once; what held when the first sample was taken had begun before."""
+    window = ThrottleWindow()
+    masks = (POWER_CAP, POWER_CAP, 0, POWER_CAP, POWER_CAP | 0x40, 0, POWER_CAP)
+    for second, mask in enumerate(masks):
+        told = window.counted(throttles(GPU, mask), float(second))
+    assert {throttle.reason: throttle.begun_count for throttle in told if throttle.begun_count} == {
+        "sw_power_cap": 2,
+        "hw_thermal_slowdown": 1,
+    }
+
+
 def test_the_window_moves_on() -> None:
     """What is older than five minutes no longer counts, and no more is kept than the window's buckets."""
     window = ThrottleWindow()

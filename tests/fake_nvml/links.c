@@ -5,7 +5,7 @@
 
 #include "call.h"
 
-enum { TOPOLOGY_INTERNAL = 0, TOPOLOGY_NODE = 40, TOPOLOGY_SYSTEM = 50, P2P_INDEXES = 5, CAPABILITIES = 6 };
+enum { TOPOLOGY_INTERNAL = 0, TOPOLOGY_NODE = 40, TOPOLOGY_SYSTEM = 50, P2P_NVLINK = 2, P2P_INDEXES = 5, CAPABILITIES = 6 };
 
 #define GIVES_LINK(function, key)                                                                                      \
     EXPORT nvmlReturn_t function(nvmlDevice_t device, unsigned int link, unsigned int *value)                          \
@@ -131,7 +131,7 @@ EXPORT nvmlReturn_t nvmlDeviceGetP2PStatus(nvmlDevice_t device, nvmlDevice_t oth
     struct place at;
     if (!place_of(other, &at) || !is_there(call.script, at.gpu) || index >= P2P_INDEXES)
         return NVML_ERROR_INVALID_ARGUMENT;
-    return give_uint(&call, "p2p", at.gpu, status);
+    return give_uint(&call, index == P2P_NVLINK ? "p2p.nvlink" : "p2p", at.gpu, status);
 }
 
 EXPORT nvmlReturn_t nvmlDeviceOnSameBoard(nvmlDevice_t device, nvmlDevice_t other, int *is_same)

@@ -222,8 +222,10 @@ const char MACHINE[] =
     "gpu * fabric.summary = 1\n"
     "gpu * topology = error 3\n"
     "gpu * p2p = 0\n"
+    "gpu * p2p.nvlink = 0\n"
     /* licences of virtual GPUs */
     "gpu * license.supported = 0\n"
+    "gpu * license.feature = 1\n"
     "gpu * license.state = 0\n"
     "gpu * license.enabled = 0\n"
     "gpu * license.product = NVIDIA Virtual Compute Server\n"

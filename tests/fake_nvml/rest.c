@@ -4,7 +4,7 @@
 
 #include "call.h"
 
-enum { LICENSE_OF_COMPUTE = 4, LICENSE_EXPIRY_NOT_AVAILABLE = 0 };
+enum { LICENSE_EXPIRY_NOT_AVAILABLE = 0 };
 
 EXPORT nvmlReturn_t nvmlDeviceGetGridLicensableFeatures_v4(nvmlDevice_t device, nvmlGridLicensableFeatures_v4_t *features)
 {
@@ -17,11 +17,12 @@ EXPORT nvmlReturn_t nvmlDeviceGetGridLicensableFeatures_v4(nvmlDevice_t device, 
         return code;
     nvmlGridLicensableFeature_v4_t *feature = features->gridLicensableFeatures;
     features->licensableFeaturesCount = 1;
-    feature->featureCode = LICENSE_OF_COMPUTE;
     feature->licenseExpiry.status = LICENSE_EXPIRY_NOT_AVAILABLE;
     code = give_text(&call, "license.info", NO_SCOPE, feature->licenseInfo, sizeof feature->licenseInfo);
     if (code == NVML_SUCCESS)
         code = give_text(&call, "license.product", NO_SCOPE, feature->productName, sizeof feature->productName);
+    if (code == NVML_SUCCESS)
+        code = give_uint(&call, "license.feature", NO_SCOPE, &feature->featureCode);
     if (code == NVML_SUCCESS)
         code = give_uint(&call, "license.state", NO_SCOPE, &feature->featureState);
     return code == NVML_SUCCESS ? give_uint(&call, "license.enabled", NO_SCOPE, &feature->featureEnabled) : code;

@@ -109,7 +109,11 @@ def test_links_and_the_fabric(start: Start, script: Script) -> None:
     assert nvml("nvmlDeviceGetGpuFabricInfo", gpu(0), {"struct": "c_nvmlGpuFabricInfo_t"})["clusterUuid"][15] == 15
     levels = [nvml("nvmlDeviceGetTopologyCommonAncestor", gpu(0), gpu(index)) for index in (0, 1, 2, 7)]
     assert levels == [0, 10, 40, 50]
+    script.set("p2p.nvlink:1", 3, gpu=0)
+    script.write()
+    assert [nvml("nvmlDeviceGetP2PStatus", gpu(0), gpu(other), 2) for other in (1, 2)] == [3, 0]
     assert nvml("nvmlDeviceGetP2PStatus", gpu(0), gpu(1), 0) == 0
+    assert nvml.code("nvmlDeviceGetP2PStatus", gpu(0), gpu(1), 5) == INVALID_ARGUMENT
 
 
 def test_partitions(start: Start, script: Script) -> None:

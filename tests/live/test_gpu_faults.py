@@ -17,7 +17,10 @@ from tools.serving import Server
 GPUS: Final = 8
 TEMPERATURE: Final = "hw_temperature_celsius"
 UP: Final = "nodescope_gpu_up"
+POWER: Final = "DCGM_FI_DEV_POWER_USAGE"
+SOURCE: Final = "nodescope_gpu_source_info"
 SEEN_S: Final = 25.0
+PAUSE_S: Final = 2.0
 POLL_S: Final = 0.1
 SICK: Final = 2
 _LINE: Final = re.compile(r"(\w+)\{([^}]*)\} (\S+)")
@@ -54,6 +57,11 @@ class Node:
 
     def temperatures(self) -> dict[int, float]:
         return self.by_gpu(TEMPERATURE, hw_sensor_location="gpu")
+
+    def by_id(self) -> dict[str, float]:
+        """The temperatures by the GPU's UUID, which stays where its number does not."""
+        found = (s for s in self.series() if s.name == TEMPERATURE and s.labels["hw_sensor_location"] == "gpu")
+        return {s.labels["hw_id"]: s.value for s in found}
 
     def states(self) -> dict[int, str]:
         return {int(s.labels["gpu"]): s.labels["state"] for s in self.series() if s.name == "nodescope_gpu_state"}
@@ -152,6 +160,31 @@ def test_the_library_hangs_at_its_start(start: Callable[..., Node]) -> None:
     node.waits_for(lambda: healthy(node.temperatures(), sick=-1))
 
 
+@pytest.mark.parametrize("code", [4, 9, 18, 999])
+def test_the_library_fails_at_its_start(start: Callable[..., Node], code: int) -> None:
+    """Where it may not be used, the driver is not there, is of another version or fails, no value is made up; then all
+    are there."""
+    node = start(lambda script: script.error("nvmlInit_v2", code))
+    node.waits_for(lambda: "failed" in [s.labels["state"] for s in node.series() if s.name == SOURCE])
+    assert node.temperatures() == {}
+    assert node.by_gpu(UP) == {}
+    node.script.no_error("nvmlInit_v2")
+    node.script.write()
+    node.waits_for(lambda: healthy(node.temperatures(), sick=-1))
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 7, 10, 25])
+def test_one_call_fails(node: Node, code: int) -> None:
+    """What one call does not tell is absent, of its GPU alone; all else of it and of the others is as it was."""
+    call = "nvmlDeviceGetPowerUsage"
+    assert len(node.by_gpu(POWER)) == GPUS
+    node.script.error(call, code, gpu=SICK)
+    node.script.write()
+    node.waits_for(lambda: set(node.by_gpu(POWER)) == set(range(GPUS)) - {SICK})
+    assert healthy(node.temperatures(), sick=-1)
+    assert set(node.states().values()) == {"ok"}
+
+
 @pytest.mark.parametrize(
     ("code", "state"), [(15, "lost"), (16, "reset_required"), (4, "denied"), (999, "failed")], ids=str
 )
@@ -185,16 +218,21 @@ def test_the_driver_goes_and_comes(node: Node, code: int) -> None:
 
 
 def test_a_gpu_is_taken_out_and_put_in(node: Node) -> None:
-    """A GPU that is gone vanishes, and its siblings keep their own series; one that is added appears."""
-    uuids = {gpu.labels["hw_id"] for gpu in node.series() if gpu.name == UP}
+    """A GPU that is gone vanishes, and its siblings keep their own series; it comes back, and a new one beside it."""
+    before = node.by_id()
+    left = {uuid: value for uuid, value in before.items() if value != 40 + SICK}
+    assert len(left) == GPUS - 1
     node.script.set("absent", 1, gpu=SICK)
     node.script.write()
     node.waits_for(lambda: len(node.by_gpu(UP)) == GPUS - 1)
-    left = {gpu.labels["hw_id"]: gpu.value for gpu in node.series() if gpu.name == TEMPERATURE}
-    assert set(left) < uuids
+    node.waits_for(lambda: node.by_id() == left)
     node.script.unset("absent", gpu=SICK)
+    node.script.set("count", GPUS + 1)
+    node.script.set("temperature.gpu", 40 + GPUS, gpu=GPUS)
     node.script.write()
-    node.waits_for(lambda: healthy(node.temperatures(), sick=-1))
+    node.waits_for(lambda: len(node.by_id()) == GPUS + 1)
+    assert sorted(node.by_id().values()) == [40 + gpu for gpu in range(GPUS + 1)]
+    assert before.items() <= node.by_id().items()
 
 
 def test_mig_is_switched_on_and_off(node: Node) -> None:
@@ -229,6 +267,30 @@ def test_a_pause(node: Node, tmp_path: Path, http_get: Callable[..., Any]) -> No
     assert "libnvidia-ml" not in Path(f"/proc/{node.server.pid}/maps").read_text()
     (tmp_path / "paused").unlink()
     node.waits_for(lambda: healthy(node.temperatures(), sick=-1))
+
+
+def test_a_pause_while_nvidia_smi_runs(
+    agent_process: Callable[..., Server], http_get: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A run that has the driver open is over within 2 s of the pause, and so is what it started."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\nsleep 30 &\necho $! $$ > "$(dirname "$0")/pids"\nwait\n')
+    program.chmod(0o755)
+    only = ("--collector.disable-defaults", "--collector.gpu", f"--collector.gpu.pause-file={tmp_path}/paused")
+    source = ("--collector.gpu.source=nvidia-smi", f"--collector.gpu.nvidia-smi={program}", "--collector.gpu.kmsg=")
+    server = agent_process("agent", *only, *source, f"--state.directory={tmp_path}")
+    deadline = time.monotonic() + SEEN_S
+    while not children_of(server.pid):
+        assert time.monotonic() < deadline, server.log
+        http_get(server.port, "/metrics")
+        time.sleep(POLL_S)
+    (tmp_path / "paused").write_bytes(b"")
+    deadline = time.monotonic() + PAUSE_S
+    while children_of(server.pid):
+        assert time.monotonic() < deadline
+        time.sleep(POLL_S)
+    assert not any(Path(f"/proc/{pid}/exe").exists() for pid in (tmp_path / "pids").read_text().split())
+    http_get(server.port, "/metrics")
 
 
 def children_of(pid: int) -> list[str]:

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.devices.nvidia.test_supervised_nvml import LIMITS, Node
-from tests.fake_nvml import build, called
+from tests.fake_nvml import build, called, calls
 
 GPUS = 32
 SETTLE_S = 3.0
 SEEN_S = 150.0
-OF_A_GPU = "nvmlDevice"
 NEVER_ALONE = frozenset({"nvmlDeviceGetCount_v2", "nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID"})
 """Calls about all GPUs, or before one is known: their hang is that of a start, which has tests of its own."""
 
@@ -45,9 +44,8 @@ def calls_of_gpus(node: Node) -> list[str]:
     node.until_well()
     time.sleep(SETTLE_S)
     node.source.close()
-    return sorted(
-        name for name in called(node.folder / "calls") if name.startswith(OF_A_GPU) and name not in NEVER_ALONE
-    )
+    counted = node.folder / "calls"
+    return sorted(name for name in called(counted) if name not in NEVER_ALONE and calls(counted, name, gpu=0))
 
 
 @pytest.mark.timeout(600)
@@ -55,6 +53,7 @@ def test_a_hang_in_any_call(made: Callable[[str], Node]) -> None:
     """Whatever call hangs, its GPU says so and the one without a hang never does; all are there, and all heal."""
     names = calls_of_gpus(made("calls"))
     assert len(names) > GPUS
+    assert {"nvmlDeviceGetP2PStatus", "nvmlGpmSampleGet", "nvmlDeviceRegisterEvents"} <= set(names)
     for batch in range(0, len(names), GPUS - 1):
         node = made(f"from {batch}")
         sick = dict(enumerate(names[batch : batch + GPUS - 1], 1))
@@ -69,6 +68,32 @@ def test_a_hang_in_any_call(made: Callable[[str], Node]) -> None:
         node.script.write()
         healed(node, len(sick) + 1)
         node.source.close()
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(
+    "call", ["nvmlSystemGetConfComputeState", "nvmlGpmSampleAlloc", "nvmlEventSetCreate", "nvmlEventSetWait_v2"]
+)
+def test_a_hang_that_is_of_no_gpu(made: Callable[[str], Node], call: str) -> None:
+    """A call that is of the library and hangs for every GPU is left out of each: all are read, and all heal."""
+    node = made("node")
+    node.script.hang(call)
+    node.script.write()
+    node.start(LIMITS)
+    read(node, 3)
+    node.script.no_hang(call)
+    node.script.write()
+    healed(node, 3)
+    assert all(report.reading.power_milliwatts for report in node.reports().values())
+
+
+def read(node: Node, count: int) -> None:
+    """Waits until all GPUs are read, whatever is left out."""
+    deadline = time.monotonic() + SEEN_S
+    while len(reports := node.reports()) != count or any(
+        report.state != "ok" or report.reading.temperature_celsius is None for report in reports.values()
+    ):
+        assert time.monotonic() < deadline, {gpu: (one.state, one.reason) for gpu, one in reports.items()}
 
 
 def hung(node: Node, sick: dict[int, str]) -> None:

@@ -96,7 +96,7 @@ OF_LINK: Final = (
 NOT_AS_MAPPED: Final = {"DCGM_FI_PROF_NVLINK_TX_BYTES_PER_LINK", "DCGM_FI_PROF_NVLINK_RX_BYTES_PER_LINK"}
 """Fields of DCGM's link entities, for which the map has the metric of another field."""
 
-OTHERS: Final = {"DCGM_FI_DEV_XID_ERRORS", "DCGM_EXP_P2P_STATUS", *(name for name in FIELDS if "_EXP_" in name)}
+OTHERS: Final = {"DCGM_FI_DEV_XID_ERRORS", *(name for name in FIELDS if "_EXP_" in name)}
 GPU: Final = GpuIdentity(vendor="nvidia", uuid="GPU-0", index=0)
 
 
@@ -218,19 +218,34 @@ def test_what_is_on_by_default(mapped: list[Mapped]) -> None:
 
 
 def test_fields_made_by_the_exporter(mapped: list[Mapped]) -> None:
-    """What dcgm-exporter computes itself can be chosen, but for the one that is documented as not given."""
+    """What dcgm-exporter computes itself can be chosen, with the totals that its newest release has."""
     own = {entry.name for entry in mapped if entry.row["obtainable_via_nvml"] == "computed by dcgm-exporter"}
-    assert own - {name for name, _ in NOT_OF_NVML} == {name for name in FIELDS if "_EXP_" in name}
-    throttle = GpuThrottle(identity=GPU, reason="hw_slowdown", active=1, window_count=3)
+    newest = {"DCGM_EXP_XID_ERRORS_TOTAL", "DCGM_EXP_CLOCK_EVENTS_TOTAL"}
+    assert own | newest == {name for name in FIELDS if "_EXP_" in name}
+    throttle = GpuThrottle(identity=GPU, reason="hw_slowdown", active=1, window_count=3, begun_count=4)
     xid = XidCount(
         identity=GPU, xid=79, xid_class="", severity="", count=9, last_seen_seconds=1, last=1, window_count=2
     )
     records = [gpu(GpuReading()), throttle, xid]
     for name, value in (
         ("DCGM_EXP_XID_ERRORS_COUNT", 2), ("DCGM_EXP_CLOCK_EVENTS_COUNT", 3), ("DCGM_FI_DEV_XID_ERRORS", 79),
-        ("DCGM_FI_DEV_XID_ERROR", 79),
+        ("DCGM_FI_DEV_XID_ERROR", 79), ("DCGM_EXP_XID_ERRORS_TOTAL", 9), ("DCGM_EXP_CLOCK_EVENTS_TOTAL", 4),
     ):  # fmt: skip
         assert shown_as(name, "gauge", records).endswith(f"}} {value}\n")
+
+
+@pytest.mark.parametrize(
+    ("raw", "rate"), [(0, 0.0), (0x101, 0.1), (1000, 3e-232), (1025, 0.4), (2048, 8.0), (0xF0C, 15e-12)]
+)
+def test_bit_error_rates(raw: int, rate: float) -> None:
+    """DCGM's rates are what NVML's number encodes: what the higher bits say, divided by ten as often as the lower."""
+    for field, names in (
+        ("nvlink_count_symbol_ber", ("COUNT_SYMBOL_BER_FLOAT", "SYMBOL_BER_RATIO")),
+        ("nvlink_count_effective_ber", ("COUNT_EFFECTIVE_BER_FLOAT", "EFFECTIVE_BER_RATIO")),
+    ):
+        for name in names:
+            text = shown_as(f"DCGM_FI_DEV_NVLINK_{name}", "gauge", [gpu(GpuReading(driver_fields={field: raw}))])
+            assert float(text.rpartition(" ")[2]) == rate
 
 
 def test_what_cannot_be_given_is_documented(mapped: list[Mapped]) -> None:
@@ -240,8 +255,9 @@ def test_what_cannot_be_given_is_documented(mapped: list[Mapped]) -> None:
     text = DOCUMENT.read_text()
     for entry in mapped:
         if entry.row["obtainable_via_nvml"] == "no":
-            words = re.findall(r"NVSWITCH|CPU|IMEX|CONNECTX|DIAG|BER|SYNC_BOOST|PROF_|HEALTH_STATUS", entry.name)
-            assert words, entry.name
+            words = re.findall(r"NVSWITCH|CPU|IMEX|CONNECTX|DIAG|SYNC_BOOST|PROF_|HEALTH_STATUS", entry.name)
+            # What DCGM works out of what NVML gives, so is here.
+            assert words or "BER_RATIO" in entry.name, entry.name
             assert all(word in text for word in words), entry.name
 
 

@@ -60,7 +60,7 @@ def test_fields_that_cannot_be_given() -> None:
     """They are named once with the reason, and all others are shown; a number with a unit is no label."""
     data = (
         b"DCGM_FI_DEV_NVSWITCH_TEMP,gauge,a\nDCGM_FI_DEV_NVSWITCH_TEMP,gauge,a\nDCGM_FI_DEV_NEW_IN_DCGM_9,gauge,b\n"
-        b"DCGM_EXP_P2P_STATUS,gauge,c\nDCGM_FI_DEV_FB_TOTAL,label,d\nDCGM_FI_DEV_XID_ERRORS,label,e\n"
+        b"DCGM_FI_DEV_NVLINK_TX_THROUGHPUT_PER_LINK,gauge,c\nDCGM_FI_DEV_FB_TOTAL,label,d\nDCGM_FI_DEV_XID_ERRORS,label,e\n"
         b"DCGM_FI_DEV_CPU_TEMP_CURRENT,label,f\nDCGM_FI_DEV_GPU_UTIL,gauge,g\n"
     )
     selection = select(data, "f")
@@ -68,7 +68,8 @@ def test_fields_that_cannot_be_given() -> None:
     assert dict(selection.not_obtainable) == {
         "DCGM_FI_DEV_NVSWITCH_TEMP": "NVSwitch: needs NVIDIA's NSCQ or NVSDM library",
         "DCGM_FI_DEV_NEW_IN_DCGM_9": NOT_KNOWN,
-        "DCGM_EXP_P2P_STATUS": "which GPUs reach each other over NVLink is not sampled",
+        "DCGM_FI_DEV_NVLINK_TX_THROUGHPUT_PER_LINK": "of DCGM's link entities: see DCGM_FI_DEV_NVLINK_TX_BANDWIDTH_L0 "
+        "and on",
         "DCGM_FI_DEV_FB_TOTAL": "nodescope gives this field as a number, not as a label",
         "DCGM_FI_DEV_XID_ERRORS": "nodescope gives this field as a number, not as a label",
         "DCGM_FI_DEV_CPU_TEMP_CURRENT": "Grace CPU: see the host's own collectors",

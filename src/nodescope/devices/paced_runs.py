@@ -47,7 +47,7 @@ class PacedRuns:
         return not self._closed
 
     def close(self, timeout_s: float) -> None:
-        """No further run is started; one that is under way is waited for, and ends by its own limit at the latest."""
+        """No further run is started. One that is under way is waited for: whoever can end it does so before."""
         with self.changed:
             self._closed = True
             self.changed.notify_all()

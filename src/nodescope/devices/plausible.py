@@ -19,6 +19,7 @@ from nodescope.devices.plausible_ranges import (
     LINK,
     MAX_COUNT,
     MAX_MONOTONIC_SECONDS,
+    MAX_PEER_STATUS,
     MAX_PERCENT,
     MAX_POWER_LIMITS,
     MAX_POWER_MILLIWATTS,
@@ -101,6 +102,7 @@ class Plausible:
         self._profiling(reading.profiling, changes)
         self._values("engines", reading.engines, MAX_PERCENT, "utilization", changes)
         self._values("throttled_ns", reading.throttled_ns, MAX_COUNT, "counter", changes)
+        self._values("peer_nvlink_status", reading.peer_nvlink_status, MAX_PEER_STATUS, "driver_field", changes)
         return replace(reading, **changes) if changes else reading
 
     def _most_power(self, reading: GpuReading, changes: Changes) -> float:

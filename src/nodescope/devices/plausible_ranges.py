@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 ALL_ONES_32: Final = 2**32 - 1
 MAX_COUNT: Final = 2**63 - 1
+MAX_PEER_STATUS: Final = 255
 """All bits of 64 one is "not available", and no counter of bytes or nanoseconds comes near half of it."""
 
 MAX_STATE: Final = 2**31 - 1
@@ -98,7 +99,13 @@ READING: Final[tuple[Range, ...]] = (
     Range("voltage", 0, 20_000, "voltage_millivolts"),
     Range("pcie", 1, 16, "pcie_generation pcie_max_generation"),
     Range("pcie", 1, 64, "pcie_width_lanes pcie_max_width_lanes"),
-    Range("rate", 0, 1e12, "pcie_tx_kilobytes_per_second pcie_rx_kilobytes_per_second nvlink_megabytes_per_second"),
+    Range(
+        "rate",
+        0,
+        1e12,
+        "pcie_tx_kilobytes_per_second pcie_rx_kilobytes_per_second nvlink_megabytes_per_second "
+        "nvlink_tx_megabytes_per_second nvlink_rx_megabytes_per_second",
+    ),
     Range(
         "counter",
         0,
@@ -133,7 +140,7 @@ LINK: Final[tuple[Range, ...]] = (
     Range("link", 0, MAX_LINK, "link"),
     Range("link", 0, 1, "active"),
     Range("link", 0, 10_000_000, "speed_megabytes_per_second"),
-    Range("rate", 0, 1e12, "throughput_megabytes_per_second"),
+    Range("rate", 0, 1e12, "throughput_megabytes_per_second tx_megabytes_per_second rx_megabytes_per_second"),
     Range(
         "counter",
         0,

@@ -48,6 +48,37 @@ class _Kept:
         self.looked_at = self.seen_at = now
 
 
+class Users:
+    """Names of users, from /etc/passwd, which is looked at again each `LOOK_AT_PASSWD_S`. For one thread."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._names: dict[int, str] = {}
+        self._mark: tuple[int, int, int] | None = None
+        self._due = float("-inf")
+
+    def name(self, uid: int) -> str:
+        """The user's name, the number itself where there is none."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + LOOK_AT_PASSWD_S
+            self._read()
+        return self._names.get(uid, str(uid))
+
+    def _read(self) -> None:
+        path = self._host.root(PASSWD)
+        try:
+            status = os.stat(path)
+            mark = (status.st_mtime_ns, status.st_ino, status.st_size)
+            if mark != self._mark:
+                self._names = parse_passwd(self._host.read_once(path))
+                self._mark = mark
+        except (Absent, Malformed, OSError):
+            # Without names there are numbers.
+            self._names = {}
+            self._mark = None
+
+
 class Named:
     """Fills in names and users. For one thread.
 
@@ -58,9 +89,7 @@ class Named:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._kept: dict[int, _Kept] = {}
-        self._users: dict[int, str] = {}
-        self._passwd_mark: tuple[int, int, int] | None = None
-        self._passwd_due = float("-inf")
+        self._users = Users(host)
         self._swept_at = float("-inf")
 
     def named(self, processes: Iterable[ProcessReading]) -> tuple[ProcessReading, ...]:
@@ -89,7 +118,7 @@ class Named:
         if kept is None or kept.start_ticks != stat.start_ticks:
             if len(self._kept) >= MAX_KEPT:
                 self._kept.clear()
-            kept = self._kept[pid] = _Kept(stat, self._user(pid, now), now)
+            kept = self._kept[pid] = _Kept(stat, self._user(pid), now)
         # A process may take another name while it runs.
         kept.name = stat.name
         kept.looked_at = kept.seen_at = now
@@ -102,29 +131,13 @@ class Named:
         except (Absent, Malformed, OSError):
             return None
 
-    def _user(self, pid: int, now: float) -> str | None:
+    def _user(self, pid: int) -> str | None:
         path = self._host.proc(f"{pid}/status")
         try:
             uid = parse_uid(self._host.read_once(path), path)
         except (Absent, Malformed, OSError):
             return None
-        if now >= self._passwd_due:
-            self._passwd_due = now + LOOK_AT_PASSWD_S
-            self._read_users()
-        return self._users.get(uid, str(uid))
-
-    def _read_users(self) -> None:
-        path = self._host.root(PASSWD)
-        try:
-            status = os.stat(path)
-            mark = (status.st_mtime_ns, status.st_ino, status.st_size)
-            if mark != self._passwd_mark:
-                self._users = parse_passwd(self._host.read_once(path))
-                self._passwd_mark = mark
-        except (Absent, Malformed, OSError):
-            # Without names there are numbers.
-            self._users = {}
-            self._passwd_mark = None
+        return self._users.name(uid)
 
 
 def parse_stat(data: bytes, source: str) -> Stat:

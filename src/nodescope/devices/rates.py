@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from nodescope.records.gpu import GpuReading, GpuReport, LinkReading
+from nodescope.records.gpu import GpuReport, LinkReading
 
 FORGET_SECONDS: Final = 60.0
 """A GPU that gave no sample for so long starts afresh: a mean over a longer time is not a rate."""
@@ -21,25 +21,34 @@ FORGET_SECONDS: Final = 60.0
 BYTES_PER_KILOBYTE: Final = 1000
 KIBIBYTES_PER_STEP: Final = 1000
 NVLINK_TOTALS: Final = ("nvlink_throughput_data_tx", "nvlink_throughput_data_rx")
+OF_GPU: Final = ("nvlink_tx_megabytes_per_second", "nvlink_rx_megabytes_per_second", "nvlink_megabytes_per_second")
+OF_LINK: Final = ("tx_megabytes_per_second", "rx_megabytes_per_second", "throughput_megabytes_per_second")
+"""What is sent, what is received, and both together."""
 
 replace = msgspec.structs.replace
 
 
+Ways = tuple[int | None, int | None]
+"""KiB sent and received; None where unknown."""
+
+RateWays = tuple[float | None, float | None]
+
+
 class _Counters(NamedTuple):
-    """What was counted at one moment. `links`: KiB sent and received, by link; None where one of them is unknown."""
+    """What was counted at one moment, of NVLink by all links together and by link."""
 
     seconds: float
     pcie_tx_bytes: int | None
     pcie_rx_bytes: int | None
-    nvlink_kibibytes: int | None
-    links: Mapping[int, int | None]
+    nvlink: Ways
+    links: Mapping[int, Ways]
 
 
 class _Result(NamedTuple):
     """What is filled in. `links`: by link."""
 
     reading: Mapping[str, float]
-    links: Mapping[int, float]
+    links: Mapping[int, Mapping[str, float]]
 
 
 _NOTHING: Final = _Result({}, {})
@@ -77,47 +86,50 @@ class Rates:
 
 def _counters(report: GpuReport) -> _Counters:
     reading = report.reading
+    sent, received = (reading.driver_fields.get(name) for name in NVLINK_TOTALS)
     return _Counters(
         report.sampled_monotonic_seconds,
         reading.pcie_tx_bytes,
         reading.pcie_rx_bytes,
-        _nvlink_total(reading),
-        {link.link: _sum(link.tx_kibibytes, link.rx_kibibytes) for link in report.links},
+        (None if sent is None else int(sent), None if received is None else int(received)),
+        {link.link: (link.tx_kibibytes, link.rx_kibibytes) for link in report.links},
     )
-
-
-def _nvlink_total(reading: GpuReading) -> int | None:
-    sent, received = (reading.driver_fields.get(name) for name in NVLINK_TOTALS)
-    return None if sent is None or received is None else int(sent) + int(received)
-
-
-def _sum(sent: int | None, received: int | None) -> int | None:
-    return None if sent is None or received is None else sent + received
 
 
 def _rates(before: _Counters, now: _Counters) -> _Result:
     seconds = now.seconds - before.seconds
     if seconds <= 0:
         return _NOTHING
-    links = {
-        link: grown / seconds / KIBIBYTES_PER_STEP
-        for link, count in now.links.items()
-        if (grown := _grown(before.links.get(link), count)) is not None
-    }
+    step_s = seconds * KIBIBYTES_PER_STEP
+    links = {link: _ways(before.links.get(link, (None, None)), counts, step_s) for link, counts in now.links.items()}
+    totals = _ways(before.nvlink, now.nvlink, step_s)
+    if None in now.nvlink:
+        totals = (_summed(0, now, links), _summed(1, now, links))
     found = {
         "pcie_tx_kilobytes_per_second": _rate(before.pcie_tx_bytes, now.pcie_tx_bytes, seconds * BYTES_PER_KILOBYTE),
         "pcie_rx_kilobytes_per_second": _rate(before.pcie_rx_bytes, now.pcie_rx_bytes, seconds * BYTES_PER_KILOBYTE),
-        "nvlink_megabytes_per_second": _nvlink_rate(before, now, seconds, links),
+        **_named(OF_GPU, totals),
     }
-    return _Result({name: value for name, value in found.items() if value is not None}, links)
+    known = {name: value for name, value in found.items() if value is not None}
+    return _Result(known, {link: named for link, ways in links.items() if (named := _named(OF_LINK, ways))})
 
 
-def _nvlink_rate(before: _Counters, now: _Counters, seconds: float, links: Mapping[int, float]) -> float | None:
-    """Of the driver's totals; without them the sum over the links, where every one that is counted has a rate."""
-    if now.nvlink_kibibytes is not None:
-        return _rate(before.nvlink_kibibytes, now.nvlink_kibibytes, seconds * KIBIBYTES_PER_STEP)
-    counted = sum(count is not None for count in now.links.values())
-    return sum(links.values()) if counted and counted == len(links) else None
+def _ways(before: Ways, now: Ways, step_s: float) -> RateWays:
+    return _rate(before[0], now[0], step_s), _rate(before[1], now[1], step_s)
+
+
+def _summed(way: int, now: _Counters, links: Mapping[int, RateWays]) -> float | None:
+    """Over the links, where the driver has no totals and every link that is counted has a rate."""
+    counted = [link for link, counts in now.links.items() if counts[way] is not None]
+    rates = [rate for link in counted if (rate := links[link][way]) is not None]
+    return sum(rates) if counted and len(rates) == len(counted) else None
+
+
+def _named(names: tuple[str, str, str], ways: RateWays) -> dict[str, float]:
+    """What is known of both ways, and of their sum."""
+    sent, received = ways
+    both = None if sent is None or received is None else sent + received
+    return {name: value for name, value in zip(names, (sent, received, both), strict=True) if value is not None}
 
 
 def _rate(before: int | None, now: int | None, seconds: float) -> float | None:
@@ -135,11 +147,10 @@ def _filled(report: GpuReport, result: _Result) -> GpuReport:
     if missing:
         changes["reading"] = replace(report.reading, **missing)
     if result.links:
-        changes["links"] = tuple(_link(link, result.links.get(link.link)) for link in report.links)
+        changes["links"] = tuple(_link(link, result.links.get(link.link, {})) for link in report.links)
     return replace(report, **changes) if changes else report
 
 
-def _link(link: LinkReading, rate: float | None) -> LinkReading:
-    if rate is None or link.throughput_megabytes_per_second is not None:
-        return link
-    return replace(link, throughput_megabytes_per_second=rate)
+def _link(link: LinkReading, rates: Mapping[str, float]) -> LinkReading:
+    missing = {name: value for name, value in rates.items() if getattr(link, name) is None}
+    return replace(link, **missing) if missing else link

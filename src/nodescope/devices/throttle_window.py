@@ -1,4 +1,4 @@
-"""In how many samples of the last five minutes each reason held a GPU's clocks down."""
+"""In how many samples of the last five minutes each reason held a GPU's clocks down, and how often it began to."""
 
 from __future__ import annotations
 
@@ -21,17 +21,25 @@ class _Bucket(NamedTuple):
 
 
 class _OfGpu:
-    """What is counted of one GPU. `sampled`: when the newest sample was complete."""
+    """What is counted of one GPU. `sampled`: when the newest sample was complete; `active`: what held in it.
+
+    What holds in the first sample has not begun with it.
+    """
 
     def __init__(self) -> None:
         self.sampled = float("-inf")
         self.buckets: deque[_Bucket] = deque()
         self.total: Counter[str] = Counter()
+        self.active: Counter[str] | None = None
+        self.begun: Counter[str] = Counter()
 
     def add(self, active: Counter[str], sampled: float) -> None:
         if sampled <= self.sampled:
             return
         self.sampled = sampled
+        if self.active is not None:
+            self.begun.update(active - self.active)
+        self.active = active
         start = sampled - sampled % BUCKET_SECONDS
         if not self.buckets or self.buckets[-1].start != start:
             self.buckets.append(_Bucket(start, Counter()))
@@ -58,7 +66,10 @@ class ThrottleWindow:
             gpu = self._gpus[uuid] = _OfGpu()
         gpu.add(Counter(throttle.reason for throttle in throttles if throttle.active), sampled_monotonic_seconds)
         return tuple(
-            msgspec.structs.replace(throttle, window_count=gpu.total[throttle.reason]) for throttle in throttles
+            msgspec.structs.replace(
+                throttle, window_count=gpu.total[throttle.reason], begun_count=gpu.begun[throttle.reason]
+            )
+            for throttle in throttles
         )
 
     def _forget(self, now: float) -> None:

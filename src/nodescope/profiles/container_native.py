@@ -2,7 +2,7 @@
 
 *Source*: OpenTelemetry's semantic conventions for containers (container.uptime, container.cpu.*, container.memory.*,
 container.disk.io, container.network.io) and its rules for Prometheus names. What has no name there
-is `nodescope_container_*`; parts of GPUs are `nodescope_gpu_attributed_*`. Values have few labels; all else of what a
+is `nodescope_container_*`. Values have few labels; all else of what a
 container is is on `nodescope_container_info`.
 """
 
@@ -13,8 +13,8 @@ from typing import Final
 from nodescope.metric import MetricType
 from nodescope.profiles import Row
 from nodescope.records.container import DeviceClaim, RuntimeStatus
+from nodescope.records.container_choice import ContainersLeftOut
 from nodescope.records.container_view import (
-    Attributed,
     ContainerIoView,
     ContainerNetworkView,
     ContainerState,
@@ -139,27 +139,12 @@ CLAIMS: Final = (
     Row(
         f"{_OWN}device_claim", _GAUGE, "Who holds a GPU, a partition or an RDMA device, and by what it is known; 1.",
         (
-            ("device", "device"), ("kind", "kind"), ("evidence", "evidence"), ("container_id", "container_id"),
+            ("device", "device"), ("kind", "kind"), ("evidence", "evidence"), ("request", "request"),
+            ("container_id", "container_id"),
             ("container_name", "container"), ("runtime", "runtime"), ("pod_name", "pod_name"),
             ("pod_namespace", "pod_namespace"), ("user", "user"), ("slurm_job", "slurm_job"), ("conflict", "conflict"),
         ),
         "=1",
-    ),
-)  # fmt: skip
-_PART: Final[Labels] = (
-    ("hw_id", "part.device"),
-    *_same("holder", "attribution", "container", "pod_name", "pod_namespace", "user", "slurm_job", of="part"),
-)
-ATTRIBUTION: Final = (
-    Row("nodescope_gpu_attributed_memory_bytes", _GAUGE, "GPU memory of a holder.", _PART, "memory_bytes"),
-    Row(
-        "nodescope_gpu_attributed_utilization_ratio", _GAUGE, "A holder's part of the GPU's utilisation.", _PART,
-        "utilization_percent", per=PERCENT,
-    ),
-    Row("nodescope_gpu_attributed_power_watts", _GAUGE, "A holder's part of the GPU's power.", _PART, "power_watts"),
-    Row(
-        "nodescope_gpu_attributed_energy_joules_total", _COUNTER,
-        "A holder's part of the energy that the GPU used since nodescope was started.", _PART, "energy_joules",
     ),
 )  # fmt: skip
 _RUNTIME: Final[Labels] = (("runtime", "runtime"), ("socket", "socket"))
@@ -181,13 +166,18 @@ COUNTS: Final = (
     Row(f"{_OWN}runtime_containers", _GAUGE, "Containers that the runtime tells of.", _RUNTIME, "containers"),
 )
 
+LEFT_OUT: Final = (
+    Row(f"{_OWN}filtered_containers", _GAUGE, "Containers that the filter does not show.", (), "containers"),
+    Row(f"{_OWN}filtered_events_total", _COUNTER, "Events of containers that the filter does not show.", (), "events"),
+)
+
 PROFILE: Final[dict[type, tuple[Row, ...]]] = {
     ContainerView: USE,
     ContainerState: STATES,
     ContainerIoView: IO,
     ContainerNetworkView: NETWORK,
     DeviceClaim: CLAIMS,
-    Attributed: ATTRIBUTION,
     RuntimeStatus: RUNTIMES,
     RuntimeContainers: COUNTS,
+    ContainersLeftOut: LEFT_OUT,
 }

@@ -13,7 +13,7 @@ from nodescope.profiles import Row
 from nodescope.profiles.dcgm_driver_fields import DRIVER, NVLINK
 from nodescope.profiles.dcgm_fields import DEVICE, LABEL_FIELDS
 from nodescope.profiles.dcgm_profiling import PROFILING
-from nodescope.records.dcgm import DcgmClockEvents, DcgmEntity, DcgmHealth, DcgmXidCount
+from nodescope.records.dcgm import DcgmClockEvents, DcgmEntity, DcgmHealth, DcgmPeer, DcgmXidCount, DcgmXidTotal
 
 WINDOW_MILLISECONDS: Final = 300_000
 _WINDOW: Final = ("window_size_in_ms", f"={WINDOW_MILLISECONDS}")
@@ -29,6 +29,7 @@ PROFILE: Final[dict[type, tuple[Row, ...]]] = {
             "count",
         ),
     ),
+    DcgmXidTotal: (Row("DCGM_EXP_XID_ERRORS_TOTAL", "counter", "XIDs that were seen.", (("xid", "xid"),), "count"),),
     DcgmClockEvents: (
         Row(
             "DCGM_EXP_CLOCK_EVENTS_COUNT",
@@ -36,6 +37,22 @@ PROFILE: Final[dict[type, tuple[Row, ...]]] = {
             "reported clock events",
             (("clock_event", "event"), _WINDOW),
             "count",
+        ),
+        Row(
+            "DCGM_EXP_CLOCK_EVENTS_TOTAL",
+            "counter",
+            "Clock events that have begun.",
+            (("clock_event", "event"),),
+            "total",
+        ),
+    ),
+    DcgmPeer: (
+        Row(
+            "DCGM_EXP_P2P_STATUS",
+            "counter",
+            "P2P NvLink status",
+            (("peer_gpu", "peer"), ("link_status", "status")),
+            "value",
         ),
     ),
     DcgmHealth: (

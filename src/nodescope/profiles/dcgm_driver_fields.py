@@ -22,6 +22,7 @@ LINK_ERRORS: Final = (
 )
 """DCGM's word, field of `LinkReading`, in words."""
 
+_WAYS: Final = (("TX", "sent"), ("RX", "received"))
 _COUNTERS: Final = (
     ("DCGM_FI_DEV_PCIE_COUNT_CORRECTABLE_ERRORS", "pcie_count_correctable_errors", "PCIe errors that were corrected."),
     ("DCGM_FI_DEV_NVLINK_ERROR_DL_CRC", "nvlink_error_dl_crc", "NVLink CRC errors of the data link."),
@@ -98,6 +99,14 @@ def _driver_field(name: str, kind: MetricType, what: str, field: str) -> Row:
 
 
 DRIVER: Final[tuple[Row, ...]] = (
+    Row("DCGM_FI_DEV_NVLINK_COUNT_SYMBOL_BER_FLOAT", "gauge", "NVLink bit error rate.", (), "nvlink_symbol_ber"),
+    Row(
+        "DCGM_FI_DEV_NVLINK_COUNT_EFFECTIVE_BER_FLOAT",
+        "gauge",
+        "NVLink bit error rate after correction.",
+        (),
+        "nvlink_effective_ber",
+    ),
     *(_driver_field(name, "counter", what, field) for name, field, what in _COUNTERS),
     *(_driver_field(name, "gauge", what, field) for name, field, what in _GAUGES),
     *(
@@ -150,6 +159,29 @@ NVLINK: Final[tuple[Row, ...]] = (
         for link in range(LINKS)
     ),
     *(
+        Row(
+            f"DCGM_FI_DEV_NVLINK_{way}_BANDWIDTH_TOTAL",
+            "counter",
+            f"Data {what} over all NVLinks (in MB/s).",
+            (),
+            f"card.nvlink_{way.lower()}_megabytes_per_second",
+            whole=True,
+        )
+        for way, what in _WAYS
+    ),
+    *(
+        Row(
+            f"DCGM_FI_DEV_NVLINK_{way}_BANDWIDTH_L{link}",
+            "counter",
+            f"Data {what} over NVLink {link} (in MB/s).",
+            (),
+            f"links[{way.lower()}_megabytes_per_second_{link}]",
+            whole=True,
+        )
+        for way, what in _WAYS
+        for link in range(LINKS)
+    ),
+    *(
         _driver_field(
             f"DCGM_FI_DEV_NVLINK_{word}_ERROR_COUNT_TOTAL",
             "counter",
@@ -173,6 +205,11 @@ NVLINK: Final[tuple[Row, ...]] = (
 
 NVLINK_CANONICAL: Final[dict[str, str]] = {
     **{f"DCGM_FI_DEV_NVLINK_THROUGHPUT_L{link}": f"DCGM_FI_DEV_NVLINK_BANDWIDTH_L{link}" for link in range(LINKS)},
+    **{
+        f"DCGM_FI_DEV_NVLINK_{way}_THROUGHPUT_{which}": f"DCGM_FI_DEV_NVLINK_{way}_BANDWIDTH_{which}"
+        for way, _ in _WAYS
+        for which in ("TOTAL", *(f"L{link}" for link in range(LINKS)))
+    },
     **{
         f"DCGM_FI_DEV_NVLINK_{word}_ERROR_L{link}_TOTAL": f"DCGM_FI_DEV_NVLINK_{word}_ERROR_COUNT_L{link}"
         for word, _, _ in LINK_ERRORS

@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import Final
 
 from nodescope.profiles import Row
-from nodescope.profiles.gpu_native_parts import INSTANCES, LINKS, PROCESSES, USERS
+from nodescope.profiles.gpu_native_holders import HOLDERS
+from nodescope.profiles.gpu_native_parts import INSTANCES, LINKS, PEERS, PROCESSES, USERS
 from nodescope.profiles.gpu_native_profiling import PROFILING, WINDOW
 from nodescope.profiles.gpu_native_reading import (
     CLOCKS,
@@ -28,7 +29,9 @@ from nodescope.profiles.gpu_native_reading import (
     UTILIZATION,
     Labels,
 )
+from nodescope.records.container_view import Attributed
 from nodescope.records.gpu_engine import GpuEngine, GpuThrottledTime
+from nodescope.records.gpu_peer import GpuPeer
 from nodescope.records.gpu_snapshot import (
     DroppedReadings,
     Gpu,
@@ -157,6 +160,7 @@ PROFILE: Final[dict[type, tuple[Row, ...]]] = {
     GpuThrottledTime: THROTTLED_TIMES,
     GpuInstance: INSTANCES,
     GpuLink: LINKS,
+    GpuPeer: PEERS,
     GpuEcc: (
         Row(
             "hw_gpu_ecc_location_errors_total",
@@ -210,6 +214,7 @@ PROFILE: Final[dict[type, tuple[Row, ...]]] = {
     ),
     GpuUse: (Row("hw_gpu_processes", "gauge", "Processes that use the GPU.", GPU_LABELS, "processes"),),
     GpuUserUse: USERS,
+    Attributed: HOLDERS,
     GpuSource: SOURCE,
     DroppedReadings: (
         Row(

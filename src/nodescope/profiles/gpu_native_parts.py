@@ -122,6 +122,16 @@ LINKS: Final = (
     ),
 )
 
+PEERS: Final = (
+    Row(
+        "hw_gpu_peer_nvlink_reached",
+        "gauge",
+        "Whether the GPU reaches another one over NVLink, and what the driver says of it.",
+        (*GPU_LABELS, ("peer_hw_id", "peer.uuid"), ("peer_gpu", "peer.index"), ("status", "status")),
+        "reached",
+    ),
+)
+
 _PROCESS: Final[Labels] = (
     *GPU_LABELS,
     ("gpu_instance", "reading.instance_uuid"),

@@ -9,8 +9,9 @@ class ContainerDevice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """A device that a container was given, and by what that is known.
 
     `kind`: "gpu", "rdma", "other". `path`: under /dev, of the host. `request`: what was asked for where no path is
-    known: "all", "0", "GPU-5e41...", "nvidia.com/gpu=0". `evidence`: "pod_resources", "cdi", "device_request",
-    "environment" (NVIDIA_VISIBLE_DEVICES and its like, the only ones whose value is looked at), "mount", "device".
+    known: "all", "0", "GPU-5e41...", "nvidia.com/gpu=0", "ROCR_VISIBLE_DEVICES=0,2". `evidence`: "pod_resources",
+    "cdi", "device_request", "environment" (NVIDIA_VISIBLE_DEVICES and its like, the only ones whose value is looked
+    at), "mount", "device".
     """
 
     kind: str
@@ -126,13 +127,15 @@ class ContainerNetwork(msgspec.Struct, frozen=True, kw_only=True):
 
 class ContainerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that happened to a container. `kind`: "created", "running", "paused", "exited", "oom_killed",
-    "deleted", "restarted", "health". `inferred`: it was worked out by comparing with what was known.
+    "deleted", "restarted", "health". `namespace`: containerd's. `inferred`: it was worked out by comparing with what
+    was known. `evidence`: "runtime" for its word, "cgroup" for the kernel's count of OOM kills.
     """
 
     runtime: str
     id: str
     kind: str
     time_seconds: float
+    namespace: str | None = None
     name: str | None = None
     exit_code: int | None = None
     health: str | None = None
@@ -141,7 +144,11 @@ class ContainerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a container runtime fares. `state`: "ok", "denied", "failed", "absent". `reason`: why it is not ok."""
+    """How a container runtime fares. `state`: "ok", "denied", "failed", "absent". `reason`: why it is not ok.
+
+    `events`: heard from the runtime and told. `events_inferred`: told, though nobody heard them. `events_dropped`: that
+    could not be read, or of containers for which there was no room.
+    """
 
     runtime: str
     socket: str
@@ -159,7 +166,7 @@ class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class DeviceClaim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who holds a device. `device`: the GPU's or partition's uuid, or the RDMA device's name. `kind`: "gpu",
     "gpu_instance", "rdma". `evidence`: see `ContainerDevice`, and "process" for who uses it. `conflict`: what
-    contradicts it, "" for nothing.
+    contradicts it, "" for nothing. `request`: the words of the evidence where it has any ("ROCR_VISIBLE_DEVICES=0,2").
     """
 
     device: str
@@ -173,10 +180,11 @@ class DeviceClaim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     user: str | None = None
     slurm_job: str | None = None
     conflict: str = ""
+    request: str = ""
 
 
 class Attribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A holder's part of one quantity of a GPU. `quantity`: "memory_bytes", "utilization_percent", "power_watts",
+    """A holder's part of one quantity of a GPU. `quantity`: "memory_bytes", "utilization_ratio", "power_watts",
     "energy_joules". `attribution`: "measured", "shared" or "estimated". `holder`: a container's id, "user:alice",
     "job:123", or "unattributed". In every cycle the parts of a device sum to the device's own figure.
     """

@@ -20,7 +20,7 @@ CFS_PERIOD_MICROSECONDS: Final = 100_000
 """The period that runtimes set where nobody asks for another."""
 STATES: Final = ("created", "running", "paused", "restarting", "exited", "dead")
 HEALTH: Final = ("starting", "healthy", "unhealthy")
-QUANTITIES: Final = frozenset({"memory_bytes", "utilization_percent", "power_watts", "energy_joules"})
+QUANTITIES: Final = frozenset({"memory_bytes", "utilization_ratio", "power_watts", "energy_joules"})
 SHORT_ID: Final = 12
 PERCENT: Final = 100
 _ALIVE: Final = frozenset({"running", "paused", "restarting"})
@@ -241,7 +241,7 @@ class Attributed(msgspec.Struct, frozen=True, kw_only=True):
 
     part: Attribution
     memory_bytes: float | None = None
-    utilization_percent: float | None = None
+    utilization_ratio: float | None = None
     power_watts: float | None = None
     energy_joules: float | None = None
 

@@ -12,6 +12,11 @@ import msgspec
 
 from nodescope.records.gpu import GpuIdentity, GpuReading, InstanceIdentity, InstanceReading
 
+BER_EXPONENT: Final = 0xFF
+BER_MANTISSA: Final = 0xF
+BER_MANTISSA_SHIFT: Final = 8
+"""Of NVML's bit error rates: the lowest byte is how often to divide by ten what the four bits above it say."""
+
 COMPUTE_MODES: Final = {0: 0, 2: 1, 3: 2}
 """NVML's compute modes -> DCGM's: default, prohibited, one process alone."""
 
@@ -46,6 +51,22 @@ class DcgmEntity(msgspec.Struct, frozen=True, kw_only=True):
         mode = self.card.compute_mode
         return None if mode is None else COMPUTE_MODES.get(mode, mode)
 
+    @property
+    def nvlink_symbol_ber(self) -> float | None:
+        """Share of the bits that NVLinks receive wrong."""
+        return _bit_error_rate(self.card.driver_fields.get("nvlink_count_symbol_ber"))
+
+    @property
+    def nvlink_effective_ber(self) -> float | None:
+        """Share of the bits that are wrong after correction."""
+        return _bit_error_rate(self.card.driver_fields.get("nvlink_count_effective_ber"))
+
+
+def _bit_error_rate(raw: float | None) -> float | None:
+    if raw is None:
+        return None
+    return float(f"{int(raw) >> BER_MANTISSA_SHIFT & BER_MANTISSA}e-{int(raw) & BER_EXPONENT}")
+
 
 class DcgmXidCount(msgspec.Struct, frozen=True, kw_only=True):
     """How often an XID was seen on the entity's GPU in the window. `xid`: None, with a count of 0, where none was."""
@@ -55,12 +76,34 @@ class DcgmXidCount(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 0
 
 
+class DcgmXidTotal(msgspec.Struct, frozen=True, kw_only=True):
+    """How often an XID was ever seen on the entity's GPU."""
+
+    entity: DcgmEntity
+    xid: int
+    count: int
+
+
 class DcgmClockEvents(msgspec.Struct, frozen=True, kw_only=True):
-    """In how many samples of the window an event held the GPU's clocks down. `event`: DCGM's word for it."""
+    """In how many samples of the window an event held the GPU's clocks down. `event`: DCGM's word for it.
+
+    `total`: how often it has begun since this agent's start.
+    """
 
     entity: DcgmEntity
     event: str
     count: int
+    total: int | None = None
+
+
+class DcgmPeer(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the entity's GPU reaches another one over NVLink. `peer`: its index. `status`: DCGM's word for `value`,
+    which is NVML's number."""
+
+    entity: DcgmEntity
+    peer: int
+    status: str
+    value: int
 
 
 class DcgmHealth(msgspec.Struct, frozen=True, kw_only=True):

@@ -98,7 +98,8 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     case ("c2c_link_count"). `profiling`: GPM metrics by their names without NVML_GPM_METRIC_ in lower case
     ("sm_util", percent; "pcie_tx_per_sec", MiB/s). `temperature_celsius`: of the GPU; of one with an edge sensor and a
     junction sensor the edge's, of one with only the latter that one's. `engines`: use of each engine in percent, by its
-    driver's name. `throttled_ns`: how long clocks were held down by each cause, counters.
+    driver's name. `throttled_ns`: how long clocks were held down by each cause, counters. `peer_nvlink_status`: UUID of
+    another GPU -> whether it is reached over NVLink, as NVML numbers it.
     """
 
     utilization_percent: float | None = None
@@ -174,6 +175,8 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pcie_tx_kilobytes_per_second: float | None = None
     pcie_rx_kilobytes_per_second: float | None = None
     nvlink_megabytes_per_second: float | None = None
+    nvlink_tx_megabytes_per_second: float | None = None
+    nvlink_rx_megabytes_per_second: float | None = None
 
     ecc_mode: int | None = None
     ecc_mode_pending: int | None = None
@@ -209,6 +212,7 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     profiling: dict[str, float] = {}
     engines: dict[str, float] = {}
     throttled_ns: dict[str, int] = {}
+    peer_nvlink_status: dict[str, int] = {}
 
     @property
     def memory_used_ratio(self) -> float | None:
@@ -260,6 +264,8 @@ class LinkReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     recovery_errors: int | None = None
     ecc_data_errors: int | None = None
     throughput_megabytes_per_second: float | None = None
+    tx_megabytes_per_second: float | None = None
+    rx_megabytes_per_second: float | None = None
 
 
 class EccReading(msgspec.Struct, frozen=True, kw_only=True):

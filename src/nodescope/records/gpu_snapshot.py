@@ -94,12 +94,14 @@ class GpuThrottle(msgspec.Struct, frozen=True, kw_only=True):
     """Whether one reason holds a GPU's clocks down right now. `reason`: "sw_power_cap", "hw_thermal_slowdown" ...
 
     `active`: 1 or 0. `window_count`: in how many samples of the last five minutes it did, None where not counted.
+    `begun_count`: how often it has begun to since this agent's start, None where not counted.
     """
 
     identity: GpuIdentity
     reason: str
     active: int
     window_count: int | None = None
+    begun_count: int | None = None
 
 
 class XidCount(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,6 +74,9 @@ def test_every_field_of_a_reading_is_shown() -> None:
     without = {
         "driver_fields",
         "nvlink_megabytes_per_second",
+        "nvlink_rx_megabytes_per_second",
+        "nvlink_tx_megabytes_per_second",
+        "peer_nvlink_status",
         "pcie_rx_kilobytes_per_second",
         "pcie_tx_kilobytes_per_second",
         "profiling",
@@ -83,6 +86,18 @@ def test_every_field_of_a_reading_is_shown() -> None:
         value: Any = {"video": 77} if isinstance(getattr(GpuReading(), field), dict) else 77
         reading = msgspec.structs.replace(GpuReading(), **{field: value})
         assert shown(GpuCollector, gpu(0, reading)) != shown(GpuCollector, gpu()), field
+
+
+def test_gpus_that_reach_each_other() -> None:
+    """A pair has a row each way; without one what the driver does not know, and what is of a GPU that is not there."""
+    first = gpu(0, GpuReading(peer_nvlink_status={"GPU-1": 0, "GPU-2": 6, "GPU-9": 0}))
+    second = gpu(1, GpuReading(peer_nvlink_status={"GPU-0": 5}))
+    text = shown(GpuCollector, first, second, gpu(2))
+    name = "hw_gpu_peer_nvlink_reached"
+    assert [line for line in text.splitlines() if line.startswith(name)] == [
+        f'{name}{{gpu="0",hw_id="GPU-0",peer_gpu="1",peer_hw_id="GPU-1",status="ok"}} 1',
+        f'{name}{{gpu="1",hw_id="GPU-1",peer_gpu="0",peer_hw_id="GPU-0",status="not_supported"}} 0',
+    ]
 
 
 def test_a_source_that_failed() -> None:

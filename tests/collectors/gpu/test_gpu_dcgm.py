@@ -16,8 +16,8 @@ from nodescope.configuration import load
 from nodescope.host import Host
 from nodescope.profiles.dcgm import DEFAULT, Selection, default_selection
 from nodescope.profiles.dcgm_selection import select
-from nodescope.records.gpu import GpuIdentity, GpuReading
-from nodescope.records.gpu_snapshot import GpuHealth, GpuThrottle, XidCount
+from nodescope.records.gpu import GpuIdentity, GpuReading, LinkReading
+from nodescope.records.gpu_snapshot import GpuHealth, GpuLink, GpuThrottle, XidCount
 from nodescope.sampling import SamplerLoop
 from nodescope.settings import SettingsError
 from tests.collectors.gpu.golden import golden
@@ -82,6 +82,26 @@ def test_links() -> None:
     assert "_L4" not in text
 
 
+def test_nvlink_one_way() -> None:
+    """What is sent and what is received have fields of their own, of all links and of each, in whole MB/s."""
+    csv = "".join(
+        f"DCGM_FI_DEV_NVLINK_{way}_{what}_{which},counter,B\n"
+        for way in ("TX", "RX")
+        for what in ("BANDWIDTH", "THROUGHPUT")
+        for which in ("TOTAL", "L3")
+    )
+    reading = GpuReading(nvlink_tx_megabytes_per_second=12.9, nvlink_rx_megabytes_per_second=3)
+    link = LinkReading(link=3, tx_megabytes_per_second=7, rx_megabytes_per_second=0)
+    text = shown_of(csv, gpu(0, reading), GpuLink(identity=gpu().identity, reading=link))
+    found = dict(re.findall(r"^DCGM_FI_DEV_NVLINK_(\w+){.*} (\S+)$", text, re.MULTILINE))
+    names = ("TX_{}_TOTAL", "RX_{}_TOTAL", "TX_{}_L3", "RX_{}_L3")
+    assert found == {
+        name.format(what): value
+        for what in ("BANDWIDTH", "THROUGHPUT")
+        for name, value in zip(names, ("12", "3", "7", "0"), strict=True)
+    }
+
+
 def test_fields_of_the_exporter_itself() -> None:
     """XIDs and clock events in the window, and the worst of each watch; a GPU without XIDs has 0."""
     throttle = GpuThrottle(identity=WHOLE.identity, reason="sw_thermal_slowdown", active=1, window_count=12)
@@ -102,6 +122,21 @@ def test_fields_of_the_exporter_itself() -> None:
         'DCGM_EXP_GPU_HEALTH_STATUS{gpu="0",health_error_code="DCGM_FR_UNKNOWN",health_watch="MEM"} 10',
         'DCGM_EXP_GPU_HEALTH_STATUS{gpu="0",health_error_code="DCGM_FR_OK",health_watch="THERMAL"} 0',
         'DCGM_EXP_GPU_HEALTH_STATUS{gpu="2",health_error_code="DCGM_FR_UNKNOWN",health_watch="ALL"} 20',
+    ]
+
+
+def test_gpus_that_reach_each_other() -> None:
+    """Each pair has NVML's number and dcgm-exporter's word for it; a divided GPU's are shown with its instances."""
+    numbers = {"GPU-1": 0, "GPU-2": 3, "GPU-9": 0}
+    whole = gpu(0, GpuReading(peer_nvlink_status=numbers))
+    card = gpu(1, GpuReading(peer_nvlink_status={"GPU-0": 7}))
+    parts = [msgspec.structs.replace(part, gpu=card) for part in INSTANCES[:1]]
+    text = shown_of("DCGM_EXP_P2P_STATUS,gauge,P", whole, card, gpu(2), *parts)
+    text = re.sub(r'(UUID|device|modelName|pci_bus_id|Hostname)="[^"]*",?', "", text)
+    assert lines(text, "DCGM_EXP_P2P_STATUS") == [
+        'DCGM_EXP_P2P_STATUS{gpu="0",link_status="OK",peer_gpu="1"} 0',
+        'DCGM_EXP_P2P_STATUS{gpu="0",link_status="TopologyNotSupported",peer_gpu="2"} 3',
+        'DCGM_EXP_P2P_STATUS{GPU_I_ID="7",GPU_I_PROFILE="1g.18gb",gpu="1",link_status="Unknown",peer_gpu="0"} 7',
     ]
 
 

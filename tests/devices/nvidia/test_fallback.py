@@ -76,6 +76,17 @@ def test_another_failure_is_no_reason_to_change(library: Told, program: Told) ->
     assert program.waits == []
 
 
+def test_a_library_that_fails_once_it_is_there(library: Told, program: Told) -> None:
+    """Where the library has come and fails, or the driver is paused, nvidia-smi is closed."""
+    source = Fallback(library, lambda: program)
+    library.error = LibraryMissing("libnvidia-ml.so.1 is not there")
+    source.observe(1.0)
+    library.error = SourceFailed("paused")
+    with pytest.raises(SourceFailed, match="paused"):
+        source.observe(1.0)
+    assert (program.closed, source.status().kind, len(program.waits)) == (1, "nvml", 1)
+
+
 def test_the_end(library: Told, program: Told) -> None:
     """Both are closed at the end."""
     source = Fallback(library, lambda: program)

@@ -76,6 +76,20 @@ def test_device_nodes_are_seen(tree: Tree) -> None:
     assert holders(tree.host) == [(10, "/dev/nvidia0"), (11, "")]
 
 
+def test_tools_of_an_agent_are_seen(tree: Tree) -> None:
+    """A tool that an agent runs is one of those that hold the driver; one that somebody else runs is not."""
+    tree.process(5, "/usr/bin/python3", "/usr/bin/nodescope", "agent")
+    smi = tree.process(20, "/usr/bin/nvidia-smi", "-q", "-x", fds={"3": "/dev/nvidiactl"})
+    (smi / "stat").write_bytes(b"20 (nvidia-smi) R 5 20 20 0")
+    rocm = tree.process(21, "python3", "/opt/rocm/bin/rocm-smi", "--json")
+    (rocm / "stat").write_bytes(b"21 (a) R 9) S 5 21 21 0")
+    for pid, stat in ((22, b"22 (nvidia-smi) R 1 22 22 0"), (23, b"23 (nvidia-smi"), (24, None)):
+        place = tree.process(pid, "nvidia-smi", "-q")
+        if stat is not None:
+            (place / "stat").write_bytes(stat)
+    assert sorted(holders(tree.host)) == [(20, "/dev/nvidiactl"), (21, "")]
+
+
 def test_one_that_ends_meanwhile_holds_nothing(tree: Tree) -> None:
     """A child whose files vanish while they are read is as good as gone."""
     place = tree.process(10, "/usr/bin/python3", "-m", CHILD_MODULE, "{}")

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nodescope.devices.nvidia.pausable import Pausable
 from nodescope.devices.nvidia.pause import PauseFile
+from nodescope.devices.nvidia.smi.source import SmiSource
 from nodescope.devices.source import Observed, SourceFailed
 from nodescope.records.gpu_snapshot import GpuSource
+from tests.devices.nvidia.smi.fake_nvidia_smi import empty_host, gpu_xml, log_xml
+
+PAUSE_S = 2.0
+WAIT_S = 20.0
+HOLDER = """#!/bin/sh
+here="$(dirname "$0")"
+[ -f "$here/answer" ] && exec cat "$here/answer"
+exec 9< "$here/device"
+sleep 30 &
+echo $! $$ > "$here/pids.new"
+mv "$here/pids.new" "$here/pids"
+wait
+"""
+"""A program that holds a file open for half a minute, and so does what it starts."""
 
 
 class Opened:
@@ -65,3 +81,63 @@ def test_a_pause_ends_by_itself(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert source.observe(0.0).generation == 1
+
+
+def holding(device: Path) -> list[str]:
+    """Processes that have the file open."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*/fd"):
+        try:
+            open_files = [entry.readlink() for entry in folder.iterdir()]
+        except OSError:
+            continue
+        if device in open_files:
+            found.append(folder.parent.name)
+    return found
+
+
+def until(done: Callable[[], bool], limit_s: float = WAIT_S) -> None:
+    deadline = time.monotonic() + limit_s
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_pause_ends_the_program_that_runs(tmp_path: Path) -> None:
+    """A run that holds the driver is over within 2 s of the pause, with what it started, though nobody asks for it."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program, device = folder / "nvidia-smi", folder / "device"
+    program.write_text(HOLDER)
+    program.chmod(0o755)
+    device.touch()
+    file = PauseFile(str(tmp_path / "paused"))
+    mine = PauseFile(file.path)
+    host = empty_host(tmp_path)
+    source = Pausable(lambda: SmiSource(host, str(program), 1.0, is_paused=mine.is_paused), file)
+    assert source.observe(0.0).gpus == ()
+    until(lambda: len(holding(device)) == 2)
+    file.pause(None)
+    until(lambda: holding(device) == [], PAUSE_S)
+    with pytest.raises(SourceFailed, match="resume"):
+        source.observe(0.0)
+    assert source.status().state == "paused"
+    (folder / "answer").write_text(log_xml(gpu_xml(0)))
+    file.resume()
+    assert len(source.observe(WAIT_S).gpus) == 1
+    source.close()
+
+
+def test_the_end_of_a_source_ends_the_program_that_runs(tmp_path: Path) -> None:
+    """So it is where the source is closed, in a pause or at the agent's end."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text(HOLDER)
+    program.chmod(0o755)
+    (tmp_path / "device").touch()
+    source = SmiSource(empty_host(tmp_path), str(program), 1.0)
+    source.observe(0.0)
+    until(lambda: len(holding(tmp_path / "device")) == 2)
+    source.close()
+    assert holding(tmp_path / "device") == []
+    with pytest.raises(SourceFailed, match="given the driver up"):
+        source.observe(0.0)

@@ -173,7 +173,16 @@ def test_a_gpu_in_which_everything_hangs(node: Node) -> None:
     node.until_well()
 
 
-@pytest.mark.parametrize("call", ["nvmlInit_v2", "nvmlDeviceGetCount_v2", "nvmlSystemGetDriverVersion"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "nvmlInit_v2",
+        "nvmlDeviceGetCount_v2",
+        "nvmlSystemGetDriverVersion",
+        "nvmlSystemGetNVMLVersion",
+        "nvmlSystemGetCudaDriverVersion_v2",
+    ],
+)
 def test_a_hang_that_concerns_all(node: Node, call: str) -> None:
     """Where the library does not come up the source says what it waits for, and goes on once it does."""
     node.script.hang(call)

@@ -60,13 +60,19 @@ def _amd_smi(parts: Parts) -> Source:
     # Where sysfs can be read nobody needs it.
     from nodescope.devices.amd.amd_smi import amd_smi_source
 
-    return amd_smi_source(parts.host, parts.settings["collector.gpu.amd-smi"], _namespace(parts), _interval_s(parts))
+    program = parts.settings["collector.gpu.amd-smi"]
+    return amd_smi_source(parts.host, program, _namespace(parts), _interval_s(parts), is_paused=_pause(parts))
 
 
 def _rocm_smi(parts: Parts) -> Source:
     from nodescope.devices.amd.rocm_smi import rocm_smi_source
 
-    return rocm_smi_source(parts.host, parts.settings["collector.gpu.rocm-smi"], _namespace(parts), _interval_s(parts))
+    program = parts.settings["collector.gpu.rocm-smi"]
+    return rocm_smi_source(parts.host, program, _namespace(parts), _interval_s(parts), is_paused=_pause(parts))
+
+
+def _pause(parts: Parts) -> Callable[[], bool]:
+    return PauseFile(parts.settings["collector.gpu.pause-file"]).is_paused
 
 
 def _namespace(parts: Parts) -> str:

@@ -18,7 +18,7 @@ AUTO: Final = "auto"
 SYSFS: Final = "sysfs"
 
 if TYPE_CHECKING:
-    from nodescope.devices.observer import GpuObserver
+    from nodescope.devices.gpu_sampler import Observer
 
 
 def loop(parts: Parts) -> SamplerLoop:
@@ -31,8 +31,9 @@ def loop(parts: Parts) -> SamplerLoop:
     return SamplerLoop(sampler, sampler.close, GRACE_S)
 
 
-def _observer(parts: Parts) -> GpuObserver:
+def _observer(parts: Parts) -> Observer:
     # What only a machine with such a GPU needs.
     from nodescope.collectors.gpu.amd_observing import observer
+    from nodescope.collectors.gpu.attributing import attributing
 
-    return observer(parts)
+    return attributing(parts, "amd", observer(parts))

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from nodescope.profiles.dcgm import Selection
 from nodescope.profiles.dcgm_xids import message
-from nodescope.records.dcgm import DcgmClockEvents, DcgmEntity, DcgmHealth, DcgmXidCount
+from nodescope.records.dcgm import DcgmClockEvents, DcgmEntity, DcgmHealth, DcgmPeer, DcgmXidCount, DcgmXidTotal
 from nodescope.records.gpu import LinkReading
+from nodescope.records.gpu_peer import peers
 from nodescope.records.gpu_snapshot import Gpu, GpuHealth, GpuInstance, GpuLink, GpuThrottle, XidCount
 
 Kinds = dict[type, list[Any]]
@@ -16,6 +17,8 @@ ByGpu = dict[str, list[DcgmEntity]]
 
 LINK_FIELDS: Final = (
     "throughput_megabytes_per_second",
+    "tx_megabytes_per_second",
+    "rx_megabytes_per_second",
     "crc_flit_errors",
     "crc_data_errors",
     "replay_errors",
@@ -47,6 +50,17 @@ WATCHES: Final = {
 }
 """Components of health -> DCGM's watches, of which ALL is for what befalls the whole GPU. DCGM's PMU, MCU and SM are
 not judged here, and are absent."""
+
+PEER_STATUSES: Final = (
+    "OK",
+    "ChipsetNotSupported",
+    "GPUNotSupported",
+    "TopologyNotSupported",
+    "DisabledByRegKey",
+    "NotSupported",
+    "Unknown",
+)
+"""dcgm-exporter's words, by NVML's numbers; the last one for all that are greater."""
 
 RESULTS: Final = {0: (0, "DCGM_FR_OK"), 1: (10, "DCGM_FR_UNKNOWN"), 2: (20, "DCGM_FR_UNKNOWN")}
 """Our verdicts -> DCGM's result (pass, warn, fail) and error code. Unknown is none of them."""
@@ -126,13 +140,22 @@ def _xid_counts(by_gpu: ByGpu, kinds: Kinds) -> Iterator[DcgmXidCount]:
             yield from (DcgmXidCount(entity=entity) for entity in entities)
 
 
+def _xid_totals(by_gpu: ByGpu, kinds: Kinds) -> Iterator[DcgmXidTotal]:
+    xids: list[XidCount] = kinds.get(XidCount, [])
+    for xid in xids:
+        for entity in by_gpu.get(xid.identity.uuid, ()):
+            yield DcgmXidTotal(entity=entity, xid=xid.xid, count=xid.count)
+
+
 def _clock_events(by_gpu: ByGpu, kinds: Kinds) -> Iterator[DcgmClockEvents]:
     throttles: list[GpuThrottle] = kinds.get(GpuThrottle, [])
     for throttle in throttles:
         event = CLOCK_EVENTS.get(throttle.reason)
         if event and throttle.window_count is not None:
             for entity in by_gpu.get(throttle.identity.uuid, ()):
-                yield DcgmClockEvents(entity=entity, event=event, count=throttle.window_count)
+                yield DcgmClockEvents(
+                    entity=entity, event=event, count=throttle.window_count, total=throttle.begun_count
+                )
 
 
 def _verdicts(by_gpu: ByGpu, kinds: Kinds) -> Iterator[DcgmHealth]:
@@ -150,9 +173,20 @@ def _verdicts(by_gpu: ByGpu, kinds: Kinds) -> Iterator[DcgmHealth]:
             yield DcgmHealth(entity=entity, watch=watch, value=result, error_code=error_code)
 
 
+def _peers(by_gpu: ByGpu, kinds: Kinds) -> Iterator[DcgmPeer]:
+    for pair in peers(kinds.get(Gpu, [])):
+        if pair.peer.index is None:
+            continue
+        status = PEER_STATUSES[min(pair.number, len(PEER_STATUSES) - 1)]
+        for entity in by_gpu.get(pair.identity.uuid, ()):
+            yield DcgmPeer(entity=entity, peer=pair.peer.index, status=status, value=pair.number)
+
+
 _ABOUT: Final[dict[type, Callable[[ByGpu, Kinds], Iterable[Any]]]] = {
     DcgmXidCount: _xid_counts,
+    DcgmXidTotal: _xid_totals,
     DcgmClockEvents: _clock_events,
     DcgmHealth: _verdicts,
+    DcgmPeer: _peers,
 }
 """What is made for rows of a kind, where there are any."""

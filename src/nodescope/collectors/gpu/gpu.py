@@ -12,7 +12,10 @@ from nodescope.devices.process_use import processes_by_gpu, processes_by_user, t
 from nodescope.host import Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles.gpu_native import PROCESSES, PROFILE
+from nodescope.records.container import Attribution
+from nodescope.records.container_view import attributed
 from nodescope.records.gpu_engine import engines, process_engines
+from nodescope.records.gpu_peer import peers
 from nodescope.records.gpu_snapshot import Gpu, GpuHealth, GpuProcess
 from nodescope.settings import Settings
 
@@ -51,11 +54,13 @@ class GpuCollector:
         return (
             *(record for record in records if type(record) is not GpuProcess),
             *engines(gpus),
+            *peers(gpus),
             *statuses(gpus, verdicts),
             *processes_by_gpu(gpus, processes),
             *processes_by_user(processes),
             *shown,
             *process_engines(shown),
+            *attributed(record for record in records if type(record) is Attribution),
         )
 
 

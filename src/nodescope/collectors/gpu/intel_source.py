@@ -15,7 +15,7 @@ SIGNS: Final = ("bus/pci/drivers/i915", "bus/pci/drivers/xe")
 """Folders of sysfs that are there while a driver is."""
 
 if TYPE_CHECKING:
-    from nodescope.devices.observer import GpuObserver
+    from nodescope.devices.gpu_sampler import Observer
 
 
 def loop(parts: Parts) -> SamplerLoop:
@@ -26,10 +26,12 @@ def loop(parts: Parts) -> SamplerLoop:
     return SamplerLoop(sampler, sampler.close, GRACE_S)
 
 
-def _observer(parts: Parts) -> GpuObserver:
+def _observer(parts: Parts) -> Observer:
     # What only a machine with such a GPU needs.
+    from nodescope.collectors.gpu.attributing import attributing
     from nodescope.collectors.gpu.vendor_observer import observer_of
     from nodescope.devices.intel.source import IntelSource
     from nodescope.devices.intel.throttle import throttles
 
-    return observer_of(parts, "intel", IntelSource(parts.host, parts.settings["collector.gpu.interval"]), throttles)
+    source = IntelSource(parts.host, parts.settings["collector.gpu.interval"])
+    return attributing(parts, "intel", observer_of(parts, "intel", source, throttles))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Final
 
 from nodescope.collectors.gpu.vendor_observer import observer_of
+from nodescope.collectors.kept_state import kept_path
 from nodescope.collectors.parts import Parts
 from nodescope.devices.nvidia.fallback import Fallback
 from nodescope.devices.nvidia.frame import Options, SimulatedOptions, Xid
@@ -23,7 +23,6 @@ VENDOR: Final = "nvidia"
 LIBRARY: Final = "libnvidia-ml.so.1"
 XIDS: Final = "nvidia.xids"
 XID_FILE: Final = "gpu_xids.json"
-ROOT_STATE: Final = "/var/lib/nodescope"
 CHILD: Final = "nodescope.devices.nvidia.child"
 SIMULATED: Final = "nodescope.simulate.gpu_child"
 
@@ -73,7 +72,10 @@ def smi_source(parts: Parts) -> Source:
     """nvidia-smi."""
     from nodescope.devices.nvidia.smi.source import SmiSource
 
-    return SmiSource(parts.host, parts.settings["collector.gpu.nvidia-smi"], parts.settings["collector.gpu.interval"])
+    settings = parts.settings
+    pause_file = PauseFile(settings["collector.gpu.pause-file"])
+    program, interval_s = settings["collector.gpu.nvidia-smi"], settings["collector.gpu.interval"]
+    return SmiSource(parts.host, program, interval_s, is_paused=pause_file.is_paused)
 
 
 def _xids(parts: Parts) -> Xids:
@@ -81,20 +83,6 @@ def _xids(parts: Parts) -> Xids:
     kept = parts.surroundings.kept.get(XIDS)
     if isinstance(kept, Xids):
         return kept
-    path = (
-        f"{state_directory(parts.settings['state.directory'])}/{XID_FILE}" if parts.surroundings.keeps_state else None
-    )
-    made = Xids(parts.host, path, parts.settings["collector.gpu.kmsg"], parts.publish)
+    made = Xids(parts.host, kept_path(parts, XID_FILE), parts.settings["collector.gpu.kmsg"], parts.publish)
     parts.surroundings.kept[XIDS] = made
     return made
-
-
-def state_directory(given: str) -> str:
-    """Where counts are kept over restarts: what was given, else what is usual for root and for others."""
-    if given:
-        # systemd's STATE_DIRECTORY may name several, with colons between.
-        return given.partition(":")[0]
-    if os.geteuid() == 0:
-        return ROOT_STATE
-    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return f"{home}/nodescope"

@@ -15,7 +15,7 @@ SIGNS: Final = ("driver/nvidia/version", "driver/nvidia/params")
 """Files of procfs that are there while the kernel module is loaded."""
 
 if TYPE_CHECKING:
-    from nodescope.devices.observer import GpuObserver
+    from nodescope.devices.gpu_sampler import Observer
 
 
 def loop(parts: Parts) -> SamplerLoop:
@@ -27,8 +27,9 @@ def loop(parts: Parts) -> SamplerLoop:
     return SamplerLoop(sampler, sampler.close, GRACE_S)
 
 
-def _observer(parts: Parts) -> GpuObserver:
+def _observer(parts: Parts) -> Observer:
     # What only a machine with a GPU needs.
+    from nodescope.collectors.gpu.attributing import attributing
     from nodescope.collectors.gpu.observing import observer
 
-    return observer(parts)
+    return attributing(parts, "nvidia", observer(parts))

@@ -8,6 +8,7 @@ fails or hangs, each GPU is asked for on its own: a broken card then costs only 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from nodescope.devices.amd.smi_json import Entry, gpu_entries
@@ -37,10 +38,11 @@ def amd_smi_source(
     interval_s: float = INTERVAL_S,
     limits: ToolLimits | None = None,
     nsenter: str = NSENTER,
+    is_paused: Callable[[], bool] = lambda: False,
 ) -> ToolSource:
     """amd-smi as a `Source`. `program`: its path, where it is not where it commonly is. `namespace`: "" or "host"."""
     limits = limits or ToolLimits()
-    smi = SmiProgram(host, AMD_SMI, program, namespace, limits.run_s, nsenter)
+    smi = SmiProgram(host, AMD_SMI, program, namespace, limits.run_s, nsenter, is_paused)
     return ToolSource(host, AmdSmi(smi, limits), interval_s, limits)
 
 
@@ -62,6 +64,10 @@ class AmdSmi:
     @property
     def starts(self) -> int:
         return self._program.starts
+
+    def stop(self) -> None:
+        """Ends what runs now, and what would be run. For any thread."""
+        self._program.stop()
 
     def ask(self) -> tuple[Told, ...]:
         self._deadline = time.monotonic() + self._limits.round_s

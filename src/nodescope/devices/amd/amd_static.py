@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import ClassVar, Final
 
 from nodescope.devices.amd.amd_smi import AmdSmi
@@ -24,7 +25,7 @@ class AmdStaticSampler:
     """A `Sampler` of `AmdStatic`, one for each GPU and partition. Absent where there is no amd-smi or no GPU.
 
     `program`: its path, where it is not where it commonly is. `namespace`: "" or "host", that of process 1. In a pause
-    nothing is run, for amd-smi holds the driver while it runs.
+    nothing is run, and what runs is ended, for amd-smi holds the driver while it runs.
     """
 
     name: ClassVar[str] = "amd_static"
@@ -42,8 +43,9 @@ class AmdStaticSampler:
     ) -> None:
         self.interval_s = interval_s
         limits = ToolLimits(run_s=limit_s, round_s=2 * limit_s)
-        self._smi = AmdSmi(SmiProgram(host, AMD_SMI, program, namespace, limit_s, nsenter), limits)
-        self._pause_file = pause_file
+        self._is_paused: Callable[[], bool] = pause_file.is_paused if pause_file is not None else lambda: False
+        smi = SmiProgram(host, AMD_SMI, program, namespace, limit_s, nsenter, self._is_paused)
+        self._smi = AmdSmi(smi, limits)
         self._lock = threading.Lock()
         self._newest: tuple[AmdStatic, ...] = ()
         self._failure: Unreadable | None = None
@@ -63,7 +65,7 @@ class AmdStaticSampler:
     def refresh(self) -> Unreadable | None:
         """Asks amd-smi, unless somebody has just done so. Why it does not tell, if so; what was told last stays."""
         with self._lock:
-            if self._pause_file is not None and self._pause_file.until() is not None:
+            if self._is_paused():
                 return self._failure
             if time.monotonic() - self._asked_at >= self.interval_s / 2:
                 try:

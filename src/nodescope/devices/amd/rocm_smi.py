@@ -7,7 +7,7 @@ set is asked seldom, for that may wake a GPU.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from nodescope.devices.amd.rocm_smi_told import Cards, parse_json, told_of
@@ -35,10 +35,11 @@ def rocm_smi_source(
     interval_s: float = INTERVAL_S,
     limits: ToolLimits | None = None,
     nsenter: str = NSENTER,
+    is_paused: Callable[[], bool] = lambda: False,
 ) -> ToolSource:
     """rocm-smi as a `Source`. `program`: its path, where it is not where it commonly is. `namespace`: "" or "host"."""
     limits = limits or ToolLimits()
-    smi = SmiProgram(host, ROCM_SMI, program, namespace, limits.run_s, nsenter)
+    smi = SmiProgram(host, ROCM_SMI, program, namespace, limits.run_s, nsenter, is_paused)
     return ToolSource(host, RocmSmi(smi, limits), interval_s, limits)
 
 
@@ -57,6 +58,10 @@ class RocmSmi:
     @property
     def starts(self) -> int:
         return self._program.starts
+
+    def stop(self) -> None:
+        """Ends what runs now, and what would be run. For any thread."""
+        self._program.stop()
 
     def ask(self) -> tuple[Told, ...]:
         found = self._cards()

@@ -6,6 +6,7 @@ Source: nsenter(1). Each run has a deadline and may write only so much.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from nodescope.command import CommandFailed, CommandNotFound, Finished, environment, run, said
@@ -64,11 +65,19 @@ class SmiProgram:
     """amd-smi or rocm-smi. `starts`: how often it was run. For one thread at a time.
 
     `tool`: its name. `program`: its path, else it is looked for. `namespace`: "" runs it where the agent is, "host" in
-    the mount namespace of process 1. `limit_s`: how long one run may take. `nsenter`: that program.
+    the mount namespace of process 1. `limit_s`: how long one run may take. `nsenter`: that program. `is_paused`: while
+    it is true nothing is run, and what runs is ended, for it has the driver open.
     """
 
     def __init__(
-        self, host: Host, tool: str, program: str, namespace: str, limit_s: float, nsenter: str = NSENTER
+        self,
+        host: Host,
+        tool: str,
+        program: str,
+        namespace: str,
+        limit_s: float,
+        nsenter: str = NSENTER,
+        is_paused: Callable[[], bool] = lambda: False,
     ) -> None:
         if namespace not in ("", HOST):
             raise ValueError(f'namespace of {tool}: expected "" or "{HOST}", got {namespace!r}')
@@ -78,6 +87,8 @@ class SmiProgram:
         self._programs = (program,) if program else (tool, *(f"{folder}/{tool}" for folder in FOLDERS))
         self._entry = (nsenter, "--target", "1", "--mount", "--") if namespace == HOST else ()
         self._limit_s = limit_s
+        self._is_paused = is_paused
+        self._is_stopped = False
 
     def run(self, arguments: tuple[str, ...], limit_s: float | None = None) -> Finished:
         """How it ended; the exit status may be anything. Raises `Unreadable`. `limit_s`: where less time is left."""
@@ -86,7 +97,7 @@ class SmiProgram:
             command = (*self._entry, program, *arguments)
             try:
                 self.starts += 1
-                finished = run(command, limit_s, MAX_OUTPUT_BYTES, self._environment())
+                finished = run(command, limit_s, MAX_OUTPUT_BYTES, self._environment(), self._unwanted)
             except CommandNotFound as error:
                 self.starts -= 1
                 if self._entry:
@@ -101,6 +112,10 @@ class SmiProgram:
                 return finished
         raise Unreadable(NO_PROGRAM, f"there is no {' nor '.join(self._programs)}: install AMD's {self.tool}")
 
+    def stop(self) -> None:
+        """Ends what runs now, which then is `Unreadable`; from now on nothing is run. For any thread."""
+        self._is_stopped = True
+
     def failure(self, finished: Finished, expected: str) -> Unreadable:
         """What it means that a run gave no readings. `expected`: what was looked for in its output."""
         message = (finished.stdout[:MAX_MESSAGE_BYTES] + b"\n" + finished.stderr).lower()
@@ -113,6 +128,9 @@ class SmiProgram:
         shown = f"; it said: {line}" if (line := _first_line(finished)) else ""
         reason = f"{self.tool} ended with status {finished.status} and without {expected}{shown}"
         return Unreadable(FAILED, reason, finished.status)
+
+    def _unwanted(self) -> bool:
+        return self._is_stopped or self._is_paused()
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in environment().items() if name not in _OURS}

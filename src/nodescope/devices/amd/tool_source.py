@@ -46,7 +46,7 @@ class ToolLimits(NamedTuple):
 
 
 class Tool(Protocol):
-    """What is asked. `ask` raises `Unreadable`; it has its own deadlines."""
+    """What is asked. `ask` raises `Unreadable`; it has its own deadlines. `stop` ends it at once, and for good."""
 
     @property
     def kind(self) -> str: ...
@@ -55,6 +55,8 @@ class Tool(Protocol):
     def starts(self) -> int: ...
 
     def ask(self) -> tuple[Told, ...]: ...
+
+    def stop(self) -> None: ...
 
 
 class ToolSource:
@@ -113,7 +115,8 @@ class ToolSource:
             )
 
     def close(self) -> None:
-        """No further round is started; one that is under way is waited for, and ends by its own limit at the latest."""
+        """No further round is started; one that is under way is ended."""
+        self._tool.stop()
         self._runs.close(self._limits.close_s)
 
     def _round(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nodescope.devices.source import LibraryMissing, Observed, Source
+from nodescope.devices.source import LibraryMissing, Observed, Source, SourceFailed
 from nodescope.records.gpu_snapshot import GpuSource
 
 
@@ -26,6 +26,10 @@ class Fallback:
                 self._second = self._open()
             self._current = self._second
             return self._second.observe(timeout_s)
+        except SourceFailed:
+            # The library is there and fails: so would nvidia-smi, which uses it.
+            self._leave_second()
+            raise
         self._leave_second()
         return observed
 

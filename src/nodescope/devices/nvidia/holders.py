@@ -20,17 +20,28 @@ COMMANDS: Final = frozenset({"agent", "exporter"})
 MAX_DESCRIPTORS: Final = 4096
 
 
+TOOLS: Final = frozenset({"nvidia-smi", "amd-smi", "rocm-smi"})
+"""What an agent runs now and then; each has the driver open while it runs."""
+
+TOOL_WORDS: Final = 2
+"""A tool may be a script that Python is given."""
+
+
 class Holder(NamedTuple):
-    """A GPU child. `what`: what of the driver it has open or mapped; empty for nothing."""
+    """A GPU child, or a tool that an agent runs. `what`: what of the driver it has open or mapped; "" for nothing."""
 
     pid: int
     what: str
 
 
 def holders(host: Host) -> list[Holder]:
-    """Every GPU child there is, whichever agent it is of."""
+    """Every GPU child there is, whichever agent it is of, and every tool that an agent runs."""
+    lines = list(_command_lines(host))
+    agents = {pid for pid, words in lines if is_agent(words)}
     return [
-        Holder(pid, _held(host, pid)) for pid, words in _command_lines(host) if ("-m", CHILD_MODULE) in pairwise(words)
+        Holder(pid, _held(host, pid))
+        for pid, words in lines
+        if ("-m", CHILD_MODULE) in pairwise(words) or (_is_tool(words) and _parent(host, pid) in agents)
     ]
 
 
@@ -45,6 +56,19 @@ def is_agent(words: Sequence[str]) -> bool:
         return True
     # Under another program's name it is a script that Python was given; that program itself is none.
     return any(os.path.basename(word) in STAND_INS for word in words[1:2])
+
+
+def _is_tool(words: Sequence[str]) -> bool:
+    return any(os.path.basename(word) in TOOLS for word in words[:TOOL_WORDS])
+
+
+def _parent(host: Host, pid: int) -> int | None:
+    """Source: proc_pid_stat(5), the second field after the name, which may have blanks and brackets in it."""
+    try:
+        fields = host.read_once(host.proc(f"{pid}/stat")).rpartition(b")")[2].split()
+    except (Absent, Malformed, OSError):
+        return None
+    return int(fields[1]) if len(fields) > 1 and fields[1].isdigit() else None
 
 
 def _command_lines(host: Host) -> Iterator[tuple[int, list[str]]]:

@@ -61,6 +61,10 @@ class PauseFile:
             self._until = self._learn(status.st_uid)
         return self._until if time.time() < self._until else None
 
+    def is_paused(self) -> bool:
+        """Whether there is a pause now. For one thread, as `until`."""
+        return self.until() is not None
+
     def pause(self, seconds: float | None = None) -> None:
         """Pauses for `seconds`, or until `resume`. Raises `OSError` where the file cannot be written.
 

@@ -59,6 +59,7 @@ def test_a_reading_is_complete(script: Script, start: Start) -> None:
     script.set("fan.speed", 30, gpu=0)
     script.set("fans", 1, gpu=0)
     script.field(230, 2, gpu=0)
+    script.set("license.supported", 1, gpu=0)
     script.write()
     child = start()
     child.sample()
@@ -72,6 +73,8 @@ def test_a_reading_is_complete(script: Script, start: Start) -> None:
         "pcie_tx_kilobytes_per_second",  # the parent's
         "pcie_rx_kilobytes_per_second",
         "nvlink_megabytes_per_second",
+        "nvlink_rx_megabytes_per_second",
+        "nvlink_tx_megabytes_per_second",
     }
     unknown = {name for name in GpuReading.__struct_fields__ if getattr(reading, name) is None}
     assert unknown == never | other_vendors.READING

@@ -38,6 +38,7 @@ def test_each_type_has_its_member(code: str, value_type: int, value: float) -> N
 def test_the_memorys_temperature_is_unsigned() -> None:
     """The memory's temperature is read as unsigned int where the driver calls it a double."""
     assert number_in(raw(48, "I"), 0, field=82) == 48
+    assert number_in(raw(0, "I"), 1, field=82) is None  # a board without a sensor there
 
 
 @pytest.mark.parametrize(("value", "value_type"), [(math.nan, 0), (math.inf, 0), (1.0, 7), (1.0, -1)])

@@ -54,10 +54,13 @@ _NUMBERS: Final[dict[int, Callable[[int], Number]]] = {
 def number_in(raw: int, value_type: int, field: int = 0) -> Number | None:
     """The number in `raw`; None where it is none, or of a type that is not known.
 
-    The memory's temperature is an unsigned int whatever the driver says: 545 calls it a double.
+    The memory's temperature is an unsigned int whatever the driver says: 545 calls it a double. It is 0 on boards that
+    have no sensor there.
     """
     convert = _NUMBERS.get(UNSIGNED_INT if field == MEMORY_TEMPERATURE else value_type)
     number = None if convert is None else convert(raw)
+    if field == MEMORY_TEMPERATURE and number == 0:
+        return None
     return None if number is None or not math.isfinite(number) else number
 
 

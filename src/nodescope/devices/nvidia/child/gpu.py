@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from nodescope.devices.nvidia.child import identity, mig
@@ -18,13 +18,24 @@ from nodescope.devices.nvidia.child.gpm import Profiling
 from nodescope.devices.nvidia.child.library import Library
 from nodescope.devices.nvidia.child.links import Links
 from nodescope.devices.nvidia.child.options import ALL_CALLS, Options
+from nodescope.devices.nvidia.child.peers import Peer, Peers
 from nodescope.devices.nvidia.child.processes import Processes
 from nodescope.devices.nvidia.child.query import Queries, Values
-from nodescope.devices.nvidia.child.reading import FAST, MEMORY_INFO, SLOW, STATIC, retired_pages, vgpu_license
+from nodescope.devices.nvidia.child.reading import (
+    FAST,
+    MEMORY_INFO,
+    SLOW,
+    STATIC,
+    believe_fabric,
+    believe_memory,
+    retired_pages,
+    vgpu_license,
+)
 
 SLOW_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 5.0
 VENDOR: Final = "nvidia"
+RESET_STATE: Final = "reset_required"
 LEFT_ALONE: Final = "left alone for a while: more than one of its calls did not return"
 
 
@@ -68,6 +79,7 @@ class Gpu:
         self._slow_fields = DriverFields(calls, handle, [field for field in FIELDS if field.slow], driver)
         self._eccs = EccErrors(calls, handle)
         self._links = Links(calls, handle)
+        self._peers = Peers(calls, handle, self.uuid)
         self._instance_readings = mig.InstanceReadings(calls, self.instances)
         if self._options.profiling:
             numbers = {each.gpu_instance: None for each in self.instances if each.gpu_instance is not None}
@@ -84,8 +96,8 @@ class Gpu:
         mode, slots = mig.layout(self._calls, self.handle)
         return mode != self._mode or [slot.uuid for slot in slots] != [instance.uuid for instance in self.instances]
 
-    def read(self) -> Values:
-        """A dict of `GpuReport`. Raises `GpuLost`, `CallFailed`."""
+    def read(self, gpus: Sequence[Peer] = ()) -> Values:
+        """A dict of `GpuReport`. `gpus`: those that answer, this one too. Raises `GpuLost`, `CallFailed`."""
         if self.left_alone:
             return report(self.uuid, "unresponsive", LEFT_ALONE, 0.0)
         self._read_slow()
@@ -98,13 +110,18 @@ class Gpu:
         instances = self._instance_readings.read(of_instances)
         processes = self._processes.read(fresh.get("memory_total_bytes")) if self._processes else []
         state, reason = self._state(bool(fresh))
+        if state == RESET_STATE:
+            believe_memory(fresh)
         reading = {**self._static, **self._slow, **fresh, "driver_fields": self._driver_fields()}
         if profiling:
             reading["profiling"] = profiling
+        peers = self._peers.read(gpus)
+        if peers:
+            reading["peer_nvlink_status"] = peers
         return {
             **report(self.uuid, state, reason, time.monotonic()),
             "left_out": self._calls.left_out,
-            "reading": reading if state in ("ok", "reset_required") else {},
+            "reading": reading if state in ("ok", RESET_STATE) else {},
             "links": links,
             "ecc": self._ecc,
             "processes": processes,
@@ -123,6 +140,7 @@ class Gpu:
         slow: Values = {}
         self._slow_fields.read()
         self._seldom.read(slow)
+        believe_fabric(slow)
         retired_pages(self._calls, self.handle, slow)
         vgpu_license(self._calls, self.handle, slow)
         self._slow = {**self._slow_fields.reading, **slow}
@@ -141,7 +159,7 @@ class Gpu:
         """What the calls of this cycle say of the whole GPU. `is_answered`: whether there is any value."""
         calls = self._calls
         if calls.reset_required:
-            return "reset_required", f"{calls.reset_required}: {text_of(RESET_REQUIRED)}"
+            return RESET_STATE, f"{calls.reset_required}: {text_of(RESET_REQUIRED)}"
         if is_answered:
             return "ok", ""
         if calls.unknown:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from nodescope.devices.nvidia.child.frames import Frame, inventory
 from nodescope.devices.nvidia.child.gpu import report
+from nodescope.devices.nvidia.child.peers import Peer
 from nodescope.devices.nvidia.child.worker import Worker
 
 _NODE: Final = re.compile(r"nvidia\d+", re.ASCII)
@@ -29,6 +30,15 @@ def listed(workers: Iterable[Worker]) -> list[Worker]:
         if before is None or (worker.is_open and not before.is_open):
             by_uuid[worker.gpu.uuid] = worker
     return sorted(by_uuid.values(), key=lambda worker: worker.index)
+
+
+def answering(idle: Iterable[Worker]) -> list[Peer]:
+    """The GPUs of workers that have nothing to do, but for those that are lost or left alone."""
+    return [
+        (worker.gpu.uuid, worker.gpu.handle)
+        for worker in listed(idle)
+        if worker.gpu is not None and worker.is_open and not worker.gpu.left_alone
+    ]
 
 
 def signature(workers: Iterable[Worker]) -> tuple[tuple[str, int], ...]:

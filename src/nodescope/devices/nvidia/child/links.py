@@ -25,6 +25,10 @@ from nodescope.devices.nvidia.child.field_values import FieldList, Wanted
 from nodescope.devices.nvidia.child.identity import pci_address
 
 MAX_LINKS: Final = 72
+MAX_BUS: Final = 0xFF
+NOWHERE: Final = (0, 0, 0)
+"""The address of a device at the other end that the driver does not know."""
+
 FIRST_LINKS: Final = 18
 """Looked at where the driver does not tell how many there are."""
 
@@ -171,7 +175,8 @@ class Links:
         if remote is not None:
             values["remote_type"] = REMOTE_TYPES.get(remote, "unknown")
         pci = pynvml.nvmlPciInfo_t()
-        if self._calls.ask("nvmlDeviceGetNvLinkRemotePciInfo_v2", self._handle, link, ctypes.byref(pci)) == SUCCESS:
+        code = self._calls.ask("nvmlDeviceGetNvLinkRemotePciInfo_v2", self._handle, link, ctypes.byref(pci))
+        if code == SUCCESS and (pci.domain, pci.bus, pci.device) != NOWHERE and pci.bus <= MAX_BUS:
             values["remote_pci_address"] = pci_address(pci)
         return values
 

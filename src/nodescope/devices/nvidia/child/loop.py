@@ -66,8 +66,10 @@ class Loop:
         deadline = time.monotonic() + CYCLE_SHARE * self._options.interval_seconds
         self._look_around()
         pending: set[Worker] = set()
-        for worker in [each for each in self._workers if not each.busy]:
-            worker.read()
+        idle = [each for each in self._workers if not each.busy]
+        gpus = inventory.answering(idle)
+        for worker in idle:
+            worker.read(gpus)
             pending.add(worker)
             self._wait(pending, min(deadline, time.monotonic() + SLOT_SECONDS))
         self._wait(pending, deadline)

@@ -20,6 +20,10 @@ GRAPHICS, SM, MEMORY, VIDEO = range(4)
 GPU_SENSOR: Final = 0
 PSTATE_UNKNOWN: Final = 32
 LINK_UNKNOWN: Final = 0
+NONE_SET: Final = 0
+"""A limit, a threshold or a greatest clock of 0 is none."""
+
+FABRIC_COMPLETED: Final = 3
 MULTIPLE_SINGLE_BIT, DOUBLE_BIT = range(2)
 """nvmlPageRetirementCause_t."""
 
@@ -104,22 +108,41 @@ BAR1: Final[tuple[Choice, ...]] = (
 
 SLOW: Final[tuple[Choice, ...]] = (
     *BAR1,
-    (uints("nvmlDeviceGetPowerManagementLimit", "power_limit_milliwatts"),),
-    (uints("nvmlDeviceGetEnforcedPowerLimit", "power_limit_enforced_milliwatts"),),
-    (uints("nvmlDeviceGetPowerManagementDefaultLimit", "power_limit_default_milliwatts"),),
+    (uints("nvmlDeviceGetPowerManagementLimit", "power_limit_milliwatts", unknown=NONE_SET),),
+    (uints("nvmlDeviceGetEnforcedPowerLimit", "power_limit_enforced_milliwatts", unknown=NONE_SET),),
+    (uints("nvmlDeviceGetPowerManagementDefaultLimit", "power_limit_default_milliwatts", unknown=NONE_SET),),
     (
         uints(
             "nvmlDeviceGetPowerManagementLimitConstraints",
             "power_limit_min_milliwatts",
             "power_limit_max_milliwatts",
+            unknown=NONE_SET,
         ),
     ),
-    (uints("nvmlDeviceGetTemperatureThreshold", "temperature_shutdown_celsius", inputs=(0,)),),
-    (uints("nvmlDeviceGetTemperatureThreshold", "temperature_slowdown_celsius", inputs=(1,)),),
-    (uints("nvmlDeviceGetTemperatureThreshold", "memory_temperature_max_operating_celsius", inputs=(2,)),),
-    (uints("nvmlDeviceGetTemperatureThreshold", "temperature_max_operating_celsius", inputs=(3,)),),
-    (uints("nvmlDeviceGetApplicationsClock", "clock_application_graphics_megahertz", inputs=(GRAPHICS,)),),
-    (uints("nvmlDeviceGetApplicationsClock", "clock_application_memory_megahertz", inputs=(MEMORY,)),),
+    (uints("nvmlDeviceGetTemperatureThreshold", "temperature_shutdown_celsius", inputs=(0,), unknown=NONE_SET),),
+    (uints("nvmlDeviceGetTemperatureThreshold", "temperature_slowdown_celsius", inputs=(1,), unknown=NONE_SET),),
+    (
+        uints(
+            "nvmlDeviceGetTemperatureThreshold",
+            "memory_temperature_max_operating_celsius",
+            inputs=(2,),
+            unknown=NONE_SET,
+        ),
+    ),
+    (uints("nvmlDeviceGetTemperatureThreshold", "temperature_max_operating_celsius", inputs=(3,), unknown=NONE_SET),),
+    (
+        uints(
+            "nvmlDeviceGetApplicationsClock",
+            "clock_application_graphics_megahertz",
+            inputs=(GRAPHICS,),
+            unknown=NONE_SET,
+        ),
+    ),
+    (
+        uints(
+            "nvmlDeviceGetApplicationsClock", "clock_application_memory_megahertz", inputs=(MEMORY,), unknown=NONE_SET
+        ),
+    ),
     (
         uints("nvmlDeviceGetFanSpeed_v2", "fan_speed_percent", inputs=(0,)),
         uints("nvmlDeviceGetFanSpeed", "fan_speed_percent"),
@@ -172,10 +195,10 @@ SLOW: Final[tuple[Choice, ...]] = (
 """Each `SLOW_SECONDS`."""
 
 STATIC: Final[tuple[Choice, ...]] = (
-    (uints("nvmlDeviceGetMaxClockInfo", "clock_max_graphics_megahertz", inputs=(GRAPHICS,)),),
-    (uints("nvmlDeviceGetMaxClockInfo", "clock_max_sm_megahertz", inputs=(SM,)),),
-    (uints("nvmlDeviceGetMaxClockInfo", "clock_max_memory_megahertz", inputs=(MEMORY,)),),
-    (uints("nvmlDeviceGetMaxClockInfo", "clock_max_video_megahertz", inputs=(VIDEO,)),),
+    (uints("nvmlDeviceGetMaxClockInfo", "clock_max_graphics_megahertz", inputs=(GRAPHICS,), unknown=NONE_SET),),
+    (uints("nvmlDeviceGetMaxClockInfo", "clock_max_sm_megahertz", inputs=(SM,), unknown=NONE_SET),),
+    (uints("nvmlDeviceGetMaxClockInfo", "clock_max_memory_megahertz", inputs=(MEMORY,), unknown=NONE_SET),),
+    (uints("nvmlDeviceGetMaxClockInfo", "clock_max_video_megahertz", inputs=(VIDEO,), unknown=NONE_SET),),
     (uints("nvmlDeviceGetMaxPcieLinkGeneration", "pcie_max_generation", unknown=LINK_UNKNOWN),),
     (uints("nvmlDeviceGetMaxPcieLinkWidth", "pcie_max_width_lanes", unknown=LINK_UNKNOWN),),
     (
@@ -196,13 +219,28 @@ def retired_pages(calls: Calls, handle: Any, values: Values) -> None:
             values[field] = count.value
 
 
+def believe_fabric(values: Values) -> None:
+    """Takes out how joining the fabric ended, where it has not, and the health of which no part is told."""
+    if values.get("fabric_state") != FABRIC_COMPLETED:
+        values.pop("fabric_status", None)
+    if not values.get("fabric_health_mask"):
+        values.pop("fabric_health_mask", None)
+
+
+def believe_memory(values: Values) -> None:
+    """Of a GPU that needs a reset: it says that no memory is used, where it should say that it does not know."""
+    if not values.get("memory_used_bytes"):
+        values.pop("memory_used_bytes", None)
+        values.pop("memory_free_bytes", None)
+
+
 def vgpu_license(calls: Calls, handle: Any, values: Values) -> None:
-    """Whether a vGPU guest has its licence: 1 or 0. Absent where the device refuses the question."""
+    """Whether a vGPU guest has its licence: 1 or 0. Absent where the device refuses the question or takes none."""
     features = pynvml.c_nvmlGridLicensableFeatures_v4_t()
     if calls.ask("nvmlDeviceGetGridLicensableFeatures_v4", handle, ctypes.byref(features)) != SUCCESS:
         return
     count = min(features.licensableFeaturesCount, pynvml.NVML_GRID_LICENSE_FEATURE_MAX_COUNT)
     listed = [features.gridLicensableFeatures[place] for place in range(count)]
-    values["vgpu_license_status"] = int(
-        any(feature.featureCode == VGPU_LICENSE and feature.featureState > 0 for feature in listed)
-    )
+    states = [feature.featureState for feature in listed if feature.featureCode == VGPU_LICENSE]
+    if features.isGridLicenseSupported and states:
+        values["vgpu_license_status"] = int(any(state > 0 for state in states))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from nodescope.devices.nvidia.child.gpu import Gpu, open_handle, report
 from nodescope.devices.nvidia.child.identity import uuid as uuid_of
 from nodescope.devices.nvidia.child.library import Library, unexpected
 from nodescope.devices.nvidia.child.options import Options
+from nodescope.devices.nvidia.child.peers import Peer
 
 PROBE_SECONDS: Final = 10.0
 """Between two tries whether a GPU that was lost is there again."""
@@ -60,6 +61,7 @@ class Worker:
         self._exists = exists
         self._done = done
         self._probe_at = 0.0
+        self._gpus: Sequence[Peer] = ()
         self._work: Callable[[], None] | None = None
         self._wake = threading.Lock()
         self._wake.acquire()
@@ -69,8 +71,9 @@ class Worker:
         """Hands over: open the GPU anew, and learn what it is."""
         self._hand(self._open)
 
-    def read(self) -> None:
-        """Hands over: read the GPU."""
+    def read(self, gpus: Sequence[Peer]) -> None:
+        """Hands over: read the GPU. `gpus`: those that answer."""
+        self._gpus = gpus
         self._hand(self._read)
 
     def end(self) -> None:
@@ -146,7 +149,7 @@ class Worker:
             self._open()
         if self.gpu is not None and self.is_open:
             self.look = False
-            self.report = self.gpu.read()
+            self.report = self.gpu.read(self._gpus)
 
     def _lose(self, reason: str, state: str = "lost") -> None:
         """The GPU does not answer: it is tried again after a while, and keeps its identity."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 from nodescope.command import CommandFailed, CommandNotFound, Finished, run
@@ -56,14 +56,16 @@ class Read(NamedTuple):
 class SmiProgram:
     """nvidia-smi. `starts`: how often it was run. For one thread at a time.
 
-    `program`: its path; else it is looked for. `limit_s`: how long one run may take.
+    `program`: its path; else it is looked for. `limit_s`: how long one run may take. `unwanted`: while it is true
+    nothing is run, and what runs is ended.
     """
 
-    def __init__(self, host: Host, program: str, limit_s: float) -> None:
+    def __init__(self, host: Host, program: str, limit_s: float, unwanted: Callable[[], bool]) -> None:
         self.starts = 0
         self._host = host
         self._programs = (program,) if program else PROGRAMS
         self._limit_s = limit_s
+        self._unwanted = unwanted
 
     def read(self, known: Collection[str]) -> Read:
         """Every GPU that can be read. `known`: PCI addresses of those seen before. Raises `Unreadable`."""
@@ -138,7 +140,7 @@ class SmiProgram:
         for program in self._programs:
             try:
                 self.starts += 1
-                finished = run((program, *arguments), self._limit_s, limit_bytes)
+                finished = run((program, *arguments), self._limit_s, limit_bytes, unwanted=self._unwanted)
             except CommandNotFound:
                 self.starts -= 1
                 continue

@@ -7,6 +7,7 @@ waits for a run longer than they said.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -52,16 +53,24 @@ class SmiSource:
     """A `Source`. Where a run fails the last readings stay, with their time, and their GPUs' state says why.
 
     `program`: nvidia-smi, where it is not on the path or where it is commonly installed. `interval_s`: between two
-    runs, `LEAST_INTERVAL_S` at least.
+    runs, `LEAST_INTERVAL_S` at least. `is_paused`: while it is true nothing is run, and what runs is ended, for
+    nvidia-smi has the driver open. It is called in the thread of the run.
     """
 
     def __init__(
-        self, host: Host, program: str = "", interval_s: float = LEAST_INTERVAL_S, limits: SmiLimits | None = None
+        self,
+        host: Host,
+        program: str = "",
+        interval_s: float = LEAST_INTERVAL_S,
+        limits: SmiLimits | None = None,
+        is_paused: Callable[[], bool] = lambda: False,
     ) -> None:
         self._limits = limits or SmiLimits()
         self._interval_s = max(interval_s, self._limits.least_interval_s)
         self._host = host
-        self._program = SmiProgram(host, program, self._limits.run_s)
+        self._is_closed = False
+        unwanted = lambda: self._is_closed or is_paused()  # noqa: E731
+        self._program = SmiProgram(host, program, self._limits.run_s, unwanted)
         self._known = KnownGpus(host)
         self._listing: tuple[float, frozenset[object], Listing] = (float("-inf"), frozenset(), NO_LISTING)
         self._runs = PacedRuns(KIND, self._round, self._interval_s, self._limits.longest_rest_s)
@@ -104,7 +113,8 @@ class SmiSource:
             )
 
     def close(self) -> None:
-        """No further run is started; one that is under way is waited for, and ends by its own limit at the latest."""
+        """No further run is started; one that is under way is ended."""
+        self._is_closed = True
         self._runs.close(self._limits.close_s)
 
     def _round(self) -> bool:

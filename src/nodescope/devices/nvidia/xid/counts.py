@@ -12,10 +12,11 @@ from nodescope.devices.nvidia.xid.catalog import FALLEN_OFF_THE_BUS, entry, seve
 from nodescope.devices.nvidia.xid.events import KIND, Message, XidEvents
 from nodescope.devices.nvidia.xid.kmsg import gpu_of, xid_of
 from nodescope.devices.nvidia.xid.match import Matches, Open
-from nodescope.devices.nvidia.xid.state import Saved, SavedOpen, Saver, StateFile
+from nodescope.devices.nvidia.xid.state import WHAT, Saved, SavedOpen, state_file
 from nodescope.devices.nvidia.xid.tally import MAX_GPUS, Tally
 from nodescope.kernel.kmsg import KmsgRecord
 from nodescope.kernel.pci_address import parse_address
+from nodescope.kernel.state_file import Saver, StateFile
 from nodescope.records.gpu import GpuIdentity
 from nodescope.records.gpu_snapshot import XidCount
 
@@ -56,10 +57,10 @@ class XidCounts:
         self._events = XidEvents()
         self._uuids: dict[str, str] = {}
         self._inventory: tuple[tuple[str | None, str], ...] = ()
-        self._file = StateFile(state_path) if state_path else None
+        self._file = state_file(state_path) if state_path else None
         self._saver: Saver | None = None
         if self._file is not None:
-            self._saver = Saver(partial(self._save, self._file))
+            self._saver = Saver(partial(self._save, self._file), WHAT)
             saved = self._file.load()
             if saved is not None:
                 self._restore(saved)
@@ -200,7 +201,7 @@ class XidCounts:
         if self._saver is not None:
             self._saver.changed()
 
-    def _save(self, file: StateFile) -> bool:
+    def _save(self, file: StateFile[Saved]) -> bool:
         with self._lock:
             now = self._now()
             self._matches.prune(now)

@@ -1,0 +1,146 @@
+"""A small file that outlives the process: replaced as a whole, written by a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from nodescope.kernel.file import Absent, Malformed, read_stored
+
+SAVE_S: Final = 5.0
+RETRY_S: Final = 60.0
+CLOSE_S: Final = 2.0
+
+State = TypeVar("State", bound=msgspec.Struct)
+
+log = logging.getLogger(__name__)
+
+
+class StateFile(Generic[State]):
+    """A JSON file of one `kind`, which has a field `version`. `what` is in it, for messages.
+
+    What is in its place and cannot be used is kept beside it as `.bad`. A failure is logged once, until it is another.
+    """
+
+    def __init__(self, path: str, kind: type[State], version: int, what: str) -> None:
+        self.path = path
+        self.problem = ""
+        self._kind = kind
+        self._version = version
+        self._what = what
+
+    def load(self) -> State | None:
+        """What was saved; None where nothing was, or nothing that can be used."""
+        try:
+            saved = msgspec.json.decode(read_stored(self.path), type=self._kind)
+        except Absent:
+            return None
+        except (Malformed, OSError, msgspec.DecodeError, RecursionError) as error:
+            self._set_aside(f"{type(error).__name__}: {error}")
+            return None
+        version = getattr(saved, "version", None)
+        if version != self._version:
+            self._set_aside(f"it is of version {version}, expected {self._version}")
+            return None
+        return saved
+
+    def save(self, state: State) -> bool:
+        """Whether it is on the disk now."""
+        try:
+            self._replace(msgspec.json.encode(state))
+        except OSError as error:
+            self._tell(
+                f"{self.path}: {self._what} cannot be saved: {error}. It starts anew after the next restart;"
+                " give nodescope a folder there that it may write to"
+            )
+            return False
+        self.problem = ""
+        return True
+
+    def _replace(self, data: bytes) -> None:
+        folder = os.path.dirname(self.path) or "."
+        os.makedirs(folder, 0o755, exist_ok=True)
+        new = f"{self.path}.new"
+        # A leftover, or a link that somebody put there, must not be written through.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        with open(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(fd)
+        os.replace(new, self.path)
+        folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder_fd)
+        finally:
+            os.close(folder_fd)
+
+    def _set_aside(self, why: str) -> None:
+        aside = f"{self.path}.bad"
+        try:
+            os.replace(self.path, aside)
+            kept = f"It is kept as {aside}"
+        except OSError as error:
+            kept = f"It could not be kept as {aside} ({error})"
+        self._tell(f"{self.path}: saved {self._what} cannot be used: {why}. {kept}, and nodescope starts anew")
+
+    def _tell(self, problem: str) -> None:
+        if problem != self.problem:
+            self.problem = problem
+            log.warning("%s", problem)
+
+
+class Saver:
+    """Calls `save` after a change: at once, then at most each `SAVE_S`, and once more when closed.
+
+    In a thread of its own, because a disk may hang; it starts with the first change. `save` says whether it worked.
+    """
+
+    def __init__(self, save: Callable[[], bool], what: str) -> None:
+        """`what` it is that is saved, for messages."""
+        self._save = save
+        self._what = what
+        self._dirty = threading.Event()
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def changed(self) -> None:
+        if self._dirty.is_set():
+            return
+        self._dirty.set()
+        with self._lock:
+            if self._thread is None and not self._closing.is_set():
+                self._thread = threading.Thread(target=self._run, name=f"saver of {self._what}", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Saves what has changed, and waits `CLOSE_S` for that at most."""
+        with self._lock:
+            self._closing.set()
+            thread = self._thread
+        if thread is not None:
+            # Only to wake it: there may be nothing new.
+            self._dirty.set()
+            thread.join(CLOSE_S)
+            if thread.is_alive():
+                log.warning("%s could not be saved within %g s", self._what, CLOSE_S)
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            if not self._dirty.wait(RETRY_S):
+                continue
+            self._dirty.clear()
+            worked = self._save()
+            if not worked:
+                self._dirty.set()
+            self._closing.wait(SAVE_S if worked else RETRY_S)
+        if self._dirty.is_set():
+            self._save()

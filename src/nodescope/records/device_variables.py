@@ -1,0 +1,19 @@
+"""Variables of a container's environment that tell of GPUs: the only ones whose value is looked at.
+
+Source: NVIDIA Container Toolkit's documentation (NVIDIA_VISIBLE_DEVICES), CUDA programming guide, ROCm documentation on
+GPU isolation. HIP heeds CUDA's name too.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+GRANTING: Final = {"NVIDIA_VISIBLE_DEVICES": "nvidia"}
+"""Variables by which a runtime gives GPUs to a container, and of which vendor."""
+NARROWING: Final = {
+    "ROCR_VISIBLE_DEVICES": "amd",
+    "HIP_VISIBLE_DEVICES": "amd",
+    "CUDA_VISIBLE_DEVICES": "nvidia",
+}
+"""Variables that choose among what a container has, in the order in which they work."""
+VENDOR_OF: Final = GRANTING | NARROWING

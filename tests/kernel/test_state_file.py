@@ -1,0 +1,134 @@
+"""Files that outlive the process, and the thread that writes them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+
+from nodescope.kernel.state_file import Saver, StateFile
+
+DEADLINE_S: Final = 10.0
+
+
+class Counts(msgspec.Struct):
+    version: int = 1
+    sequence: int = 0
+
+
+SAVED: Final = Counts(sequence=7)
+
+
+def counts(path: Path) -> StateFile[Counts]:
+    return StateFile(str(path), Counts, 1, "counts")
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_folder_in_its_place(tmp_path: Path) -> None:
+    """A folder in the file's place is kept aside as well."""
+    path = tmp_path / "x.json"
+    path.mkdir()
+    file = counts(path)
+    assert file.load() is None
+    assert file.save(SAVED)
+    assert (tmp_path / "x.json.bad").is_dir()
+
+
+def test_where_nothing_can_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where nothing can be written that is told of once, with what to do, and saving works once it can."""
+    folder = tmp_path / "folder"
+    folder.write_text("a file")
+    file = counts(folder / "x.json")
+    with caplog.at_level(logging.WARNING, "nodescope"):
+        assert file.load() is None
+        assert [file.save(SAVED) for _ in range(3)] == [False] * 3
+    assert [record.getMessage() for record in caplog.records] == [file.problem]
+    assert "give nodescope a folder there that it may write to" in file.problem
+    folder.unlink()
+    assert file.save(SAVED)
+    assert file.problem == ""
+
+
+def test_a_leftover_is_not_written_through(tmp_path: Path) -> None:
+    """A link that lies where the new file is made is replaced, and what it leads to stays as it was."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "x.json.new").symlink_to(victim)
+    file = counts(tmp_path / "x.json")
+    assert file.save(SAVED)
+    assert victim.read_text() == "precious"
+    assert not (tmp_path / "x.json").is_symlink()
+    assert json.loads((tmp_path / "x.json").read_bytes())["sequence"] == 7
+
+
+class Saves:
+    """Counts how often it was called, and says that it `works` or not."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.works = True
+        self.began = threading.Event()
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def __call__(self) -> bool:
+        self.began.set()
+        self.gate.wait(DEADLINE_S)
+        self.count += 1
+        return self.works
+
+
+def test_the_first_change_is_saved_at_once() -> None:
+    """Nothing runs before the first change; that is saved at once, those after it together when closing."""
+    saves = Saves()
+    before = threading.active_count()
+    saver = Saver(saves, "counts")
+    assert threading.active_count() == before
+    saver.changed()
+    until(lambda: saves.count == 1)
+    for _ in range(1000):
+        saver.changed()
+    time.sleep(0.2)
+    assert saves.count == 1
+    saver.close()
+    assert saves.count == 2
+    saver.changed()
+    saver.close()
+    assert threading.active_count() == before
+
+
+def test_what_failed_is_tried_again_at_the_end() -> None:
+    """What could not be saved is tried again when closing, without a new change."""
+    saves = Saves()
+    saves.works = False
+    saver = Saver(saves, "counts")
+    saver.changed()
+    until(lambda: saves.count == 1)
+    saver.close()
+    assert saves.count == 2
+
+
+def test_a_disk_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
+    """Closing waits for a disk that hangs only so long, and says that they are not saved."""
+    saves = Saves()
+    saves.gate.clear()
+    saver = Saver(saves, "counts")
+    saver.changed()
+    assert saves.began.wait(DEADLINE_S)
+    with caplog.at_level(logging.WARNING, "nodescope"):
+        saver.close()
+    saves.gate.set()
+    assert "counts could not be saved within 2 s" in caplog.text
