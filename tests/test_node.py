@@ -10,7 +10,7 @@ import pytest
 
 from nodescope import configuration
 from nodescope.measurement import Measurement
-from nodescope.node import MeasuredNode
+from nodescope.node import CONTAINERS, MeasuredNode
 from nodescope.records.dri import DriDevice
 from nodescope.records.gpu_snapshot import Gpu, GpuHealth
 from nodescope.records.health import DeviceHealth
@@ -73,4 +73,24 @@ def test_what_no_collector_measures_is_not_there(tmp_path: Path) -> None:
     node = MeasuredNode(made)
     assert node.gpus().records == ()
     assert made.loops == {}
+    made.stop()
+
+
+@pytest.mark.parametrize(
+    ("flags", "follows"),
+    [
+        ({}, False),
+        ({"collector.container.follow": "true"}, True),
+        ({"collector.container.follow": "true", "collector.container.enabled": "false"}, False),
+    ],
+)
+def test_containers_that_no_listener_shows(tmp_path: Path, flags: dict[str, str], follows: bool) -> None:
+    """They are followed where the settings say so, from the start and not from the first request on."""
+    roots = {"path.procfs": f"{tmp_path}/proc", "path.sysfs": f"{tmp_path}/sys", "path.rootfs": str(tmp_path)}
+    made = Measurement(configuration.load({**roots, **flags}, {}), {"all": ("loadavg",)})
+    node = MeasuredNode(made)
+    assert (CONTAINERS in made.parts.loops) == follows
+    if follows:
+        assert made.parts.loops[CONTAINERS].first(time.monotonic() + SAMPLED_S)
+    assert node.pods().records == ()
     made.stop()

@@ -279,7 +279,7 @@ def test_a_reason_can_be_written_anywhere() -> None:
 def test_what_had_nothing_is_asked_again_after_a_while() -> None:
     """A collector without hardware gives its last outcome until its time is over; one with rows is always run."""
     empty, full = Probe(absent), Probe()
-    runner = Runner({"empty": empty, "full": full}, LONG_S, is_lasting=lambda: True, nothing_s=0.2)
+    runner = Runner({"empty": empty, "full": full}, LONG_S, is_lasting=lambda name: True, nothing_s=0.2)
     began = time.monotonic()
     while empty.runs < 2:
         assert states(runner.scrape(("empty", "full"), LONG_S)) == {"empty": "absent", "full": "ok"}

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from nodescope import __version__
-from tools import amd_bench, bench_report, big_machine, gpu_bench, gpu_machine, rival
+from tools import amd_bench, bench_report, big_machine, container_bench, gpu_bench, gpu_machine, rival
 from tools.bench_report import Cost, Footprint, Machine
 from tools.process_cost import Cpu, MemoryGroup, cpu, memory
 from tools.scrape_client import ScrapeClient
@@ -230,6 +230,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--n", type=int, default=500, help="scrapes back to back (500)")
     parser.add_argument("--paced", type=int, default=100, help="scrapes at one each second (100)")
     parser.add_argument("--gpu-seconds", type=int, default=30, help="how long GPUs are watched, and scraped (30)")
+    parser.add_argument("--container-seconds", type=int, default=12, help="the same of containers (12)")
     options = parser.parse_args(arguments)
     if shutil.which(rival.PROGRAM) is None:
         print(f"{rival.PROGRAM} is not installed (a Debian package): nothing to compare with", file=sys.stderr)
@@ -251,12 +252,16 @@ def main(arguments: Sequence[str]) -> int:
             left_out.append(f"{reason}.")
         print(f"AMD: {options.gpu_seconds} s each, idle and scraped", flush=True)
         amd = amd_bench.measured(folder, options.gpu_seconds)
-    bars = [*bench_report.bars(results), *gpu_bench.bars(gpus), *amd_bench.bars(amd)]
+        print(f"containers: {options.container_seconds} s each, idle and scraped", flush=True)
+        containers, not_measured = container_bench.measured(folder, options.container_seconds)
+        left_out += not_measured
+    bars = [*bench_report.bars(results), *gpu_bench.bars(gpus), *amd_bench.bars(amd), *container_bench.bars(containers)]
     sections = [
         *map(bench_report.section, results),
         bench_report.growth(sizes),
         gpu_bench.section(gpus),
         amd_bench.section(amd),
+        container_bench.section(containers),
     ]
     report = bench_report.text([*machine_lines(), *left_out], sections, bars)
     print(report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,10 +21,11 @@ class NotHere(Exception):
     """The fake library cannot be built. Says why."""
 
 
-def make(folder: Path, partitioned: bool) -> Path:
+def make(folder: Path, partitioned: bool, pids: Sequence[int] = ()) -> Path:
     """The library to give to `collector.gpu.nvml-library`. Raises `NotHere`.
 
     Eight H200 under a load that moves, with 64 processes; `partitioned`: in seven MIG instances each.
+    `pids`: of processes that are there; else any are taken.
     """
     if shutil.which("cc") is None:
         raise NotHere("no C compiler: the fake driver's library cannot be built")
@@ -31,7 +33,7 @@ def make(folder: Path, partitioned: bool) -> Path:
     script = Script(library.parent / SCRIPT, count=GPUS)
     script.set("load", "curve")
     # A process that is not there would be taken for a wrong number.
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()][:PROCESSES]
+    pids = pids or [int(name) for name in os.listdir("/proc") if name.isdigit()][:PROCESSES]
     for gpu in range(GPUS):
         if partitioned:
             script.mig(gpu, {slot: (FIRST_GPU_INSTANCE + slot, 0, "1g.18gb") for slot in range(INSTANCES)})

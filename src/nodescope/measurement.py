@@ -73,7 +73,10 @@ class Measurement:
                 self.loops[name] = self.parts.loop(sources)
         # A stored tree is shown as it is now; on a machine what is plugged in shows a moment later.
         self.runner = Runner(
-            self.collectors, settings["collector.timeout"], on_change or log_change, lambda: not self.host.stored
+            self.collectors,
+            settings["collector.timeout"],
+            on_change or log_change,
+            lambda name: not self.host.stored and name not in collectors.FLEETING,
         )
         self._own_host = Host()
         self._start_seconds = 0.0

@@ -20,6 +20,7 @@ DRI: Final = f"{collectors.__name__}.dri_source"
 LINK_HEALTH: Final = f"{collectors.__name__}.link_health.source"
 OF_RDMA: Final = f"{collectors.__name__}.rdma.source"
 OF_PCI: Final = f"{collectors.__name__}.pci.source"
+CONTAINERS: Final = f"{collectors.__name__}.container.source"
 
 
 class MeasuredNode:
@@ -31,6 +32,10 @@ class MeasuredNode:
     def __init__(self, measurement: Measurement) -> None:
         self._parts = measurement.parts
         self._dri = self._parts.loop((DRI,))
+        settings = measurement.settings
+        if settings["collector.container.follow"] and settings.collects("container"):
+            # What happens to containers is news from now on, whether anybody asks for /pods or not.
+            self._parts.loop((CONTAINERS,)).start()
 
     def gpus(self) -> Sampled:
         """All records of the GPUs of every vendor."""
@@ -71,8 +76,8 @@ class MeasuredNode:
         return _only(_sampled(self._measured((AMD_STATIC,))), (AmdStatic,))
 
     def pods(self) -> Sampled:
-        """None yet."""
-        return Sampled()
+        """Containers, what they use and what they hold."""
+        return _sampled(self._measured((CONTAINERS,)))
 
     def health(self) -> Sampled:
         """All verdicts."""

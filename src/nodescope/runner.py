@@ -82,7 +82,7 @@ class _Pass:
 
 class Runner:
     """Runs `collectors` by name. `timeout_s`: deadline of each. `on_change(outcome, before)`: called when a
-    collector's state differs from its state before (None at first). `is_lasting()`: whether it is enough to ask a
+    collector's state differs from its state before (None at first). `is_lasting(name)`: whether it is enough to ask a
     collector that had nothing to give, for its hardware is not there, each `nothing_s` seconds."""
 
     def __init__(
@@ -90,7 +90,7 @@ class Runner:
         collectors: Mapping[str, Collector],
         timeout_s: float,
         on_change: Callable[[Outcome, str | None], None] = lambda outcome, before: None,
-        is_lasting: Callable[[], bool] = lambda: False,
+        is_lasting: Callable[[str], bool] = lambda name: False,
         nothing_s: float = NOTHING_S,
     ) -> None:
         self.collectors = dict(collectors)
@@ -265,13 +265,13 @@ class Runner:
             families = tuple(collector.collect())
         except Absent as absent:
             reason = _shown(f"{absent} is not there")
-            return Outcome(name, "absent", (), time.monotonic() - started_at, reason, 0, self._is_lasting())
+            return Outcome(name, "absent", (), time.monotonic() - started_at, reason, 0, self._is_lasting(name))
         except Exception as error:
             log.debug("collector %s failed", name, exc_info=True)
             reason = _shown(f"{type(error).__name__}: {error}")
             return Outcome(name, "failed", (), time.monotonic() - started_at, reason)
         left_out = collector.left_out
-        lasting = not families and not left_out and self._is_lasting()
+        lasting = not families and not left_out and self._is_lasting(name)
         return Outcome(name, "ok", families, time.monotonic() - started_at, "", left_out, lasting)
 
     def _hung(self, run: _Run, now: float) -> Outcome:

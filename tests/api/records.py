@@ -9,6 +9,7 @@ from nodescope.api.node import Sampled
 from nodescope.api.service import Answered, Api
 from nodescope.api.table import ROUTES
 from nodescope.records.amd_static import AmdAsic, AmdBus, AmdStatic, Quantity
+from nodescope.records.container import Container, ContainerUse, DeviceClaim
 from nodescope.records.dri import DriDevice
 from nodescope.records.gpu import (
     GpuIdentity,
@@ -200,8 +201,22 @@ HEALTH: Final = (
 )
 
 
+PODS: Final = (
+    Container(runtime="cri-containerd", id="71", name="main", pod_name="train-0", pod_namespace="ml", pod_uid="1-2"),
+    Container(runtime="docker", id="72", name="web", labels={"team": "x"}),
+    Container(runtime="docker", id="73", name="bench", state="exited", exit_code=1, finished_seconds=1.6e9),
+    ContainerUse(id="71", cgroup="/kubepods/71", oom_kills=1),
+    DeviceClaim(device=MI300X.uuid, kind="gpu", evidence="pod_resources", container_id="71"),
+    DeviceClaim(device="mlx5_0", kind="rdma", evidence="device", container_id="71"),
+    DeviceClaim(device=H200.uuid, kind="gpu", evidence="process", container_id="73"),
+    DeviceClaim(
+        device=ARC.uuid, kind="gpu", evidence="pod_resources", container="init", pod_name="a", pod_namespace="b"
+    ),
+)
+
+
 def whole() -> Node:
     """A node with all of it."""
-    node = Node(gpus=GPUS, rdma=RDMA, dri=DRI, pci=PCI, amd_static=(STATIC,), health=HEALTH, pods=())
+    node = Node(gpus=GPUS, rdma=RDMA, dri=DRI, pci=PCI, amd_static=(STATIC,), health=HEALTH, pods=PODS)
     node.versions = {"nvidia": "570.124.06", "amd": "6.2.4"}
     return node

@@ -11,8 +11,10 @@ import pytest
 
 from nodescope.api.node import NoNode
 from nodescope.records.amd_static import AmdAsic, AmdBus, AmdStatic
+from nodescope.records.container import Container
 from nodescope.records.dri import DriDevice
 from tests.api import records
+from tests.api.lens_example import PODS
 from tests.api.records import ARC, DRI, GPUS, H200, H200_READING, MI300X, MI300X_READING, Node, ask, gpu, whole
 
 DOCUMENT: Final = "source-documents/primus-lens-node-exporter.md"
@@ -96,7 +98,7 @@ def test_the_examples_are_those_of_the_documentation(shared: Path) -> None:
     shown = {path: json.loads(text) for path, text in EXAMPLE.findall((shared / DOCUMENT).read_text())}
     assert {path: body["data"] for path, body in shown.items() if path in EXPECTED} == EXPECTED
     assert {key: value for key, value in shown["/gpus"].items() if key != "data"} == {"code": 0, "message": "success"}
-    assert isinstance(shown["/pods"], list)
+    assert shown["/pods"] == PODS
 
 
 @pytest.mark.parametrize("prefix", ["", "/v1"])
@@ -218,10 +220,10 @@ def test_driver_version_by_vendor() -> None:
 
 @pytest.mark.parametrize("envelope", ["standard", "lens"])
 def test_pods_are_bare(envelope: str) -> None:
-    """/pods is a list in no envelope, of whatever the node has."""
+    """/pods is a list in no envelope, also where there is nothing."""
     assert json.loads(ask(NoNode(), "/pods", envelope=envelope).body) == []
-    one = {"id": "abc", "pod_name": "job", "devices": {"gpu": [], "infiniband": []}}
-    assert json.loads(ask(Node(pods=(one,)), "/v1/pods", envelope).body) == [one]
+    one = Container(runtime="docker", id="abc", name="main", pod_name="job")
+    assert [pod["id"] for pod in json.loads(ask(Node(pods=(one,)), "/v1/pods", envelope).body)] == ["abc"]
 
 
 def test_the_envelope_of_the_code() -> None:

@@ -12,6 +12,7 @@ import pytest
 from nodescope.api.answers import ANSWERS
 from nodescope.api.node import NoNode
 from nodescope.api.table import OPENAPI_PATH, ROUTES
+from nodescope.records.container import Container
 from nodescope.records.rdma import RdmaDevice
 from tests.api.records import Node, ask, whole
 
@@ -68,11 +69,14 @@ def test_errors_in_the_codes_envelope() -> None:
 
 def test_a_name_that_is_not_utf8() -> None:
     """A name with bytes that are no UTF-8 is shown with U+FFFD in their place, and costs the answer nothing else."""
-    node = Node(rdma=(RdmaDevice(name="mlx5_\udc80"), RdmaDevice(name="mlx5_1")), pods=({"a\ud800": ["\udfff", 1]},))
+    odd = Container(runtime="docker", id="a", name="a\ud800", pod_name="p", labels={"l\udfff": "\udfff"})
+    node = Node(rdma=(RdmaDevice(name="mlx5_\udc80"), RdmaDevice(name="mlx5_1")), pods=(odd,))
     names = [one["device"]["name"] for one in json.loads(ask(node, "/api/v1/rdma").body)["devices"]]
     assert (names[0].rstrip("\ufffd"), names[1]) == ("mlx5_", "mlx5_1")
     assert json.loads(ask(node, "/rdma").body)["data"][1]["if_name"] == "mlx5_1"
-    assert next(iter(json.loads(ask(node, "/pods").body)[0])).startswith("a\ufffd")
+    (pod,) = json.loads(ask(node, "/pods").body)
+    assert pod["metadata"]["name"].startswith("a\ufffd")
+    assert next(iter(pod["labels"])).startswith("l\ufffd")
 
 
 def test_every_route_has_an_answer() -> None:

@@ -27,7 +27,7 @@ def settings_of(role_name: str, environment: dict[str, str]) -> Settings:
     [
         ("rocm", 5000, 1, ("gpu_rocm",)),
         ("conductor", 9400, 30, ("gpu_conductor",)),
-        ("lens", 8989, 5, ("gpu_lens", "rdma_lens")),
+        ("lens", 8989, 5, ("gpu_lens", "rdma_lens", "kubelet_lens")),
     ],
 )
 def test_what_a_role_serves(role: str, port: int, interval: float, collectors: tuple[str, ...]) -> None:
@@ -53,9 +53,10 @@ def test_the_conductors_environment() -> None:
     assert settings_of("conductor", {"COLLECTION_INTERVAL": "2m"})["collector.gpu.interval"] == 120
 
 
-def test_rdma_of_lens() -> None:
-    """Counters of RDMA ports each 5 seconds, devices each 60."""
+def test_rdma_and_containers_of_lens() -> None:
+    """Counters of RDMA ports each 5 seconds, devices each 60; containers are followed for /pods and events."""
     settings = settings_of("lens", {})
+    assert settings["collector.container.follow"]
     assert (settings["collector.rdma.interval"], settings["collector.rdma.discovery-interval"]) == (5, 60)
 
 

@@ -34,6 +34,14 @@ def test_two_dialects_on_one_listener() -> None:
     assert "switch one off, or give it a listener of its own" in text
 
 
+def test_the_kubelet_in_two_dialects() -> None:
+    """One listener shows the kubelet's families in the agent's units or in those of Primus-Lens, never in both."""
+    on = {"collector.kubelet_lens.enabled": True}
+    with pytest.raises(SettingsError, match="collectors kubelet and kubelet_lens would both show node_"):
+        measured(listeners(["kubelet", "kubelet_lens"], **on))
+    assert measured(listeners(["kubelet"], ["kubelet_lens"], **on)).names["1"] == ("kubelet_lens",)
+
+
 def test_each_on_its_own_listener() -> None:
     """On two listeners both are served, and so is one alone where the other is switched off."""
     measured(listeners(["gpu_worker"], ["gpu_epic"]))

@@ -1,141 +1,162 @@
-"""Events of containers, heard and inferred: each thing once."""
+"""Lives of containers: what can follow what, and what nobody heard."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodescope.containers import lifecycle
-from nodescope.containers.lifecycle import Heard, Lifecycle
-from nodescope.records.container import Container, ContainerEvent
+from nodescope.containers.lifecycle import Heard, Life, brought_up_to_date, missed
+from nodescope.records.container import Container
+
+ID = "ab" * 32
 
 
-def one(id_: str = "a", state: str = "running", **more: Any) -> Container:
-    return Container(runtime="containerd", id=id_, name=f"name-{id_}", state=state, **more)
-
-
-def kinds(events: Sequence[ContainerEvent]) -> list[str]:
-    return [event.kind for event in events]
-
-
-def test_a_life_is_told_once() -> None:
-    """Created, running, paused, running, OOM-killed, exited, restarted, deleted: each heard twice, told once."""
-    life = Lifecycle("containerd")
-    told: list[str] = []
-    steps = [("created", None), ("running", 1), ("paused", None), ("resumed", None)]
-    steps += [("exited", 1), ("running", 2), ("exited", 2), ("deleted", None)]
-    for kind, pid in steps:
-        for _ in range(2):
-            told += kinds(life.hear(Heard("a", kind, 5.0, pid=pid)))
-    assert told == ["created", "running", "paused", "running", "exited", "restarted", "exited", "deleted"]
-    assert life.known == {}
-
-
-def test_the_first_list_makes_no_events() -> None:
-    """What was there before the agent, and is not known from before, is taken as it is."""
-    life = Lifecycle("containerd")
-    assert life.reconcile([one()], 10.0) == ()
-    assert life.reconcile([one()], 11.0) == ()
-
-
-def test_what_happened_while_nobody_listened() -> None:
-    """By a list compared with what was known: new, ended, killed for memory, restarted, deleted; all inferred."""
-    life = Lifecycle("containerd")
-    life.seed([one("ended", pid=1), one("oom", pid=2), one("again", pid=3), one("gone", pid=4), one("same", pid=5)])
-    events = life.reconcile(
-        [
-            one("ended", "exited", exit_code=3, finished_seconds=7.0),
-            one("oom", "exited", exit_code=137, oom_killed=True),
-            one("again", pid=33),
-            one("same", pid=5),
-            one("new", pid=6, created_seconds=8.0, started_seconds=9.0),
-        ],
-        20.0,
+def shown(state: str, started: float | None = None, finished: float | None = None, **more: Any) -> Container:
+    return Container(
+        runtime="docker",
+        id=ID,
+        name="train",
+        state=state,
+        created_seconds=1.0,
+        started_seconds=started,
+        finished_seconds=finished,
+        **more,
     )
-    told = [(event.id, event.kind, event.exit_code, event.time_seconds) for event in events]
-    assert told == [
-        ("ended", "exited", 3, 7.0),
-        ("oom", "oom_killed", None, 20.0),
-        ("oom", "exited", 137, 20.0),
-        ("again", "exited", None, 20.0),
-        ("again", "restarted", None, 20.0),
-        ("new", "created", None, 8.0),
-        ("new", "running", None, 9.0),
-        ("gone", "exited", None, 20.0),
-        ("gone", "deleted", None, 20.0),
-    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        (None, None, []),
+        (None, shown("created"), ["created"]),
+        (None, shown("running", 2, health="healthy"), ["created", "running", "health"]),
+        (None, shown("exited", 2, 3, exit_code=1), ["created", "running", "exited"]),
+        (None, shown("paused", 2), ["created", "running", "paused"]),
+        (shown("created"), shown("running", 2), ["running"]),
+        (shown("created"), shown("exited", 2, 3, oom_killed=True), ["running", "oom_killed", "exited"]),
+        (shown("running", 2), shown("running", 2), []),
+        (shown("running", 2), shown("running", 5, 4), ["exited", "restarted"]),
+        (shown("running", 2), shown("restarting", 5, 6), ["exited", "restarted", "exited"]),
+        (shown("running", 2), shown("exited", 2, 3), ["exited"]),
+        (shown("running", 2), shown("paused", 2), ["paused"]),
+        (shown("paused", 2), shown("running", 2), ["running"]),
+        (shown("paused", 2), shown("exited", 2, 3), ["exited"]),
+        (shown("exited", 2, 3), shown("running", 5, 3), ["restarted"]),
+        (shown("exited", 2, 3), shown("exited", 5, 6), ["restarted", "exited"]),
+        (shown("exited", 2, 3), shown("running"), ["restarted"]),
+        (shown("exited"), shown("exited", 5, 6), []),
+        (shown("created"), shown("exited", exit_code=1), ["running", "exited"]),
+        (shown("created"), shown("exited", exit_code=128), ["exited"]),
+        (None, shown("exited"), ["created", "running", "exited"]),
+        (None, shown("exited", exit_code=128), ["created", "exited"]),
+        (shown("running", pid=7), shown("running", pid=8), ["exited", "restarted"]),
+        (shown("running", pid=7), shown("running", pid=7), []),
+        (shown("running", pid=7), shown("created"), ["exited"]),
+        (shown("running", 2), shown("running", 2, oom_killed=True), ["oom_killed"]),
+        (shown("exited", 2, 3), None, ["deleted"]),
+        (shown("running", 2), None, ["exited", "deleted"]),
+        (shown("running", 2, health="healthy"), shown("running", 2, health="unhealthy"), ["health"]),
+        (shown("running", 2, health="healthy"), shown("running", 2, health="starting"), []),
+    ],
+)
+def test_what_must_have_happened(before: Container | None, now: Container | None, expected: list[str]) -> None:
+    """Between two looks at a container lies the shortest life that explains both, in order and marked inferred."""
+    events = missed(Life(before, 0.0) if before else None, now, at=9.0)
+    assert [event.kind for event in events] == expected
     assert all(event.inferred for event in events)
+    times = [event.time_seconds for event in events]
+    assert times == sorted(times)
 
 
-def test_events_that_the_list_told_of() -> None:
-    """An event that comes after a list which told of it already makes no second one."""
-    life = Lifecycle("containerd")
-    life.seed([])
-    life.reconcile([one(pid=7)], 1.0)
-    assert life.hear(Heard("a", "created", 0.5)) == ()
-    assert life.hear(Heard("a", "running", 0.6, pid=7)) == ()
-    assert life.hear(Heard("a", "exited", 0.4, pid=6, exit_code=1)) == ()
-    assert kinds(life.hear(Heard("a", "exited", 2.0, pid=7, exit_code=1))) == ["exited"]
+def heard(kind: str, at: float = 5.0, **more: Any) -> Heard:
+    return Heard(ID, kind, at, **more)
+
+
+def test_a_heard_start_is_not_inferred_again() -> None:
+    """A start that was heard, whose inspection never came, is the start that a later list shows."""
+    life = Life(shown("created"), 0.0)
+    assert life.hear(heard("running", 2.01)) == ("running",)
+    assert missed(life, shown("running", 2.0), at=9.0) == []
+
+
+def test_a_process_that_follows_another() -> None:
+    """A start of another process while one is known to run: the end of that one is inferred, and not told again."""
+    life = Life(shown("running", pid=7), 0.0)
+    assert life.hear(heard("running", pid=7)) == ()
+    assert not life.doubted
+    assert life.hear(heard("running", pid=8)) == ("exited", "restarted")
+    assert life.hear(heard("exited", pid=7)) == ()
+    assert not life.doubted
+    assert life.hear(heard("exited", 6.0, pid=8)) == ("exited",)
+
+
+def test_events_out_of_order_are_doubted() -> None:
+    """A start that comes before the end which it follows makes no event, and has the container looked at again."""
+    life = Life(shown("running", 2), 0.0)
+    assert life.hear(heard("running", 6.0)) == ()
+    doubted = life.doubted
+    assert doubted
+    assert life.hear(heard("exited", 5.0)) == ("exited",)
+    assert [event.kind for event in missed(life, shown("running", 6.0), at=9.0)] == ["restarted"]
+    life.show(shown("running", 6.0), 9.0)
+    assert (life.doubted, life.state) == (False, "running")
+
+
+def test_an_end_before_its_start() -> None:
+    """An end of one that nobody heard start: that it ran is inferred, and a start that comes late is not told again."""
+    life = Life(shown("created"), 0.0)
+    assert Life(shown("created"), 0.0).hear(heard("exited", exit_code=128)) == ("exited",)
+    assert life.hear(heard("exited", 5.0)) == ("running", "exited")
+    assert life.hear(heard("running", 4.0)) == ()
+    assert life.doubted
+    assert missed(life, shown("exited", 4.0, 5.0), at=9.0) == []
+
+
+def test_a_removal_while_it_runs() -> None:
+    """One that is deleted while it is known to run has ended before."""
+    assert Life(shown("running", 2), 0.0).hear(heard("deleted")) == ("exited", "deleted")
+    assert Life(shown("exited", 2, 3), 0.0).hear(heard("deleted")) == ("deleted",)
+
+
+def test_kills_for_memory() -> None:
+    """Each kill is news while the container runs; after its end it is the one that is known, until it starts again."""
+    life = Life(shown("running", 2), 0.0)
+    assert [life.hear(heard("oom_killed")) for _ in range(2)] == [("oom_killed",)] * 2
+    assert life.hear(heard("exited")) == ("exited",)
+    assert life.hear(heard("oom_killed")) == ()
+    assert life.hear(heard("running", 7.0)) == ("restarted",)
+    assert life.hear(heard("oom_killed")) == ("oom_killed",)
 
 
 def test_a_task_that_is_gone() -> None:
-    """A container whose process vanished unheard has exited, though the list shows it as if it never ran."""
-    life = Lifecycle("containerd")
-    life.reconcile([one(pid=7)], 1.0)
-    assert kinds(life.reconcile([one(state="created")], 2.0)) == ["exited"]
-    assert life.reconcile([one(state="created")], 3.0) == ()
-    assert kinds(life.hear(Heard("a", "running", 4.0, pid=8))) == ["restarted"]
+    """Of one that ran, and of which the runtime knows no more than that it is there, the last code is kept."""
+    life = Life(shown("running", pid=7), 0.0)
+    life.hear(heard("exited", 6.0, pid=7, exit_code=3))
+    life.record = brought_up_to_date(life.record, heard("exited", 6.0, exit_code=3))
+    life.show(shown("created"), 9.0)
+    assert (life.record.state, life.record.exit_code, life.record.finished_seconds) == ("exited", 3, 6.0)
+    assert life.hear(heard("running", 10.0, pid=8)) == ("restarted",)
 
 
-def test_the_same_id_in_two_namespaces() -> None:
-    """Containers of two namespaces that share an id are two."""
-    life = Lifecycle("containerd")
-    life.reconcile([one(namespace="x", pid=1), one(namespace="y", pid=2)], 1.0)
-    assert kinds(life.hear(Heard("a", "exited", 2.0, namespace="x", pid=1))) == ["exited"]
-    assert kinds(life.reconcile([one(namespace="y", pid=2)], 3.0)) == ["deleted"]
-
-
-def test_an_oom_kill_after_the_exit_is_the_same() -> None:
-    """A kill told by the list, then by an event that was late, is told once."""
-    life = Lifecycle("containerd")
-    life.reconcile([one(pid=7)], 1.0)
-    life.reconcile([one(state="exited", oom_killed=True)], 2.0)
-    assert life.hear(Heard("a", "oom_killed", 1.5)) == ()
-
-
-HEARD = st.builds(
-    Heard,
-    st.sampled_from("ab"),
-    st.sampled_from(["created", "running", "resumed", "paused", "exited", "oom_killed", "deleted"]),
-    st.just(1.0),
-    namespace=st.none(),
-    pid=st.sampled_from([None, 1, 2]),
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["running", "resumed", "paused", "exited", "oom_killed", "health"]),
+            st.integers(1, 5),
+            st.sampled_from([None, 1, 2]),
+        ),
+        max_size=12,
+    )
 )
-LISTS = st.lists(
-    st.builds(one, st.sampled_from("ab"), st.sampled_from(["created", "running", "paused", "exited"])), max_size=2
-)
-
-
-@given(st.lists(st.one_of(HEARD, LISTS), max_size=30))
-def test_no_event_twice_in_a_row(steps: list[Heard | list[Container]]) -> None:
-    """In any order of events and lists no container is told to have ended, been created or deleted twice in a row."""
-    life = Lifecycle("containerd")
-    last: dict[str, str] = {}
-    for step in steps:
-        events = life.hear(step) if isinstance(step, Heard) else life.reconcile(step, 2.0)
-        for event in events:
-            assert event.kind in ("oom_killed", "running") or last.get(event.id) != event.kind
-            last[event.id] = event.kind
-    assert life.heard_count + life.inferred_count >= len(last)
-
-
-def test_the_bound_is_counted() -> None:
-    """Containers beyond the bound are counted as dropped, and the known ones go on."""
-    life = Lifecycle("containerd")
-    for number in range(lifecycle.MAX_KNOWN + 5):
-        life.hear(Heard(str(number), "created", 1.0))
-    assert (len(life.known), life.dropped_count) == (lifecycle.MAX_KNOWN, 5)
-    assert kinds(life.hear(Heard("3", "running", 2.0, pid=4))) == ["running"]
+def test_a_life_never_repeats_itself(steps: list[tuple[str, int, int | None]]) -> None:
+    """Whatever is heard, what is told alternates: nothing runs twice without an end or a pause between."""
+    life = Life(shown("created"), 0.0)
+    told = []
+    for kind, at, pid in steps:
+        told += [now for now in life.hear(heard(kind, float(at), pid=pid)) if now not in ("oom_killed", "health")]
+    plain = ["running" if kind == "restarted" else kind for kind in told]
+    assert all(a != b for a, b in pairwise(plain))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
 
+from nodescope.containers.kept import KeptContainers
 from nodescope.containers.runtimes import Runtimes
 from nodescope.host import Host
 from nodescope.records.container import ContainerEvent
 from tests.containers.engine.fake_engine import FakeEngine
 
 LONG_S = 20.0
+QUIET_S = 0.5
 
 
 def wait_for(done: Callable[[], bool]) -> None:
@@ -29,30 +31,160 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def engine(root: Path) -> Iterator[FakeEngine]:
+    with FakeEngine(root / "run/docker.sock") as running:
+        yield running
+
+
+class Agent:
+    """What an agent does with runtimes, from its start to its end."""
+
+    def __init__(self, root: Path, kept: KeptContainers, labels: Collection[str] = ()) -> None:
+        self.events: list[ContainerEvent] = []
+        self.runtimes = Runtimes(Host(rootfs=str(root)), labels, self.events.append, kept)
+
+    def ready(self) -> None:
+        """Waits until its runtime is followed."""
+        self.runtimes.look()
+        wait_for(lambda: [status.state for status in self.runtimes.statuses()] == ["ok"])
+
+    def told(self, count: int) -> list[str]:
+        """So many events, and none more in a short while."""
+        wait_for(lambda: len(self.events) >= count)
+        time.sleep(QUIET_S)
+        return [f"{event.name} {'~' * event.inferred}{event.kind}" for event in self.events]
+
+
 def test_a_host_without_runtimes(root: Path) -> None:
     """Where nothing listens there are no containers and no statuses, and nothing is started."""
-    runtimes = Runtimes(Host(rootfs=str(root)), (), lambda event: None)
-    runtimes.look()
-    assert (runtimes.containers(), runtimes.statuses()) == ((), ())
-    runtimes.close()
+    agent = Agent(root, KeptContainers(None))
+    agent.runtimes.look()
+    assert (agent.runtimes.containers(), agent.runtimes.statuses()) == ((), ())
+    agent.runtimes.close()
 
 
-def test_an_engine_is_followed(root: Path) -> None:
-    """Its containers are known, what happens to them is passed on, and it is told how it fares."""
-    heard: list[ContainerEvent] = []
-    with FakeEngine(root / "run/docker.sock") as engine:
-        container = engine.create(1, name="web")
-        runtimes = Runtimes(Host(rootfs=str(root)), (), heard.append)
+def test_an_engine_is_followed(root: Path, engine: FakeEngine) -> None:
+    """Its containers are known, what happens to them is passed on at once, and it is told how it fares."""
+    container = engine.create(1, name="web")
+    agent = Agent(root, KeptContainers(None))
+    agent.ready()
+    assert [one.name for one in agent.runtimes.containers()] == ["web"]
+    (status,) = agent.runtimes.statuses()
+    assert (status.runtime, status.state) == ("docker", "ok")
+    engine.start(container)
+    assert agent.told(1) == ["web running"]
+    agent.runtimes.killed({container: 0})
+    agent.runtimes.killed({container: 1})
+    assert [(event.kind, event.evidence) for event in agent.events[1:]] == [("oom_killed", "cgroup")]
+    agent.runtimes.close()
+    assert agent.runtimes.containers() == ()
+    agent.runtimes.look()
+    assert agent.runtimes.statuses() == ()
+
+
+def test_what_happened_while_the_agent_was_down(root: Path, engine: FakeEngine) -> None:
+    """After a restart of the agent exactly what it missed is told, once, in order and marked as inferred."""
+    names = ("stays", "ends", "goes", "again", "oom", "paused", "sleeps")
+    ids = {name: engine.create(number, name) for number, name in enumerate(names, 1)}
+    for name in names[:-1]:
+        engine.start(ids[name])
+    path = str(root / "state/containers.json")
+    first = Agent(root, kept := KeptContainers(path))
+    first.ready()
+    engine.die(ids["stays"], 1)
+    engine.start(ids["stays"])
+    assert first.told(2) == ["stays exited", "stays restarted"]
+    first.runtimes.close()
+    kept.close()
+    engine.die(ids["ends"], 4)
+    engine.die(ids["goes"], 0)
+    engine.remove(ids["goes"])
+    engine.die(ids["again"], 1)
+    engine.start(ids["again"], pid=5000)
+    engine.die(ids["oom"], 137, oom=True)
+    engine.pause(ids["paused"])
+    engine.start(engine.create(9, "new"))
+    second = Agent(root, kept := KeptContainers(path))
+    second.ready()
+    told = second.told(10)
+    assert {name: [event.split()[1] for event in told if event.split()[0] == name] for name in (*names, "new")} == {
+        "stays": [],
+        "ends": ["~exited"],
+        "goes": ["~exited", "~deleted"],
+        "again": ["~exited", "~restarted"],
+        "oom": ["~oom_killed", "~exited"],
+        "paused": ["~paused"],
+        "sleeps": [],
+        "new": ["~created", "~running"],
+    }
+    assert len(told) == 10
+    codes = {event.name: event.exit_code for event in second.events if event.kind == "exited"}
+    assert codes == {"ends": 4, "goes": None, "again": None, "oom": 137}
+    second.runtimes.close()
+    kept.close()
+    third = Agent(root, kept := KeptContainers(path))
+    third.ready()
+    assert third.told(0) == []
+    third.runtimes.close()
+    kept.close()
+
+
+def test_an_engine_that_comes_back_after_the_agent(root: Path, engine: FakeEngine) -> None:
+    """What was known outlives a run of the agent in which the engine never answered, and nothing is shown of it."""
+    one = engine.create(1, "train")
+    engine.start(one)
+    path = str(root / "containers.json")
+    first = Agent(root, kept := KeptContainers(path))
+    first.ready()
+    first.runtimes.close()
+    kept.close()
+    engine.faults["version"] = "500"
+    second = Agent(root, kept := KeptContainers(path))
+    second.runtimes.look()
+    wait_for(lambda: [status.state for status in second.runtimes.statuses()] == ["failed"])
+    assert second.runtimes.containers() == ()
+    second.runtimes.close()
+    kept.close()
+    engine.faults.clear()
+    engine.die(one, 5)
+    third = Agent(root, kept := KeptContainers(path))
+    third.ready()
+    assert third.told(1) == ["train ~exited"]
+    third.runtimes.close()
+    kept.close()
+
+
+def test_a_reload_of_the_settings(root: Path, engine: FakeEngine) -> None:
+    """Another that looks goes on where the one before ended: no event is lost or told twice."""
+    kept = KeptContainers(None)
+    agents = [Agent(root, kept, labels=()) for _ in range(4)]
+    agents[0].ready()
+    ids: list[str] = []
+    for number, agent in enumerate(agents):
+        agent.ready()
+        for _ in range(5):
+            ids.append(engine.create(len(ids) + 1))
+            engine.start(ids[-1])
+        if number:
+            agents[number - 1].runtimes.close()
+    wait_for(lambda: sum(len(agent.events) for agent in agents) >= 2 * len(ids))
+    time.sleep(QUIET_S)
+    events = [event for agent in agents for event in agent.events]
+    assert {one: [event.kind for event in events if event.id == one] for one in ids} == {
+        one: ["created", "running"] for one in ids
+    }
+    kept.close()
+    assert agents[-1].runtimes.statuses() == ()
+
+
+def test_sockets_that_are_named(root: Path, engine: FakeEngine) -> None:
+    """Sockets that are asked for are followed and no others, each by what its name says; one that is absent says so."""
+    named = [f"{root}/own.sock", f"{root}/k0s/containerd.sock", f"{root}/crio.sock"]
+    with FakeEngine(root / "own.sock"):
+        runtimes = Runtimes(Host(rootfs=str(root)), (), lambda event: None, sockets=named)
         runtimes.look()
-        wait_for(lambda: len(runtimes.containers()) == 1)
-        assert runtimes.containers()[0].name == "web"
-        (status,) = runtimes.statuses()
-        assert (status.runtime, status.state) == ("docker", "ok")
-        engine.start(container)
-
-        def told() -> bool:
-            runtimes.look()
-            return [event.kind for event in heard] == ["running"]
-
-        wait_for(told)
+        wait_for(lambda: [status.state for status in runtimes.statuses()] == ["ok", "absent", "absent"])
+        told = {status.socket: status.runtime for status in runtimes.statuses()}
+        assert told == dict(zip(named, ("docker", "containerd", "cri"), strict=True))
         runtimes.close()

@@ -68,9 +68,9 @@ def test_memory_that_is_not_told() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [
-        ({"sm_utilization_percent": 60, "memory_used_bytes": 1}, {"sm_utilization_percent": 20}, (60, 20, "shared")),
-        ({"sm_utilization_percent": 0, "memory_used_bytes": 1}, {"memory_used_bytes": 3}, (20, 60, "shared")),
-        ({}, {}, (40, 40, "estimated")),
+        ({"sm_utilization_percent": 60, "memory_used_bytes": 1}, {"sm_utilization_percent": 20}, (0.6, 0.2, "shared")),
+        ({"sm_utilization_percent": 0, "memory_used_bytes": 1}, {"memory_used_bytes": 3}, (0.2, 0.6, "shared")),
+        ({}, {}, (0.4, 0.4, "estimated")),
     ],
 )
 def test_utilisation(first: dict[str, int], second: dict[str, int], expected: tuple[float, float, str]) -> None:
@@ -79,7 +79,11 @@ def test_utilisation(first: dict[str, int], second: dict[str, int], expected: tu
         gpu(NVIDIA[0], utilization_percent=80), process(NVIDIA[0], 1, **first), process(NVIDIA[0], 2, **second)
     )
     one, two, label = expected
-    assert parts(rows, UTILIZATION) == {"c1": (one, label), "c2": (two, label), "unattributed": (0, label)}
+    found = parts(rows, UTILIZATION)
+    assert {key: (round(value, 5), how) for key, (value, how) in found.items()} == {
+        "c1": (one, label), "c2": (two, label), "unattributed": (0, label),
+    }  # fmt: skip
+    assert sum(value for value, _ in found.values()) == 0.8
 
 
 def test_claims_count_where_no_process_is_seen() -> None:
@@ -87,9 +91,15 @@ def test_claims_count_where_no_process_is_seen() -> None:
     busy = gpu(NVIDIA[0], utilization_percent=50)
     rows = attribute(busy, claims=(claim(A, "c1"), claim(A, "c2")))
     assert parts(rows, UTILIZATION) == {
-        "c1": (25, "estimated"), "c2": (25, "estimated"), "unattributed": (0, "estimated"),
+        "c1": (0.25, "estimated"), "c2": (0.25, "estimated"), "unattributed": (0, "estimated"),
     }  # fmt: skip
-    assert parts(attribute(busy), UTILIZATION) == {"unattributed": (50, "measured")}
+    assert parts(attribute(busy), UTILIZATION) == {"unattributed": (0.5, "measured")}
+
+
+def test_who_is_alone_has_all() -> None:
+    """Of what is wholly someone's nothing is left for no one by rounding: who is alone has the GPU's own figure."""
+    rows = attribute(gpu(NVIDIA[0], utilization_percent=70), process(NVIDIA[0], 1, sm_utilization_percent=3))
+    assert parts(rows, UTILIZATION) == {"c1": (0.7, "shared"), "unattributed": (0, "shared")}
 
 
 def test_idle_power_is_no_ones() -> None:
@@ -106,6 +116,23 @@ def test_idle_power_is_no_ones() -> None:
     assert parts(attributor.attribute((idle,), OWNERS, (), 2), POWER) == {"unattributed": (100, "measured")}
     assert parts(attributor.attribute(busy, OWNERS, (), 3), POWER) == {
         "c1": (400, "shared"), "unattributed": (100, "shared"),
+    }  # fmt: skip
+
+
+def test_a_partitioned_gpu_at_rest() -> None:
+    """A GPU whose partitions do nothing, all of them, draws what it draws idle; one of which nobody knows does not."""
+    attributor = Attributor()
+    whole = gpu(NVIDIA[2], power_milliwatts=90_000, power_limit_milliwatts=700_000)
+    quiet = [instance(whole, part, profiling={"graphics_util": 0.0}) for part in PARTS]
+    unknown = instance(whole, PARTS[2])
+    busy = instance(whole, PARTS[0], profiling={"graphics_util": 50.0})
+    user = process(NVIDIA[2], 1, instance_uuid=MIG[0], memory_used_bytes=1)
+    hot = gpu(NVIDIA[2], power_milliwatts=390_000, power_limit_milliwatts=700_000)
+    attributor.attribute((whole, *quiet[:2], unknown), OWNERS, (), 1)
+    assert parts(attributor.attribute((hot, busy, user), OWNERS, (), 2), POWER, C)["unattributed"] == (70, "estimated")
+    attributor.attribute((whole, *quiet), OWNERS, (), 3)
+    assert parts(attributor.attribute((hot, busy, user), OWNERS, (), 4), POWER, C) == {
+        "c1": (300, "shared"), "unattributed": (90, "shared"),
     }  # fmt: skip
 
 
@@ -190,11 +217,26 @@ def test_partitions_are_attributed_each() -> None:
     }  # fmt: skip
     assert parts(rows, MEMORY, MIG[1]) == {}
     assert parts(rows, MEMORY, MIG[2]) == {"unattributed": (10, "measured")}
-    assert parts(rows, UTILIZATION, MIG[0]) == {"c1": (50, "shared"), "unattributed": (0, "shared")}
-    assert parts(rows, UTILIZATION, MIG[2]) == {"unattributed": (100, "measured")}
+    assert parts(rows, UTILIZATION, MIG[0]) == {"c1": (0.5, "shared"), "unattributed": (0, "shared")}
+    assert parts(rows, UTILIZATION, MIG[2]) == {"unattributed": (1, "measured")}
     # 32 multiprocessors half busy and 16 wholly busy did the same.
     assert parts(rows, POWER, C) == {"c1": (50, "estimated"), "unattributed": (50, "estimated")}
     assert parts(rows, MEMORY, C) == {}
+
+
+def test_partitions_that_tell_nothing_of_their_own() -> None:
+    """Where only the whole GPU tells its memory and how busy it is, those are divided among all that are on it."""
+    whole = gpu(NVIDIA[2], memory_used_bytes=100, utilization_percent=80)
+    rows = attribute(
+        whole,
+        *(instance(whole, part) for part in PARTS),
+        process(NVIDIA[2], 1, instance_uuid=MIG[0], memory_used_bytes=30),
+        process(NVIDIA[2], 3, instance_uuid=MIG[2], memory_used_bytes=30),
+        process(NVIDIA[2], 2, memory_used_bytes=20),
+    )
+    assert parts(rows, MEMORY, C) == {"c1": (60, "measured"), "c2": (20, "measured"), "unattributed": (20, "measured")}
+    assert {row.device for row in rows} == {C}
+    assert sum(value for value, _ in parts(rows, UTILIZATION, C).values()) == 0.8
 
 
 def test_a_gpu_that_tells_nothing() -> None:

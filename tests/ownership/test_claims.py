@@ -44,6 +44,7 @@ def test_a_claim_says_who() -> None:
     (claim,) = claims([one], MACHINE).claims
     assert (claim.device, claim.kind, claim.evidence, claim.container_id) == (MIG[1], "gpu_instance", "cdi", one.id)
     assert (claim.pod_name, claim.pod_namespace, claim.user, claim.slurm_job) == ("train-0", "ml", "ada", "7")
+    assert claim.request == "nvidia.com/gpu=2:1"
     assert of_claim(claim) == of_container(one)
 
 

@@ -111,11 +111,11 @@ def test_what_is_now_sums_to_the_devices_own(cycles: list[Cycle], divided: bool)
         device = MIG[0] if divided else uuid
         expected: dict[tuple[str, str], float | None] = {
             (device, MEMORY): cycle.memory,
-            (device, UTILIZATION): cycle.percent,
+            (device, UTILIZATION): None if cycle.percent is None else cycle.percent / 100,
             (uuid, POWER): None if cycle.milliwatts is None else cycle.milliwatts / 1000,
         }
         if divided:
-            expected |= {(MIG[2], MEMORY): 0, (MIG[2], UTILIZATION): 12.3}
+            expected |= {(MIG[2], MEMORY): 0, (MIG[2], UTILIZATION): 12.3 / 100}
         found = {key: value for key, value in sums(rows).items() if key[1] != ENERGY}
         assert found == {key: value for key, value in expected.items() if value is not None}
 

@@ -120,6 +120,38 @@ def test_rocm_variables_choose_among_what_was_given(variables: tuple[str, ...], 
     assert amd_keys(*nodes, *map(rocm, variables)) == expected
 
 
+@pytest.mark.parametrize(
+    ("devices", "request_"),
+    [
+        ((given(ENV, "NVIDIA_VISIBLE_DEVICES=0"),), "NVIDIA_VISIBLE_DEVICES=0"),
+        ((given("cdi", "nvidia.com/gpu=0"),), "nvidia.com/gpu=0"),
+        ((given("device_request", "0"),), "0"),
+        ((node("/dev/nvidia0"),), ""),
+        ((given("pod_resources", A),), ""),
+        ((node("/dev/nvidia0"), node("/dev/nvidia1"), given(ENV, "CUDA_VISIBLE_DEVICES=0")), "CUDA_VISIBLE_DEVICES=0"),
+        ((given("device_request", "9" * 900 + ",0"),), "9" * 200),
+    ],
+)
+def test_the_words_of_the_evidence(devices: tuple[ContainerDevice, ...], request_: str) -> None:
+    """Each grant has the words that name it, and those of the variable that took others away; bounded."""
+    (grant,) = granted(container(*devices), MACHINE).grants
+    assert (grant.device.key, grant.request) == (A, request_)
+
+
+def test_partitions_go_by_the_words_of_their_gpu() -> None:
+    """What names a whole GPU is the evidence of each of its partitions."""
+    found = granted(container(given("cdi", "nvidia.com/gpu=2")), MACHINE).grants
+    assert {(grant.device.key, grant.request) for grant in found} == {(key, "nvidia.com/gpu=2") for key in MIG}
+
+
+def test_a_privileged_container_shows_its_variables() -> None:
+    """What it chose is told by both variables by which it did."""
+    variables = [rocm("ROCR_VISIBLE_DEVICES=0,1,2"), rocm("HIP_VISIBLE_DEVICES=0")]
+    (grant,) = granted(container(*variables, privileged=True), AMD_MACHINE).grants
+    assert (grant.device.key, grant.evidence) == (AMD[0], ENV)
+    assert grant.request == "ROCR_VISIBLE_DEVICES=0,1,2; HIP_VISIBLE_DEVICES=0"
+
+
 def test_variables_do_not_take_from_an_allocation() -> None:
     """What a plugin allocated is held, also where the program uses but a part of it."""
     found = keys(given("pod_resources", A), given("pod_resources", B), given(ENV, "CUDA_VISIBLE_DEVICES=0"))

@@ -57,6 +57,56 @@ def test_whose_processes_are(tmp_path: Path) -> None:
     }
 
 
+def test_who_is_in_a_container_of_a_container(tmp_path: Path) -> None:
+    """The innermost container that a runtime knows is the holder; where none is known, the innermost that is named."""
+    pod = container(name="dind", id=OTHER, pod_name="p", pod_namespace="n")
+    cgroups = machine(tmp_path, {1: f"/kubepods/pod{'a' * 32}/{OTHER}/docker/{ID}", 2: f"/docker/{OTHER}/docker/{ID}"})
+    processes = [process(NVIDIA[0], pid) for pid in (1, 2)]
+    assert set(owners(processes, cgroups, Containers([pod])).values()) == {of_container(pod)}
+    inner = container(name="inner", id=ID)
+    assert set(owners(processes, cgroups, Containers([pod, inner])).values()) == {of_container(inner)}
+    assert {one.key for one in owners(processes, cgroups, Containers([])).values()} == {ID}
+
+
+def test_a_container_in_a_users_session(tmp_path: Path) -> None:
+    """A rootless container, known or not, has the user whose session it is in; a job's has the job and its user."""
+    session = "/user.slice/user-1000.slice/user@1000.service/user.slice"
+    cgroups = machine(
+        tmp_path,
+        {
+            1: f"{session}/libpod-{ID}.scope/container",
+            2: f"{session}/docker-{OTHER}.scope",
+            3: f"/slurm/uid_1001/job_7/step_0/docker/{ID}",
+        },
+    )
+    processes = [process(NVIDIA[0], pid) for pid in (1, 2, 3)]
+    found = owners(processes, cgroups, Containers([container(name="web", id=ID)]), user_name=lambda uid: f"u{uid}")
+    assert [(one.container, one.user, one.slurm_job) for one in found.values()] == [
+        ("web", "u1000", None),
+        (OTHER[:12], "u1000", None),
+        ("web", "u1001", "7"),
+    ]
+
+
+def test_a_cgroup_by_the_id_of_anothers_container(tmp_path: Path) -> None:
+    """A user who calls a cgroup of theirs by a container's id is told as that user; the container's own are its own."""
+    session = "/user.slice/user-1000.slice/user@1000.service/app.slice"
+    cgroups = machine(
+        tmp_path,
+        {
+            1: f"/system.slice/docker-{ID}.scope",
+            2: f"/system.slice/docker-{ID}.scope/worker",
+            3: f"{session}/docker-{ID}.scope",
+        },
+    )
+    known = container(name="web", id=ID, pid=1)
+    processes = [process(NVIDIA[0], pid) for pid in (2, 3)]
+    found = owners(processes, cgroups, Containers([known]), user_name=lambda uid: f"u{uid}")
+    assert found == {2: of_container(known), 3: Holder("user:u1000", user="u1000")}
+    ended = container(name="web", id=ID, pid=9)
+    assert owners(processes, cgroups, Containers([ended]))[2] == of_container(ended)
+
+
 @pytest.mark.parametrize(("seen_seconds", "is_known"), [(None, True), (10.0, True), (9.5, True), (8.5, False)])
 def test_a_pid_that_was_used_again(tmp_path: Path, seen_seconds: float | None, is_known: bool) -> None:
     """A process that started after the GPUs were read is not the one that was seen on them."""

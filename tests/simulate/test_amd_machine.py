@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodescope.simulate.amd_machine import Mi300xPart
-from nodescope.simulate.machine import cpu_machine
+from nodescope.simulate.machine import cpu_machine, cpus_of
 from nodescope.simulate.rdma_board import STYLES, RdmaOptions
 from nodescope.simulate.rdma_tree import RdmaPart
 from nodescope.simulate.tree import Tree
@@ -23,7 +23,7 @@ SENSORS: Final = ("hwmon", "infiniband")
 @pytest.mark.parametrize("compute_partition", ["SPX", "CPX"])
 def test_scrape_shows_what_is_true(tmp_path: Path, compute_partition: str) -> None:
     """On a whole server, the collectors of sensors and of RDMA show exactly the truths, and no part has two's files."""
-    part = Mi300xPart(3, compute_partition)
+    part = Mi300xPart(3, cpus_of(3), compute_partition)
     server = cpu_machine(3)
     assert server.files(START).keys() & part.files(START).keys() == set()
     tree = Tree(str(tmp_path))
@@ -52,7 +52,7 @@ def test_every_make_of_network_card(tmp_path: Path, style: str) -> None:
 @given(seed=st.integers(-(2**64), 2**64), seconds=st.floats(0.0, 1e9), later=st.floats(0.0, 1e6))
 def test_any_seed_at_any_time(seed: int, seconds: float, later: float) -> None:
     """The same seed gives the same bytes at the same time; files stay, and no counter goes back."""
-    one, other = Mi300xPart(seed, "QPX"), Mi300xPart(seed, "QPX")
+    one, other = (Mi300xPart(seed, cpus_of(seed), "QPX") for _ in range(2))
     assert one.files(seconds) == other.files(seconds)
     assert one.files(seconds).keys() == one.files(seconds + later).keys()
     before, after = list(one.truths(seconds)), list(one.truths(seconds + later))

@@ -25,7 +25,7 @@ OURS = [
 THEIRS = Watching("docker stats --no-stream", 0, [100.0, 90.0, 110.0], 700.0, None, [3.0, 3.1], 50 * MB)
 FLOOD = Flood(12, 2400, 2400, 0, 0, 70.0, 40 * MB, 41 * MB)
 CROWDED = Crowded([30.0, 31.0, 45.0], 12.0, 15000, 36 * MB, 12 * MB)
-COST = Cost(Beside(200, "27.0", [*OURS, THEIRS], "cAdvisor is not installed."), FLOOD, CROWDED)
+COST = Cost(Beside(200, "27.0", 30.0, [*OURS, THEIRS], "cAdvisor is not installed."), FLOOD, CROWDED)
 
 
 def test_bars() -> None:

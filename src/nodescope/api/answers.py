@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from nodescope.api import lens, lens_records, typed_gpus, typed_health, typed_links, typed_rdma, typed_topology
+from nodescope.api import (
+    lens,
+    lens_pods,
+    lens_records,
+    typed_gpus,
+    typed_health,
+    typed_links,
+    typed_rdma,
+    typed_topology,
+)
 from nodescope.api.node import Node
 from nodescope.api.query import Query
 from nodescope.api.selection import Answer
@@ -25,7 +34,7 @@ ANSWERS: Final[dict[str, Answering]] = {
     "lens_card_metrics": Answering(lens.card_metrics, list[lens_records.LensCardMetrics]),
     "lens_dri_mapping": Answering(lens.dri_mapping, dict[str, lens_records.LensDri]),
     "lens_rdma": Answering(lens.rdma, list[lens_records.LensRdma]),
-    "lens_pods": Answering(lens.pods, list[dict[str, Any]], bare=True),
+    "lens_pods": Answering(lens_pods.pods, list[lens_pods.LensPod], bare=True),
     "gpus": Answering(typed_gpus.gpus, typed_gpus.GpusAnswer),
     "links": Answering(typed_links.links, typed_links.LinksAnswer),
     "topology": Answering(typed_topology.topology, typed_topology.TopologyAnswer),

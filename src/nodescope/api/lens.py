@@ -17,7 +17,6 @@ from nodescope.api.lens_static import filled, static
 from nodescope.api.node import Node
 from nodescope.api.query import Query
 from nodescope.api.selection import (
-    MAX_CONTAINERS,
     MAX_DRI_DEVICES,
     MAX_GPUS,
     MAX_RDMA_DEVICES,
@@ -47,7 +46,7 @@ def gpus(node: Node, query: Query) -> Answer:
     inventory = Inventory(node)
     items = chosen(inventory.items, query, _identified)
     shown, left_out = limited(items, MAX_GPUS)
-    return Answer([_gpu(inventory, item) for item in shown], inventory.age_seconds, left_out)
+    return Answer([described(inventory, item) for item in shown], inventory.age_seconds, left_out)
 
 
 def card_metrics(node: Node, query: Query) -> Answer:
@@ -84,18 +83,12 @@ def rdma(node: Node, query: Query) -> Answer:
     return Answer([_rdma(device, first.get(device.name)) for device in shown], found.age_seconds, left_out)
 
 
-def pods(node: Node, query: Query) -> Answer:
-    """Containers and their devices."""
-    found = node.pods()
-    shown, left_out = limited(found.records, MAX_CONTAINERS)
-    return Answer(shown, found.age_seconds, left_out)
-
-
 def _identified(item: Item) -> tuple[str, str]:
     return item.vendor, item.uuid
 
 
-def _gpu(inventory: Inventory, item: Item) -> LensGpu:
+def described(inventory: Inventory, item: Item) -> LensGpu:
+    """What a GPU, or a partition that is listed as one, is."""
     told = item.static or AmdStatic(gpu=item.number)
     if item.gpu is not None:
         told = filled(told, static(inventory.told(item.gpu), item.number))
@@ -176,14 +169,14 @@ def _rdma(device: RdmaDevice, port: RdmaPort | None) -> LensRdma:
         ifindex=device.index,
         node_type=device.node_type and device.node_type.lower(),
         fw=device.firmware_version,
-        node_guid=_by_bytes(device.node_guid),
-        sys_image_guid=_by_bytes(device.sys_image_guid),
-        port_guid=_by_bytes(port.port_guid) if port else None,
+        node_guid=guid_by_bytes(device.node_guid),
+        sys_image_guid=guid_by_bytes(device.sys_image_guid),
+        port_guid=guid_by_bytes(port.port_guid) if port else None,
         link_layer=port.link_layer if port else None,
     )
 
 
-def _by_bytes(guid: str | None) -> str | None:
+def guid_by_bytes(guid: str | None) -> str | None:
     """ "9803:9bff:fe12:3456" -> "98:03:9b:ff:fe:12:34:56"; anything else as it is."""
     digits = (guid or "").replace(":", "")
     if not _GUID.fullmatch(digits):

@@ -21,7 +21,7 @@ class Node(Protocol):
 
     `gpus`: all that the GPU samplers of every vendor give (`records.gpu_snapshot`). `rdma`: RdmaDevice, RdmaPort,
     RdmaCounter, RdmaSource. `pci`: PciDevice, PciNeighbour, RdmaDistance. `dri`: DriDevice. `amd_static`: AmdStatic.
-    `health`: verdicts (GpuHealth, DeviceHealth). `pods`: what msgspec can encode, one for each container.
+    `health`: verdicts (GpuHealth, DeviceHealth). `pods`: Container, ContainerUse, DeviceClaim.
     `driver_versions`: by vendor. Records of another kind are passed over.
     """
 

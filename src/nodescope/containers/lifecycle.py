@@ -1,25 +1,48 @@
-"""What is known of a runtime's containers: each thing that happens to one is told once, and what nobody heard too.
+"""Lives of containers: what a runtime tells of one, which event can follow which, and what nobody heard.
 
-`Lifecycle` is fed by a runtime's events and, at every connect and now and then, by its whole list. An event that the
-list already told of makes no second one; what the list tells and no event did is marked inferred.
+Pure, and the same for every runtime. An event that a container's state cannot take was known already, from a list or by
+comparing, or came out of order: it makes no event; where it might be news the container is `doubted`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
+
+import msgspec
 
 from nodescope.records.container import Container, ContainerEvent
 
-MAX_KNOWN: Final = 20_000
-"""Containers that are kept in mind; a runtime that has more tells of the others by its lists alone."""
+LIVE: Final = frozenset({"running", "paused"})
+"""With processes. "restarting" is not: its exit was told, and its next start will be."""
+STOPPED: Final = frozenset({"exited", "dead", "restarting"})
 
-STOPPED: Final = frozenset({"exited", "dead"})
-LIVE: Final = frozenset({"running", "paused", "restarting"})
+JUDGED: Final = frozenset({"healthy", "unhealthy"})
+"""Of these runtimes tell. That a check is "starting" follows from the start."""
+
+FROM: Final = {
+    "running": frozenset({"created", *STOPPED}),
+    "resumed": frozenset({"paused"}),
+    "paused": frozenset({"running"}),
+    "exited": frozenset({"created", *LIVE}),
+}
+"""Kind that changes the state -> the states that it can follow."""
+
+STARTED_ONCE: Final = frozenset({"cri-containerd", "cri-o"})
+"""What the CRI starts again is another container. Its time of a start is not that of the runtime's event."""
+
+START_FAILED: Final = 128
+"""Exit code of the CRI's containers that could not be started. Engines show those as created, and tell no end."""
+
+Key = tuple[str | None, str]
+"""(namespace, id): containerd's ids are unique within a namespace alone."""
 
 
 class Heard(NamedTuple):
-    """What a runtime's event says. `kind`: of `ContainerEvent`, and "resumed". `pid`: of the first process."""
+    """What a runtime says of a container.
+
+    `kind`: of `ContainerEvent`, and "resumed"; "changed" and "checked" only mean that the container is to be looked at
+    again, now or in a while. `pid`: of the first process. `image`: as the runtime has it.
+    """
 
     id: str
     kind: str
@@ -28,211 +51,248 @@ class Heard(NamedTuple):
     name: str | None = None
     pid: int | None = None
     exit_code: int | None = None
+    health: str | None = None
+    image: str | None = None
 
 
-Key = tuple[str | None, str]
-"""(namespace, id): containerd's ids are unique within a namespace alone."""
-
-
-class Known(NamedTuple):
-    """What is kept of a container. `state`: of `Container`. `oom_killed`: that it was told, since it last started."""
-
-    name: str | None
-    state: str
-    pid: int | None = None
-    exit_code: int | None = None
-    finished_seconds: float | None = None
-    oom_killed: bool = False
-
-
-class Lifecycle:
-    """The containers of one runtime. For one thread; `known` may be read by others."""
-
-    def __init__(self, runtime: str) -> None:
-        self.runtime = runtime
-        self.known: dict[Key, Known] = {}
-        self.heard_count = 0
-        self.inferred_count = 0
-        self.dropped_count = 0
-        self._listed = False
-        # Of whom something was told before the first list: what that says of them is compared, not taken as it is.
-        self._heard: set[Key] = set()
-
-    def seed(self, containers: Iterable[Container]) -> None:
-        """What was known before the agent started: the first list is compared with it, else it is taken as it is."""
-        self.known = {_key(container): _known(container) for container in containers}
-        self._listed = True
-
-    def hear(self, heard: Heard) -> tuple[ContainerEvent, ...]:
-        """The events that `heard` makes: none where it is known already."""
-        key = (heard.namespace, heard.id)
-        before = self.known.get(key)
-        step = _STEPS[heard.kind](before, heard)
-        if step is None:
-            return ()
-        kind, after = step
-        self._remember(key, after)
-        if not self._listed and len(self._heard) < MAX_KNOWN:
-            self._heard.add(key)
-        self.heard_count += 1
-        name = after.name if after else heard.name or (before.name if before else None)
-        return (self._event(heard.id, kind, heard.time_seconds, name, heard.exit_code),)
-
-    def reconcile(self, containers: Iterable[Container], now_seconds: float) -> tuple[ContainerEvent, ...]:
-        """The events that nobody heard, by a whole list. To be called when all events before the list are heard.
-
-        Times: as the runtime tells them, else `now_seconds`.
-        """
-        listed = {_key(container): container for container in containers}
-        events: list[ContainerEvent] = []
-        for key, container in listed.items():
-            before = self.known.get(key)
-            if self._listed or key in self._heard:
-                events += self._missed(container, before, now_seconds)
-            after = _known(container)
-            if before is not None:
-                after = _with_memory(before, after)
-            self._remember(key, after)
-        for key in [key for key in self.known if key not in listed]:
-            gone = self.known.pop(key)
-            if gone.state in LIVE:
-                events.append(self._event(key[1], "exited", now_seconds, gone.name, inferred=True))
-            events.append(self._event(key[1], "deleted", now_seconds, gone.name, inferred=True))
-        self._listed = True
-        self._heard.clear()
-        self.inferred_count += len(events)
-        return tuple(events)
-
-    def _missed(self, now: Container, before: Known | None, now_seconds: float) -> list[ContainerEvent]:
-        kinds: list[tuple[str, float | None]] = []
-        again = before is not None and before.state not in ("created", *STOPPED) and before.pid != now.pid
-        if before is None:
-            kinds.append(("created", now.created_seconds))
-        ran_before = before is not None and before.state != "created"
-        if now.state in ("running", "paused"):
-            if again and before is not None and before.pid is not None and now.pid is not None:
-                kinds += [("exited", None), ("restarted", now.started_seconds)]
-            elif before is None or before.state in ("created", *STOPPED):
-                kinds.append(("restarted" if ran_before else "running", now.started_seconds))
-            elif before.state == "paused" and now.state == "running":
-                kinds.append(("running", None))
-            if now.state == "paused" and (before is None or before.state != "paused"):
-                kinds.append(("paused", None))
-        elif now.state == "created" and before is not None and before.state in LIVE:
-            kinds.append(("exited", None))
-        elif now.state in STOPPED and (before is None or before.state not in STOPPED):
-            if now.oom_killed and not (before and before.oom_killed):
-                kinds.append(("oom_killed", now.finished_seconds))
-            kinds.append(("exited", now.finished_seconds))
-        # A code is the last run's: of one between two lists only that it ended is known.
-        last_code = now.exit_code if now.state in STOPPED else None
-        return [
-            self._event(now.id, kind, at or now_seconds, now.name, last_code if kind == "exited" else None, True)
-            for kind, at in kinds
-        ]
-
-    def _remember(self, key: Key, after: Known | None) -> None:
-        if after is None:
-            self.known.pop(key, None)
-        elif key in self.known or len(self.known) < MAX_KNOWN:
-            self.known[key] = after
-        else:
-            self.dropped_count += 1
-
-    def _event(
-        self, id_: str, kind: str, at: float, name: str | None, exit_code: int | None = None, inferred: bool = False
-    ) -> ContainerEvent:
-        return ContainerEvent(
-            runtime=self.runtime,
-            id=id_,
-            kind=kind,
-            time_seconds=at,
-            name=name,
-            exit_code=exit_code,
-            inferred=inferred,
-        )
-
-
-def _key(container: Container) -> Key:
+def key_of(container: Container) -> Key:
+    """By which a container is known."""
     return container.namespace, container.id
 
 
-def _known(container: Container) -> Known:
-    return Known(
-        container.name,
-        container.state,
-        container.pid,
-        container.exit_code,
-        container.finished_seconds,
-        container.oom_killed,
+class Life:
+    """What is known of one container. `record`: as looked at last, and brought up to date by events.
+
+    `state`, `health`, `oom_killed`, `ran`, `pid`: as told by events so far; `record` may be ahead of them. `latest`:
+    Unix time of the newest start or end that was told. `ended`: of the newest end that was heard.
+    `included_until`: Unix time up to which what happened is in `record`; an event of before is no news.
+    `doubted`: an event did not fit, so something else may have happened.
+    """
+
+    __slots__ = (
+        "doubted",
+        "ended",
+        "health",
+        "included_until",
+        "latest",
+        "oom_killed",
+        "pid",
+        "ran",
+        "record",
+        "state",
     )
 
+    def __init__(self, record: Container, included_until: float) -> None:
+        self.ran = self.oom_killed = self.doubted = False
+        self.latest: float | None = None
+        self.ended = 0.0
+        self.pid: int | None = None
+        self.record = record
+        self.show(record, included_until)
 
-def _with_memory(before: Known, after: Known) -> Known:
-    """`after`, with what a list does not say: that a container which has no process (any more) did run."""
-    if after.state == "created" and before.state != "created":
-        ended = before if before.state in STOPPED else before._replace(state="exited")
-        return ended._replace(name=after.name)
-    same_run = None in (before.pid, after.pid) or before.pid == after.pid
-    return after._replace(oom_killed=after.oom_killed or (same_run and before.oom_killed))
+    def show(self, record: Container, included_until: float) -> None:
+        """All that `record` tells counts as told from now on."""
+        times = (record.created_seconds, record.started_seconds, record.finished_seconds)
+        self.included_until = max(included_until, *(time for time in times if time is not None and time > 0), 0.0)
+        self.oom_killed = record.oom_killed or (self.oom_killed and not runs_anew(self, record))
+        if record.state == "created" and self.ran:
+            # containerd knows no more of a process that is gone than of one that never was.
+            was = self.record
+            record = msgspec.structs.replace(
+                record, state="exited", exit_code=was.exit_code, finished_seconds=was.finished_seconds
+            )
+        self.record = record
+        self.ran = self.ran or record.started_seconds is not None or record.state != "created"
+        self.state = record.state
+        self.health = record.health
+        self.pid = record.pid or (self.pid if record.state in LIVE else None)
+        known = [time for time in times[1:] if time is not None]
+        self.latest = max(known) if known else self.latest
+        self.doubted = False
+
+    def hear(self, heard: Heard) -> tuple[str, ...]:
+        """The kinds of events that this is in this life, none where it is no news; all but the last nobody heard.
+
+        "restarted" is a later "running".
+        """
+        kind = heard.kind
+        if kind == "health":
+            return self._judged(heard.health)
+        if kind == "oom_killed":
+            # The kernel kills one process at a time: each is news while the container runs; after its end it is known.
+            known = self.oom_killed and self.state in STOPPED
+            self.oom_killed = True
+            return () if known else (kind,)
+        if kind == "deleted":
+            return ("exited", kind) if self.state in LIVE else (kind,)
+        if kind == "running" and self._is_another(heard) and self.state in LIVE:
+            return ("exited", self._entered(heard))
+        if not self._fits(heard):
+            return ()
+        began = kind == "exited" and self.state == "created" and heard.exit_code != START_FAILED
+        unheard = ("running",) if began else ()
+        return (*unheard, self._entered(heard))
+
+    def _judged(self, health: str | None) -> tuple[str, ...]:
+        if health == self.health:
+            return ()
+        self.health = health
+        return ("health",)
+
+    def _is_another(self, heard: Heard) -> bool:
+        """Whether it is of another process than the one that is known to run."""
+        return heard.pid is not None and self.pid is not None and heard.pid != self.pid
+
+    def _fits(self, heard: Heard) -> bool:
+        if heard.kind == "exited" and self._is_another(heard):
+            return False
+        late = heard.kind == "running" and heard.time_seconds < self.ended
+        fits = self.state in FROM[heard.kind]
+        same = heard.pid is not None and heard.pid == self.pid
+        known = fits or same or heard.time_seconds <= (self.latest or 0.0)
+        self.doubted = self.doubted or late or not known
+        return fits and not late
+
+    def _entered(self, heard: Heard) -> str:
+        if heard.kind == "running":
+            kind = "restarted" if self.ran else "running"
+            # The runtime writes the time of the start down before it tells of it.
+            self.ran, self.oom_killed, self.health, self.pid = True, False, None, heard.pid
+            self.latest, self.state = heard.time_seconds, "running"
+            return kind
+        if heard.kind == "exited":
+            self.pid, self.ran = None, True
+            self.ended = heard.time_seconds
+            self.latest = max(self.latest or 0.0, heard.time_seconds)
+        self.state = "running" if heard.kind == "resumed" else heard.kind
+        return self.state
 
 
-Step = tuple[str, Known | None] | None
+def runs_anew(before: Life, now: Container) -> bool:
+    """Whether it was started since, by the time of its start or by its process."""
+    if None not in (before.pid, now.pid) and before.pid != now.pid:
+        return True
+    started = now.started_seconds
+    if started is None or (before.ran and now.runtime in STARTED_ONCE):
+        return False
+    # Where nobody told when it started first, its time alone does not say that it has started again.
+    return not before.ran if before.latest is None else started > before.latest
 
 
-def _name(before: Known | None, heard: Heard) -> str | None:
-    return heard.name or (before.name if before else None)
+def brought_up_to_date(record: Container, heard: Heard) -> Container:
+    """The record as an event changes it, until the container is looked at again."""
+    at = heard.time_seconds
+    if heard.kind == "resumed":
+        return msgspec.structs.replace(record, state="running")
+    if heard.kind == "running":
+        return msgspec.structs.replace(
+            record, state="running", started_seconds=at, exit_code=None, pid=heard.pid, oom_killed=False
+        )
+    if heard.kind == "exited":
+        finished = max(at, record.finished_seconds or 0.0)
+        return msgspec.structs.replace(
+            record, state="exited", exit_code=heard.exit_code, finished_seconds=finished, pid=None
+        )
+    if heard.kind == "paused":
+        return msgspec.structs.replace(record, state="paused")
+    if heard.kind == "oom_killed":
+        return msgspec.structs.replace(record, oom_killed=True)
+    return msgspec.structs.replace(record, health=heard.health) if heard.kind == "health" else record
 
 
-def _created(before: Known | None, heard: Heard) -> Step:
-    return None if before else ("created", Known(heard.name, "created"))
+def missed(before: Life | None, now: Container | None, at: float) -> list[ContainerEvent]:
+    """What happened to a container between what was known of it and what it is, in order, each marked inferred.
+
+    `before`, `now`: None where it was not there. `at`: Unix time of what the runtime has no time for.
+    An exit of which the runtime has forgotten the code, for the container runs again, has none.
+    """
+    if before is None:
+        return _inferred(now, _all_of(now, at)) if now is not None else []
+    if now is None:
+        gone = ["exited"] if before.state in LIVE else []
+        return _inferred(before.record, [(kind, at, None) for kind in (*gone, "deleted")])
+    return _inferred(now, _between(before, now, at))
 
 
-def _running(before: Known | None, heard: Heard) -> Step:
-    if before and before.state == "running" and (None in (before.pid, heard.pid) or before.pid == heard.pid):
-        return None
-    again = before is not None and before.state in STOPPED
-    return ("restarted" if again else "running"), Known(_name(before, heard), "running", heard.pid)
+_Step = tuple[str, float, int | None]
 
 
-def _resumed(before: Known | None, heard: Heard) -> Step:
-    if before is None or before.state != "paused":
-        return None
-    return "running", before._replace(state="running")
+def _all_of(now: Container, at: float) -> list[_Step]:
+    """The life so far of a container that nobody has heard of."""
+    steps: list[_Step] = [("created", now.created_seconds or at, None)]
+    if _has_run(now):
+        steps.append(("running", now.started_seconds or now.finished_seconds or at, None))
+    if len(steps) > 1 or now.state in STOPPED:
+        steps += _end_of(now, at, oom_known=False)
+    if now.state == "paused":
+        steps.append(("paused", at, None))
+    if now.health in JUDGED:
+        steps.append(("health", at, None))
+    return steps
 
 
-def _paused(before: Known | None, heard: Heard) -> Step:
-    if before is None or before.state in ("paused", *STOPPED):
-        return None
-    return "paused", before._replace(state="paused")
+def _between(before: Life, now: Container, at: float) -> list[_Step]:
+    steps: list[_Step] = []
+    ran_anew = runs_anew(before, now)
+    was_live = live = before.state in LIVE
+    # One whose start the runtime gives no time for has started all the same if it lives now.
+    if ran_anew or (now.state in LIVE and not live):
+        if was_live:
+            steps.append(("exited", now.started_seconds or at, None))
+        steps.append(("restarted" if before.ran else "running", now.started_seconds or at, None))
+        live = True
+    elif before.state == "created" and now.state in STOPPED:
+        if _has_run(now):
+            steps.append(("running", now.finished_seconds or at, None))
+        live = True
+    fresh = live and not (was_live and not ran_anew)
+    if live:
+        steps += _end_of(now, at, oom_known=before.oom_killed and not fresh)
+    if live and now.state == "paused" and (fresh or before.state != "paused"):
+        steps.append(("paused", at, None))
+    if not fresh and before.state == "paused" and now.state == "running":
+        steps.append(("running", at, None))
+    if now.health in JUDGED and (now.health != before.health or fresh):
+        steps.append(("health", at, None))
+    return steps
 
 
-def _exited(before: Known | None, heard: Heard) -> Step:
-    known = before or Known(heard.name, "running", heard.pid)
-    other = heard.pid is not None and known.pid is not None and heard.pid != known.pid
-    # Of a run before the one that is known: a list that was newer than this event told of it already.
-    if known.state in STOPPED or other:
-        return None
-    return "exited", known._replace(state="exited", exit_code=heard.exit_code, finished_seconds=heard.time_seconds)
+def _has_run(now: Container) -> bool:
+    """Whether it has been started, be it that the runtime, as containerd, has no time for it."""
+    if now.started_seconds is not None or now.state in LIVE:
+        return True
+    return now.state in STOPPED and now.exit_code != START_FAILED
 
 
-def _oom_killed(before: Known | None, heard: Heard) -> Step:
-    # The kernel kills one process at a time: while a container runs each is news; after its end it is the same one.
-    if before and before.state in STOPPED and before.oom_killed:
-        return None
-    return "oom_killed", (before or Known(heard.name, "running"))._replace(oom_killed=True)
+def _end_of(now: Container, at: float, oom_known: bool) -> list[_Step]:
+    """Of a life that was going on: how it ended, if it did."""
+    steps: list[_Step] = []
+    ended = now.state not in LIVE
+    when = (now.finished_seconds if ended else None) or at
+    if now.oom_killed and not oom_known:
+        steps.append(("oom_killed", when, None))
+    if ended:
+        steps.append(("exited", when, now.exit_code))
+    return steps
 
 
-def _deleted(before: Known | None, heard: Heard) -> Step:
-    return ("deleted", None) if before else None
-
-
-_STEPS: Final[dict[str, Callable[[Known | None, Heard], Step]]] = {
-    "created": _created,
-    "running": _running,
-    "resumed": _resumed,
-    "paused": _paused,
-    "exited": _exited,
-    "oom_killed": _oom_killed,
-    "deleted": _deleted,
-}
+def _inferred(container: Container, steps: list[_Step]) -> list[ContainerEvent]:
+    events = []
+    latest = 0.0
+    for kind, time_seconds, exit_code in steps:
+        # The runtime's times may be of before a change of the clock; the order is known all the same.
+        latest = max(latest, time_seconds)
+        events.append(
+            ContainerEvent(
+                runtime=container.runtime,
+                id=container.id,
+                kind=kind,
+                time_seconds=latest,
+                namespace=container.namespace,
+                name=container.name,
+                exit_code=exit_code,
+                health=container.health if kind == "health" else None,
+                inferred=True,
+            )
+        )
+    return events

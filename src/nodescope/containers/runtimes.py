@@ -2,90 +2,155 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable, Collection
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final, Protocol
 
 from nodescope.containers.containerd.client import SOCKETS as CONTAINERD_SOCKETS
 from nodescope.containers.containerd.client import Client as Containerd
 from nodescope.containers.cri.client import Client as Cri
 from nodescope.containers.engine.follower import EngineFollower
-from nodescope.containers.engine.sockets import MOUNTED, engine_sockets
+from nodescope.containers.engine.sockets import MAX_SOCKETS, MOUNTED, engine_sockets
+from nodescope.containers.kept import KeptContainers, KeptLife, KeptRuntime
+from nodescope.containers.known import Emit
+from nodescope.containers.oom_evidence import OomEvidence
 from nodescope.containers.watch import Watch
 from nodescope.host import Host
 from nodescope.records.container import Container, ContainerEvent, RuntimeStatus
 
 LOOK_SECONDS: Final = 10.0
+HOUR_SECONDS: Final = 3600.0
 CRIO_SOCKET: Final = "/run/crio/crio.sock"
 MOBY: Final = "moby"
 """containerd's namespace of Docker's own containers, which Docker tells of itself."""
 
-Emit = Callable[[ContainerEvent], None]
 
+class Follower(Protocol):
+    """One runtime that is followed in a thread of its own, by whatever it speaks."""
 
-class _Watched(NamedTuple):
-    watch: Watch
-    stop: threading.Event
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def containers(self) -> tuple[Container, ...]: ...
+
+    def kept(self) -> list[KeptLife] | None: ...
+
+    def status(self) -> RuntimeStatus: ...
 
 
 class Runtimes:
-    """`labels`: names of those that containers keep. `emit` takes what happens, in order for each runtime.
+    """`labels`: names of those that containers keep. `emit` takes what happens, in order for each runtime, from any
+    thread. `kept`: what was known before, and what goes on after this one. `sockets`: none but these, where there are.
 
     `look` starts to follow new sockets; what follows one that is gone says so, and is ready for its return.
     """
 
-    def __init__(self, host: Host, labels: Collection[str], emit: Emit) -> None:
+    def __init__(
+        self,
+        host: Host,
+        labels: Collection[str],
+        emit: Emit,
+        kept: KeptContainers | None = None,
+        sockets: Sequence[str] = (),
+    ) -> None:
         self._host = host
+        self._sockets = tuple(sockets[:MAX_SOCKETS])
         self._labels = frozenset(labels)
-        self._emit = emit
-        self._engines: dict[str, EngineFollower] = {}
-        self._watched: dict[str, _Watched] = {}
+        self._kept = kept or KeptContainers(None)
+        self.turn = self._kept.turn()
+        self._ooms = OomEvidence(emit)
+        self._followers: dict[str, Follower] = {}
         self._look_at = float("-inf")
+        self._closed = threading.Event()
+        self._mark: tuple[object, ...] = ()
 
     def look(self) -> None:
-        """Finds sockets, at most each `LOOK_SECONDS`, and passes events on."""
-        if time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + LOOK_SECONDS
-            for path in engine_sockets(self._host):
-                if path not in self._engines:
-                    self._engines[path] = EngineFollower(path, _thought(path), self._labels)
-                    self._engines[path].start()
-            for place in (*CONTAINERD_SOCKETS, CRIO_SOCKET):
-                for path in (self._host.root(place), MOUNTED + place.removeprefix("/run")):
-                    if place not in self._watched and self._host.exists(path):
-                        self._watched[place] = self._watch(path, place == CRIO_SOCKET)
-        for engine in self._engines.values():
-            for event in engine.take(0.0):
-                self._emit(event)
+        """Finds sockets, at most each `LOOK_SECONDS`. One that was made before this, and followed until now, ends."""
+        if self._closed.is_set() or not self._kept.lead(self) or time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        for place, path in self._places():
+            self._follow(place, path)
+        self._note_change()
+        if self._closed.is_set():
+            # In the meantime: nobody else would end what was just begun.
+            self._kept.end(self)
+
+    def killed(self, kills: Mapping[str, int]) -> None:
+        """Takes the cgroups' counts of OOM kills, by id of the container; what no runtime told of is told by them."""
+        self._ooms.counted(kills, {container.id: container for container in self.containers()})
 
     def containers(self) -> tuple[Container, ...]:
         """All containers of all runtimes, as known now."""
-        found = [container for engine in self._engines.values() for container in engine.containers()]
-        for watched in self._watched.values():
-            found += watched.watch.containers()
-        return tuple(found)
+        return tuple(one for follower in self._followers.values() for one in follower.containers())
 
     def statuses(self) -> tuple[RuntimeStatus, ...]:
         """How each runtime fares."""
-        engines = (engine.status() for engine in self._engines.values())
-        return (*engines, *(watched.watch.status() for watched in self._watched.values()))
+        return tuple(follower.status() for follower in self._followers.values())
 
     def close(self) -> None:
         """Ends what follows them, within seconds."""
-        for watched in self._watched.values():
-            watched.stop.set()
-        for engine in self._engines.values():
-            engine.close()
+        self._closed.set()
+        self._kept.end(self)
 
-    def _watch(self, path: str, is_crio: bool) -> _Watched:
+    def known(self) -> Iterator[tuple[str, KeptRuntime]]:
+        """What is to be kept of those that were listed. From any thread."""
+        for place, follower in self._followers.items():
+            lives = follower.kept()
+            if lives is not None:
+                yield place, KeptRuntime(follower.status().runtime, time.time(), lives)
+
+    def end(self) -> list[tuple[str, KeptRuntime]]:
+        """Ends what follows them, within seconds; what was known then. The next look begins anew."""
+        for follower in self._followers.values():
+            follower.stop()
+        for follower in self._followers.values():
+            follower.close()
+        known = list(self.known())
+        self._followers = {}
+        self._look_at = float("-inf")
+        return known
+
+    def _places(self) -> Iterator[tuple[str, str]]:
+        """Where there are sockets now, with how this process reaches each; those that were asked for in any case."""
+        yield from ((path, path) for path in self._sockets or engine_sockets(self._host))
+        for place in () if self._sockets else (*CONTAINERD_SOCKETS, CRIO_SOCKET):
+            for path in (self._host.root(place), MOUNTED + place.removeprefix("/run")):
+                if self._host.exists(path):
+                    yield place, path
+
+    def _follow(self, place: str, path: str) -> None:
+        if place not in self._followers:
+            follower = self._follower(place, path, self._kept.of(place))
+            self._followers = {**self._followers, place: follower}
+            follower.start()
+
+    def _follower(self, place: str, path: str, kept: KeptRuntime | None) -> Follower:
         """containerd tells of its CRI's containers too; CRI-O is spoken to by the CRI."""
         allowed = self._labels.__contains__
-        client = Cri(path, allowed) if is_crio else Containerd(path, allowed, frozenset({MOBY}))
-        watch, stop = Watch(client, self._emit), threading.Event()
-        threading.Thread(target=watch.run, args=(stop,), name="crio" if is_crio else "containerd", daemon=True).start()
-        return _Watched(watch, stop)
+        name = os.path.basename(place)
+        if "crio" in name:
+            return Watch(Cri(path, allowed), self._take, kept)
+        if "containerd" in name:
+            return Watch(Containerd(path, allowed, frozenset({MOBY})), self._take, kept)
+        return EngineFollower(path, self._take, "podman" if "podman" in path else "docker", self._labels, kept)
 
+    def _note_change(self) -> None:
+        """Has what is known saved where it may be another than what was saved, and each hour, for it to be young."""
+        statuses = self.statuses()
+        mark = (
+            int(time.time() // HOUR_SECONDS),
+            *((one.state, one.containers, one.events_inferred) for one in statuses),
+        )
+        if mark != self._mark:
+            self._mark = mark
+            self._kept.changed()
 
-def _thought(path: str) -> str:
-    return "podman" if "podman" in path else "docker"
+    def _take(self, event: ContainerEvent) -> None:
+        self._ooms.heard(event)
+        self._kept.changed()

@@ -3,7 +3,8 @@
 Memory is measured: the driver tells that of each process. Utilisation, and power and energy above idle, go by each
 holder's share of the processes' SM samples, else of their memory, else equally among those who have processes on it,
 else among those who claim it. What it draws idle, and what no one holds, is "unattributed". A partition's memory and
-utilisation are attributed as the partition's; power and energy, which only the whole GPU has, as the GPU's.
+utilisation are attributed as the partition's, or as the GPU's where no partition tells its own; power and energy, which
+only the whole GPU has, as the GPU's.
 """
 
 from __future__ import annotations
@@ -31,20 +32,22 @@ from nodescope.records.container import Attribution, DeviceClaim
 from nodescope.records.gpu_snapshot import Gpu, GpuInstance, GpuProcess
 
 MEMORY: Final = "memory_bytes"
-UTILIZATION: Final = "utilization_percent"
+UTILIZATION: Final = "utilization_ratio"
 POWER: Final = "power_watts"
 ENERGY: Final = "energy_joules"
 GRAIN: Final = 2.0**-20
-"""Percent and watts; the parts of holders are whole multiples."""
+"""Ratio and watts; the parts of holders are whole multiples."""
 BYTE: Final = 1.0
 MAX_METERS: Final = 256
 _MILLI: Final = 1000
+_PERCENT: Final = 100
 
 
 class _Divided(NamedTuple):
     """The partitions of a GPU, none where it is whole; of each the holders' uses and parts, and the whole GPU's.
 
-    `present`: the keys of all who use or claim any of it.
+    `use`: also that of processes whose partition is not known, as the GPU's. `present`: the keys of all who use or
+    claim any of it.
     """
 
     instances: Sequence[GpuInstance]
@@ -99,7 +102,7 @@ class Attributor:
             if len(self._meters) >= MAX_METERS:
                 return []
             meter = self._meters[gpu.identity.uuid] = Meter()
-        meter.watch_idle(gpu.reading)
+        meter.watch_idle(gpu.reading, all(busy(known) == 0 for known in divided.instances or (gpu,)))
         meter.advance(gpu.reading, now - (gpu.age_seconds or 0.0), divided.whole)
         found = []
         if gpu.reading.power_milliwatts is not None:
@@ -107,6 +110,8 @@ class Attributor:
             above = max(0.0, watts - meter.idle_watts(gpu.reading))
             label = divided.whole.attribution if meter.idle_known else ESTIMATED
             parts = {holder: part * above / watts for holder, part in divided.whole.parts.items()} if watts > 0 else {}
+            # What it draws idle.
+            parts.setdefault(NOBODY, 0.0)
             found = _rows(gpu.identity.uuid, POWER, watts, Parts(parts, label), GRAIN)
         if meter.started:
             found += [
@@ -129,17 +134,16 @@ def _divide(
     holders: Mapping[str, tuple[Holder, ...]],
 ) -> _Divided:
     uuids = [known.instance.uuid for known in instances] or [uuid]
-    use = {one: used.get(one, {}) for one in uuids}
+    use = {one: used.get(one, {}) for one in (*uuids, uuid)}
     inner = {one: parts_of(use[one], holders.get(one, ())) for one in uuids}
     whole = parts_of_divided(instances, inner) if instances else inner[uuid]
-    present = {holder.key for one in uuids for holder in (*use[one], *holders.get(one, ()))}
+    present = {holder.key for one in use for holder in (*use[one], *holders.get(one, ()))}
     return _Divided(instances, use, inner, whole, present)
 
 
 def _memory(gpu: Gpu, divided: _Divided) -> list[Attribution]:
-    if not divided.instances:
-        uuid = gpu.identity.uuid
-        return _memory_of(uuid, gpu.reading.memory_used_bytes, [divided.use[uuid]])
+    if all(known.shared is None or known.shared.memory_used_bytes is None for known in divided.instances):
+        return _memory_of(gpu.identity.uuid, gpu.reading.memory_used_bytes, tuple(divided.use.values()))
     found: list[Attribution] = []
     for instance in divided.instances:
         if instance.shared is None:
@@ -180,23 +184,25 @@ def _memory_of(device: str, used_bytes: int | None, uses: Sequence[Mapping[Holde
 
 
 def _utilization(gpu: Gpu, divided: _Divided) -> list[Attribution]:
-    devices: Sequence[tuple[str, Gpu | GpuInstance]] = [
-        (known.instance.uuid, known) for known in divided.instances
-    ] or [(gpu.identity.uuid, gpu)]
-    found: list[Attribution] = []
-    for uuid, device in devices:
-        percent = busy(device)
-        if percent is not None:
-            found += _rows(uuid, UTILIZATION, percent, divided.inner[uuid], GRAIN)
-    return found
+    percents = {known.instance.uuid: percent for known in divided.instances if (percent := busy(known)) is not None}
+    if percents:
+        told = [(uuid, percent, divided.inner[uuid]) for uuid, percent in percents.items()]
+    else:
+        percent = busy(gpu)
+        told = [] if percent is None else [(gpu.identity.uuid, percent, divided.whole)]
+    return [row for uuid, percent, parts in told for row in _rows(uuid, UTILIZATION, percent / _PERCENT, parts, GRAIN)]
 
 
 def _rows(device: str, quantity: str, total: float, parts: Parts, grain: float) -> list[Attribution]:
-    """The parts of `total`, the last of them what is left. Nothing where the device tells what cannot be."""
+    """The parts of `total`, one of them what is left. Nothing where the device tells what cannot be."""
     if not 0 <= total < math.inf:
         return []
     known = {holder: part for holder, part in parts.parts.items() if holder is not NOBODY}
     found, left = split(total, known, grain)
+    if known and NOBODY not in parts.parts:
+        # All of it is someone's: what was cut off is no part for no one.
+        greatest = max(found, key=lambda holder: found[holder])
+        found[greatest], left = found[greatest] + left, 0.0
     rows = [_row(device, holder, quantity, parts.attribution, value) for holder, value in found.items()]
     return [*rows, _row(device, NOBODY, quantity, parts.attribution if known else MEASURED, left)]
 

@@ -8,14 +8,13 @@ from typing import Final, NamedTuple, Protocol
 from msgspec import structs
 
 from nodescope.ownership.devices import GPU, RDMA, Device, Devices
-from nodescope.ownership.granted import MAX_CONFLICT_CHARS, Grant, granted, strength
+from nodescope.ownership.granted import MAX_CONFLICT_CHARS, POD_RESOURCES, Grant, granted, strength
 from nodescope.ownership.holder import Holder, of_container, of_pod
 from nodescope.ownership.requested import requested, vendor_of
 from nodescope.records.container import Container, ContainerDevice, DeviceClaim
 
 HOLDING: Final = frozenset({"running", "paused", "restarting"})
 """States in which a container holds its devices."""
-POD_RESOURCES: Final = "pod_resources"
 PROCESS: Final = "process"
 SHARED: Final = "::"
 """Stands in the id of a device that a plugin gives to several."""
@@ -199,4 +198,5 @@ def _claim(item: _Held) -> DeviceClaim:
         user=holder.user,
         slurm_job=holder.slurm_job,
         conflict=grant.conflict,
+        request=grant.request,
     )

@@ -69,6 +69,7 @@ class Devices:
                 self._parts.setdefault(instance.gpu_uuid, []).append(instance)
         for parts in self._parts.values():
             parts.sort(key=lambda part: (part.index is None, part.index or 0, part.uuid))
+        self._parts_of = {uuid: tuple(self._part(part) for part in parts) for uuid, parts in self._parts.items()}
         self._rdma = tuple(rdma)
         self._mig_minors = mig_minors or {}
         self._uuids = self._by_uuid()
@@ -92,7 +93,7 @@ class Devices:
 
     def parts_of(self, uuid: str) -> tuple[Device, ...]:
         """The partitions of a GPU, none where it is whole."""
-        return tuple(self._part(part) for part in self._parts.get(uuid, ()))
+        return self._parts_of.get(uuid, ())
 
     def find(self, key: str) -> Device | None:
         """The device whose UUID or RDMA name is `key`."""
@@ -124,7 +125,7 @@ class Devices:
             return self._divided(known)
         if lower in self._addresses:
             return self._at_address(self._addresses[lower])
-        for gpu_word in (lower.replace("amdgpu_xcp_", "amdgpu_xcp."), f"/dev/dri/{lower}"):
+        for gpu_word in (_of_platform(lower), f"/dev/dri/{lower}"):
             if gpu_word in self._nodes:
                 return self._divided(self._nodes[gpu_word][0])
         return self._numbered(lower, vendor) or self._cut_short(lower)
@@ -166,7 +167,7 @@ class Devices:
             found.update({f"/dev/dri/{name}": (self._part(part),) for name in nodes if name})
         for node in dri:
             if node.platform and node.render in found:
-                found[node.platform] = found[node.render]
+                found[_of_platform(node.platform)] = found[node.render]
         return found
 
     def _at_address(self, gpu: GpuIdentity) -> tuple[Device, ...]:
@@ -215,3 +216,8 @@ class Devices:
             return ()
         found = [device for uuid, device in self._uuids.items() if uuid.startswith(word)]
         return self._divided(found[0]) if len(found) == 1 else ()
+
+
+def _of_platform(name: str) -> str:
+    """A partition's platform device, amdgpu_xcp_3 or amdgpu_xcp.3 by the kernel's version, in one spelling."""
+    return name.replace("amdgpu_xcp.", "amdgpu_xcp_")

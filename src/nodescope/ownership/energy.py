@@ -63,9 +63,9 @@ class Meter:
     def idle_known(self) -> bool:
         return self._idle_watts is not None
 
-    def watch_idle(self, reading: GpuReading) -> None:
+    def watch_idle(self, reading: GpuReading, is_idle: bool) -> None:
         """Learns from a reading in which the GPU did nothing."""
-        if reading.power_milliwatts is not None and reading.power_milliwatts >= 0 == reading.utilization_percent:
+        if is_idle and reading.power_milliwatts is not None and reading.power_milliwatts >= 0:
             watts = reading.power_milliwatts / _MILLI
             self._idle_watts = watts if self._idle_watts is None else min(watts, self._idle_watts)
 

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from nodescope.ownership.devices import GPU, RDMA, Device, Devices
-from nodescope.ownership.requested import GRANTING, NARROWING, narrowed, requested, variable_of
+from nodescope.ownership.requested import narrowed, requested, variable_of
 from nodescope.records.container import Container, ContainerDevice
+from nodescope.records.device_variables import GRANTING, NARROWING
 
 STRENGTH: Final = ("pod_resources", "process", "cdi", "device_request", "environment", "mount", "device")
 """Evidence, strongest first: a plugin's allocation, use, what was injected, what was asked for, what is there."""
 MOUNTS: Final = "/var/run/nvidia-container-devices/"
 """A mount below this asks for the GPU that its name tells, where variables are not trusted."""
 MAX_CONFLICT_CHARS: Final = 160
+MAX_REQUEST_CHARS: Final = 200
+POD_RESOURCES: Final = "pod_resources"
+ENVIRONMENT: Final = "environment"
 _WEAK: Final = frozenset({"environment", "mount", "device"})
 
 
 class Grant(NamedTuple):
-    """A device that a container was given. `conflict`: weaker evidence that names others."""
+    """A device that a container was given. `conflict`: weaker evidence that names others. `request`: the words of the
+    evidence, "ROCR_VISIBLE_DEVICES=0,2", "nvidia.com/gpu=0"; "" where it is a path or an allocation.
+    """
 
     device: Device
     evidence: str
     conflict: str = ""
+    request: str = ""
 
 
 class Granted(NamedTuple):
@@ -44,13 +51,14 @@ def granted(container: Container, devices: Devices) -> Granted:
     them is its conflict. The device nodes of a privileged container tell nothing: it sees all, as every agent does.
     """
     unknown: list[str] = []
-    told: dict[str, dict[str, dict[Device, None]]] = {}
+    told: dict[str, dict[str, dict[Device, str]]] = {}
     for given in container.devices:
         if container.privileged and given.evidence == "device":
             continue
         found = _gpus(given, devices, unknown) if given.kind == GPU else _rdma(given, devices)
         for device in found:
-            told.setdefault(device.vendor or RDMA, {}).setdefault(given.evidence, {})[device] = None
+            words = told.setdefault(device.vendor or RDMA, {}).setdefault(given.evidence, {})
+            words.setdefault(device, _words(given))
     variables = _variables(container.devices)
     grants: list[Grant] = []
     for vendor, by_evidence in told.items():
@@ -68,7 +76,7 @@ def _gpus(given: ContainerDevice, devices: Devices, unknown: list[str]) -> tuple
     if given.request is None:
         return ()
     request, vendor = given.request, given.vendor
-    if given.evidence == "environment":
+    if given.evidence == ENVIRONMENT:
         variable, request = variable_of(request, vendor)
         if variable not in GRANTING:
             return ()
@@ -76,6 +84,10 @@ def _gpus(given: ContainerDevice, devices: Devices, unknown: list[str]) -> tuple
     found = requested(devices, request, vendor)
     unknown += [f"{given.evidence} {word}"[:MAX_CONFLICT_CHARS] for word in found.unknown]
     return found.devices
+
+
+def _words(given: ContainerDevice) -> str:
+    return "" if given.request is None or given.evidence == POD_RESOURCES else given.request[:MAX_REQUEST_CHARS]
 
 
 def _rdma(given: ContainerDevice, devices: Devices) -> tuple[Device, ...]:
@@ -90,47 +102,64 @@ def _variables(given: Sequence[ContainerDevice]) -> list[tuple[str, str]]:
     """
     words: dict[str, list[str]] = {}
     for device in given:
-        if device.evidence == "environment" and device.request is not None:
+        if device.evidence == ENVIRONMENT and device.request is not None:
             name, value = variable_of(device.request, device.vendor)
             words.setdefault(name, []).append(value)
     return [(name, ",".join(words[name])) for name in NARROWING if name in words]
 
 
 def _strongest(
-    told: dict[str, dict[Device, None]], variables: Sequence[tuple[str, str]], devices: Devices
+    told: dict[str, dict[Device, str]], variables: Sequence[tuple[str, str]], devices: Devices
 ) -> list[Grant]:
     order = sorted(told, key=strength)
     evidence = order[0]
-    chosen: tuple[Device, ...] = _in_order(_divided(tuple(told[evidence]), devices), devices)
+    words = told[evidence]
+    chosen: tuple[Device, ...] = _in_order(_divided(tuple(words), devices), devices)
+    by_variables = ""
     if evidence in _WEAK:
-        chosen, evidence = _narrowed(chosen, evidence, variables, devices)
+        chosen, by_variables = _narrowed(chosen, variables, devices)
     conflicts = []
-    before = set(_divided(tuple(told[order[0]]), devices))
+    before = set(_divided(tuple(words), devices))
     for weaker in order[1:]:
         # A variable that says "all" is a default of images, and no contradiction.
         more = set(_divided(tuple(told[weaker]), devices)) - before
         if more and not devices.every <= set(told[weaker]):
             conflicts.append(f"{weaker} names {', '.join(sorted(device.key for device in more))}")
     conflict = "; ".join(conflicts)[:MAX_CONFLICT_CHARS]
-    return [Grant(device, evidence, conflict) for device in chosen]
+    if by_variables:
+        return [Grant(device, ENVIRONMENT, conflict, by_variables) for device in chosen]
+    # A partition goes by the words that named its GPU.
+    named = {device: words.get(device) or words.get(_whole(device, words), "") for device in chosen}
+    return [Grant(device, evidence, conflict, named[device]) for device in chosen]
+
+
+def _whole(device: Device, words: Iterable[Device]) -> Device:
+    return next((other for other in words if other.key == device.parent), device)
 
 
 def _narrowed(
-    chosen: tuple[Device, ...], evidence: str, variables: Sequence[tuple[str, str]], devices: Devices
+    chosen: tuple[Device, ...], variables: Sequence[tuple[str, str]], devices: Devices
 ) -> tuple[tuple[Device, ...], str]:
+    """What variables leave of `chosen`, and those that took something, "" for none."""
+    taking = []
     for variable, value in variables:
         left = narrowed(devices, chosen, variable, value)
         if left != chosen:
-            chosen, evidence = left, "environment"
-    return chosen, evidence
+            chosen = left
+            taking.append((variable, value))
+    return chosen, _shown(taking)
+
+
+def _shown(variables: Sequence[tuple[str, str]]) -> str:
+    return "; ".join(f"{name}={value}" for name, value in variables)[:MAX_REQUEST_CHARS]
 
 
 def _seen_by_privileged(variables: Sequence[tuple[str, str]], devices: Devices) -> list[Grant]:
     """Of all that a privileged container sees, what it chose by variables; nothing of a vendor without one."""
     vendors = {NARROWING[name] for name, _ in variables}
     every = tuple(device for device in devices.all() if device.vendor in vendors)
-    chosen, evidence = _narrowed(every, "environment", variables, devices)
-    return [Grant(device, evidence) for device in chosen]
+    chosen, _ = _narrowed(every, variables, devices)
+    return [Grant(device, ENVIRONMENT, request=_shown(variables)) for device in chosen]
 
 
 def _divided(found: tuple[Device, ...], devices: Devices) -> tuple[Device, ...]:

@@ -62,7 +62,7 @@ def owners(
         if pid in found:
             continue
         place = _place(pid, cgroups, seen_seconds)
-        found[pid] = NOBODY if place is None else _holder(place, containers, user, user_name)
+        found[pid] = NOBODY if place is None else _holder(place, containers, cgroups, user, user_name)
     return found
 
 
@@ -76,19 +76,43 @@ def _place(pid: int, cgroups: Cgroups, seen_seconds: float | None) -> CgroupHold
 
 
 def _holder(
-    place: CgroupHolder, containers: Containers, user: str | None, user_name: Callable[[int], str | None]
+    place: CgroupHolder,
+    containers: Containers,
+    cgroups: Cgroups,
+    user: str | None,
+    user_name: Callable[[int], str | None],
 ) -> Holder:
-    if place.uid is not None:
-        # Who started the job or the session, whatever the process runs as.
-        user = user_name(place.uid) or user
+    # Who started the job or the session, whatever the process runs as; of a container in it, too.
+    starter = None if place.uid is None else user_name(place.uid)
+    user = starter or user
     path = place.container
-    container = containers.at(path) if path else None
-    if container is not None:
+    # Of containers within containers the innermost that a runtime here knows: none may know one that a pod started.
+    around = (path, *place.outer) if path else ()
+    for one in around:
+        container = containers.at(one)
+        if container is None:
+            continue
+        if not _is_own(container, one, cgroups):
+            return of_process(user, place.slurm_job)
         known = of_container(container)
-        return known._replace(slurm_job=known.slurm_job or place.slurm_job)
+        return known._replace(slurm_job=known.slurm_job or place.slurm_job, user=known.user or starter)
     if path is not None and path.certain:
-        return Holder(path.id, path.id, path.id[:MIN_SHORT_ID], path.runtime, slurm_job=place.slurm_job)
+        return Holder(path.id, path.id, path.id[:MIN_SHORT_ID], path.runtime, user=starter, slurm_job=place.slurm_job)
     return of_process(user, place.slurm_job)
+
+
+def _is_own(container: Container, path: ContainerPath, cgroups: Cgroups) -> bool:
+    """Whether a path that names a container is its own: users may call cgroups of theirs by another's id.
+
+    It is where the container's first process is; nobody can tell where that is not known.
+    """
+    if container.pid is None or path.cgroup is None:
+        return True
+    try:
+        own = cgroups.of(container.pid).container
+    except (Absent, Malformed, OSError):
+        return True
+    return own is None or own.id != path.id or own.cgroup in (None, path.cgroup)
 
 
 def holders_of_devices(processes: Iterable[GpuProcess], of: Mapping[int, Holder]) -> dict[str, dict[str, Holder]]:

@@ -11,16 +11,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from nodescope.ownership.devices import Device, Devices
+from nodescope.records.device_variables import NARROWING, VENDOR_OF
 
-GRANTING: Final = {"NVIDIA_VISIBLE_DEVICES": "nvidia"}
-"""Variables by which a runtime gives GPUs to a container, and of which vendor."""
-NARROWING: Final = {
-    "ROCR_VISIBLE_DEVICES": "amd",
-    "HIP_VISIBLE_DEVICES": "amd",
-    "CUDA_VISIBLE_DEVICES": "nvidia",
-}
-"""Variables that choose among what a container has, in the order in which they work. HIP heeds CUDA's name too."""
-VARIABLES: Final = frozenset({*GRANTING, *NARROWING})
 ALL: Final = "all"
 NOTHING: Final = frozenset({"", "none", "void"})
 COUNT: Final = "count:"
@@ -38,7 +30,7 @@ class Found(NamedTuple):
 def variable_of(request: str, vendor: str | None) -> tuple[str, str]:
     """Name and value of "NAME=value"; a value alone is of the variable by which the vendor's runtime goes."""
     name, equals, value = request.partition("=")
-    if equals and name in VARIABLES:
+    if equals and name in VENDOR_OF:
         return name, value
     return ("ROCR_VISIBLE_DEVICES" if vendor == "amd" else "NVIDIA_VISIBLE_DEVICES"), request
 

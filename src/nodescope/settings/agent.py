@@ -31,7 +31,8 @@ AGENT: Final[tuple[Setting, ...]] = (
         "state.directory",
         "path",
         "",
-        "Where counts are kept over restarts. Empty: /var/lib/nodescope for root, ~/.local/state/nodescope for others.",
+        "Where counts, and what is known of containers, are kept over restarts. Empty: /var/lib/nodescope for root, "
+        "~/.local/state/nodescope for others.",
         aliases=("STATE_DIRECTORY",),
     ),
     Setting(

@@ -24,9 +24,52 @@ CONTAINER_OPTIONS: Final[tuple[Setting, ...]] = (
         maximum=3600,
     ),
     Setting(
+        "collector.container.sockets",
+        "list",
+        (),
+        "Sockets of container runtimes, as nodescope reaches them. One whose file name has containerd or crio in it is "
+        "spoken to by gRPC, any other as a Docker Engine. Empty: those in the usual places.",
+    ),
+    Setting(
         "collector.container.labels",
         "list",
         (),
         "Labels of containers that are kept and shown; no other label leaves the agent.",
+    ),
+    Setting(
+        "collector.container.show",
+        "choice",
+        "all",
+        "Containers to show in metrics, /pods and events: all, or those that were given a GPU, an RDMA device, "
+        "either, or both.",
+        choices=("all", "gpu", "rdma", "gpu-or-rdma", "gpu-and-rdma"),
+    ),
+    Setting(
+        "collector.container.image-include", "regex", "", "Images whose containers to show (not with image-exclude)."
+    ),
+    Setting(
+        "collector.container.image-exclude",
+        "regex",
+        "",
+        "Images whose containers to leave out (not with image-include).",
+    ),
+    Setting(
+        "collector.container.label-include",
+        "list",
+        (),
+        "Labels of which a container must have one to be shown, each NAME, or NAME=REGEX for its value. The labels are "
+        "looked at, not shown.",
+    ),
+    Setting(
+        "collector.container.label-exclude",
+        "list",
+        (),
+        "Labels of which a container must have none to be shown, as in label-include.",
+    ),
+    Setting(
+        "collector.container.follow",
+        "bool",
+        False,
+        "Follow containers for /pods and for events where no listener shows their metrics too.",
     ),
 )

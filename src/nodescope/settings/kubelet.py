@@ -42,6 +42,22 @@ KUBELET_OPTIONS: Final[tuple[Setting, ...]] = (
         maximum=3600,
     ),
     Setting(
+        "collector.kubelet.pod-resources-socket",
+        "path",
+        "/var/lib/kubelet/pod-resources/kubelet.sock",
+        "Where the kubelet tells which devices it gave to which pod, on the host or as it is mounted here. Empty: it "
+        "is not asked.",
+    ),
+    Setting(
+        "collector.kubelet.pod-resources-interval",
+        "duration",
+        5.0,
+        "Time between two looks at which devices the kubelet gave to which pod.",
+        unit="seconds",
+        minimum=1,
+        maximum=3600,
+    ),
+    Setting(
         "collector.kubelet.ca-file",
         "path",
         f"{SERVICE_ACCOUNT}/ca.crt",

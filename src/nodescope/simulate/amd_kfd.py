@@ -13,6 +13,7 @@ from nodescope.simulate.amd_activity import Worker
 from nodescope.simulate.amd_board import COMPUTE_UNITS, HIVE, NODES, VRAM_BYTES, XCCS, Board
 from nodescope.simulate.part import Link, texts
 from nodescope.simulate.pci_tree import link
+from nodescope.simulate.process_files import Process, process_files
 
 KFD: Final = "sys/devices/virtual/kfd/kfd"
 _NODES: Final = f"{KFD}/topology/nodes"
@@ -20,9 +21,6 @@ _CLASS: Final = "sys/class/kfd"
 _USER: Final = "research"
 _USER_ID: Final = 10_001
 _PASSWD: Final = f"root:x:0:0:root:/root:/bin/bash\n{_USER}:x:{_USER_ID}:{_USER_ID}::/home/{_USER}:/bin/bash\n"
-_STAT_BEHIND: Final = " 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0" + " 0" * 32
-"""Fields 7 and on of /proc/PID/stat: no terminal, one thread, everything else nothing."""
-
 _XGMI: Final = 11
 _PCIE: Final = 2
 _LINK: Final = {
@@ -82,16 +80,10 @@ def processes(board: Board, workers: Sequence[Worker]) -> dict[str, bytes]:
 
 def _process(pid: int, render: int) -> dict[str, bytes]:
     """/proc/PID, with what it holds open."""
-    ids = "\t".join([str(_USER_ID)] * 4)
-    status = {"Name": "python3", "State": "S (sleeping)", "Tgid": pid, "Pid": pid, "PPid": 1, "Uid": ids, "Gid": ids}
-    folder = f"proc/{pid}"
-    return {
-        f"{folder}/comm": b"python3\n",
-        f"{folder}/status": "".join(f"{name}:\t{said}\n" for name, said in status.items()).encode(),
-        f"{folder}/stat": f"{pid} (python3) S 1 {pid} {pid}{_STAT_BEHIND}\n".encode(),
-        f"{folder}/cgroup": f"0::/user.slice/user-{_USER_ID}.slice/session-4.scope\n".encode(),
-        f"{folder}/fd/4": Link(b"/dev/kfd"),
-        f"{folder}/fd/5": Link(f"/dev/dri/renderD{render}".encode()),
+    session = f"/user.slice/user-{_USER_ID}.slice/session-4.scope"
+    return process_files(Process(pid, "python3", _USER_ID, session)) | {
+        f"proc/{pid}/fd/4": Link(b"/dev/kfd"),
+        f"proc/{pid}/fd/5": Link(f"/dev/dri/renderD{render}".encode()),
         "etc/passwd": _PASSWD.encode(),
     }
 

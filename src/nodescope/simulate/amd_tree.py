@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from nodescope.simulate import amd_kfd, amd_sysfs
-from nodescope.simulate.amd_activity import DRIVER_BYTES, Activity, Moment
+from nodescope.simulate.amd_activity import DRIVER_BYTES, Activity, Moment, Worker
 from nodescope.simulate.amd_board import DRIVER, Board, Options, boards
 from nodescope.simulate.amd_truths import sensor_rows
 from nodescope.simulate.part import Row, texts
@@ -64,6 +64,12 @@ class AmdPart:
             yield "amd_energy_units", labels, float(moment.energy)
             yield "amd_junction_celsius", labels, float(moment.celsius)
             yield "amd_vram_used_bytes", labels, float(DRIVER_BYTES + used)
+
+    def workers(self, seconds: float) -> Iterator[tuple[Board, Worker]]:
+        """Every process, and the GPU that it is on."""
+        for board, moment, activity in self._moments(seconds):
+            for worker in activity.workers(moment):
+                yield board, worker
 
     def _moments(self, seconds: float) -> Iterator[tuple[Board, Moment, Activity]]:
         for activity in self._activities:

@@ -1,4 +1,4 @@
-"""What the kernel says of a simulated machine's GPUs: PCI devices, DRM nodes, the driver's files, their processes.
+"""What the kernel says of a simulated machine's GPUs: PCI devices, DRM nodes, the driver's files.
 
 Source: Documentation/ABI/testing/sysfs-bus-pci; Documentation/gpu/drm-uapi.rst; the NVIDIA driver's README, chapter on
 the /proc file system interface.
@@ -6,14 +6,15 @@ the /proc file system interface.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from itertools import chain
 from os.path import relpath
 from typing import Final
 
 from nodescope.simulate.gpu_board import DRIVER, FIRST_CARD, FIRST_RENDER, MODEL, SUBSYSTEM, VBIOS, Board
 from nodescope.simulate.gpu_machine import Gpus
-from nodescope.simulate.gpu_process import commands
 from nodescope.simulate.part import Link, Row, texts
+from nodescope.simulate.tenants import Tenants
 
 _BUS: Final = "sys/bus/pci"
 _DRIVER_FOLDER: Final = f"{_BUS}/drivers/nvidia"
@@ -22,13 +23,6 @@ _PROC: Final = "proc/driver/nvidia"
 _DRM_MAJOR: Final = 226
 _FIRST_IRQ: Final = 480
 _CPU_BITS: Final = 32
-_USER: Final = "research"
-_USER_ID: Final = 10_001
-
-_PASSWD: Final = f"""\
-root:x:0:0:root:/root:/bin/bash
-{_USER}:x:{_USER_ID}:{_USER_ID}::/home/{_USER}:/bin/bash
-"""
 _VERSION: Final = f"""\
 NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {DRIVER}  Release Build  (dvs-builder@U22-I3-AE18-09-6)
 GCC version:  gcc version 13.3.0 (Ubuntu 13.3.0-6ubuntu2~24.04)
@@ -54,8 +48,6 @@ Device Minor: \t {board.number}
 GPU Firmware: \t {driver}
 GPU Excluded:\t No
 """
-_STAT_BEHIND: Final = " 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0" + " 0" * 32
-"""Fields 7 and on of /proc/PID/stat: no terminal, one thread, everything else nothing."""
 _DEVICE: Final[dict[str, object]] = {
     "vendor": "0x10de",
     "device": "0x2335",
@@ -83,28 +75,33 @@ class GpuHostPart:
     /dev has plain files in place of the driver's nodes, for their names.
     """
 
-    def __init__(self, gpus: Gpus) -> None:
+    def __init__(self, gpus: Gpus, tenants: Tenants) -> None:
         self._gpus = gpus
+        self._tenants = tenants
         boards = [gpu.board for gpu in gpus.gpus]
         self._fixed = {
             "sys/module/nvidia/version": f"{DRIVER}\n".encode(),
             f"{_DRM}/version": b"drm 1.1.0 20060810\n",
-            "etc/passwd": _PASSWD.encode(),
             **dict.fromkeys(("dev/nvidiactl", "dev/nvidia-uvm", "dev/nvidia-uvm-tools"), b""),
         }
         self._driver = {f"{_PROC}/version": _VERSION.encode(), f"{_PROC}/params": _PARAMS.encode()}
         for board in boards:
-            self._fixed |= _device(board) | _nodes(board) | _processes(board)
+            self._fixed |= _device(board) | _nodes(board)
             information = _INFORMATION.format(
                 board=board, model=MODEL, vbios=VBIOS, driver=DRIVER, irq=_FIRST_IRQ + board.number
             )
             self._driver[f"{_PROC}/gpus/{board.pci_address}/information"] = information.encode()
 
     def files(self, seconds: float) -> dict[str, bytes]:
-        return self._fixed | self._driver if self._gpus.driver_loaded(seconds) else dict(self._fixed)
+        driver = self._driver if self._gpus.driver_loaded(seconds) else {}
+        return self._fixed | driver | self._tenants.files(seconds)
 
     def truths(self, seconds: float) -> Iterable[Row]:
         return ()
+
+    def gpu_truths(self, seconds: float) -> Iterable[Row]:
+        """What is true of the GPUs, in their driver's units and under names of their own, and of who uses them."""
+        return chain(self._gpus.truths(seconds), self._tenants.truths(seconds))
 
 
 def _device(board: Board) -> dict[str, bytes]:
@@ -137,28 +134,6 @@ def _nodes(board: Board) -> dict[str, bytes]:
         files[f"{folder}/device"] = _link(_folder(board), folder)
         files[f"{_DRM}/{name}"] = _link(folder, _DRM)
         files[f"dev/dri/{name}"] = b""
-    return files
-
-
-def _processes(board: Board) -> dict[str, bytes]:
-    """/proc/PID of the processes that ever use this GPU: they are always there."""
-    files: dict[str, bytes] = {}
-    for pid, command in commands(board).items():
-        ids = "\t".join([str(_USER_ID)] * 4)
-        status: Mapping[str, object] = {
-            "Name": command,
-            "State": "S (sleeping)",
-            "Tgid": pid,
-            "Pid": pid,
-            "PPid": 1,
-            "Uid": ids,
-            "Gid": ids,
-            "Threads": 1,
-        }
-        files[f"proc/{pid}/comm"] = f"{command}\n".encode()
-        files[f"proc/{pid}/status"] = "".join(f"{name}:\t{said}\n" for name, said in status.items()).encode()
-        files[f"proc/{pid}/stat"] = f"{pid} ({command}) S 1 {pid} {pid}{_STAT_BEHIND}\n".encode()
-        files[f"proc/{pid}/cgroup"] = f"0::/user.slice/user-{_USER_ID}.slice/session-4.scope\n".encode()
     return files
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 from typing import Final
 
 from nodescope.simulate import gpu_profiling, gpu_reading
 from nodescope.simulate.faults import LINKS, Fault
-from nodescope.simulate.gpu_activity import ACTIVITIES, PARTITIONED, THROTTLED
+from nodescope.simulate.gpu_activity import ACTIVITIES, IDLE, PARTITIONED, THROTTLED
 from nodescope.simulate.gpu_board import (
     INSTANCE_BAR1_BYTES,
     INSTANCE_BYTES,
@@ -19,14 +20,15 @@ from nodescope.simulate.gpu_board import (
 )
 from nodescope.simulate.gpu_process import (
     CONTEXT_BYTES,
-    IN_INSTANCES,
+    IDLE_GPU,
     INSTANCE_CONTEXT_BYTES,
+    in_instances,
     instance_memory_bytes,
     instance_processes,
     memory_bytes,
     processes,
 )
-from nodescope.simulate.gpu_timeline import FULL, Moment, Timeline, Window, windows
+from nodescope.simulate.gpu_timeline import FULL, Job, Moment, Timeline, Window, windows
 from nodescope.simulate.load import mix
 
 _WARMTH_SECONDS: Final = 60.0
@@ -50,13 +52,17 @@ class Gpu:
         self._partitions = self._of_kind("mig") + ((Fault("mig", 0.0),) if partitioned else ())
         wanted = [Window(fault.start, fault.end, THROTTLED) for fault in self._of_kind("throttle")]
         wanted += [Window(fault.start, fault.end, PARTITIONED) for fault in self._partitions]
+        wanted += [Window(0.0, inf, IDLE)] if board.number == IDLE_GPU else []
         self._timeline = Timeline(board.jobs, board.own, windows(wanted))
         self._power = gpu_reading.power_rates(_between(board.own, 1, _POWER_PERMILLE))
         self._heat = gpu_reading.heat_rates(self._power)
         self._warmer = _between(board.own, 2, _WARMER_CELSIUS)
-        self._instance_percent = [_between(board.own, 3 + slot, _INSTANCE_PERCENT) for slot in range(INSTANCES)]
+        self._instance_percent = [
+            _between(board.own, 3 + slot, _INSTANCE_PERCENT) if slot in in_instances(board) else 0
+            for slot in range(INSTANCES)
+        ]
         self._instance_used = [INSTANCE_CONTEXT_BYTES] * INSTANCES
-        for nth, slot in enumerate(IN_INSTANCES):
+        for nth, slot in enumerate(in_instances(board)):
             self._instance_used[slot] += instance_memory_bytes(board, nth)
 
     def holding(self, what: str, seconds: float) -> Fault | None:
@@ -65,6 +71,11 @@ class Gpu:
 
     def partitioned(self, seconds: float) -> bool:
         return any(fault.holds(seconds) for fault in self._partitions)
+
+    def ways(self) -> frozenset[bool]:
+        """Whether it is partitioned: True, False, or both where that changes."""
+        always = any(fault.start <= 0.0 and fault.end == inf for fault in self._partitions)
+        return frozenset((bool(self._partitions), always))
 
     def reading(self, seconds: float) -> Fields:
         """Fields of `GpuReading`, but of GPM."""
@@ -86,6 +97,10 @@ class Gpu:
             fields |= gpu_reading.utilization(*gpu_reading.busy_percents(moment))
             fields |= gpu_reading.remapped(seconds, self.faults)
         return fields
+
+    def job(self, seconds: float) -> Job:
+        """What it works on, or has worked on last."""
+        return self._timeline.job(seconds)
 
     def ecc(self, seconds: float) -> list[Fields]:
         """Fields of `EccReading`."""

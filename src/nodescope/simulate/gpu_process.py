@@ -15,7 +15,7 @@ CONTEXT_BYTES: Final = 20 * MIB
 """What the driver keeps on a GPU for all of its processes together."""
 INSTANCE_CONTEXT_BYTES: Final = 9 * MIB
 
-_FIRST_IN_INSTANCES: Final = 10
+FIRST_IN_INSTANCES: Final = 10
 _INSTANCE_GIBIBYTES: Final = (2, 6)
 _PERMILLE: Final = 1000
 
@@ -39,15 +39,22 @@ _WORKERS: Final = tuple(
     _SERVERS if activity in (SERVING, WAITING) else () if activity in (IDLE, PARTITIONED) else _ALONE
     for activity in range(len(ACTIVITIES))
 )
-IN_INSTANCES: Final = (*range(INSTANCES), 0)
-"""The slot that each process of a partitioned GPU runs in: one in each, two in the first."""
+IDLE_GPU: Final = 7
+"""The GPU that has no jobs; where it is partitioned its last instance has no process."""
+_IN_INSTANCES: Final = (*range(INSTANCES), 0)
+_IN_SOME_INSTANCES: Final = (*range(INSTANCES - 1), 0, 1)
 
 
 def commands(board: Board) -> dict[int, str]:
     """Names of all processes that ever use this GPU, by PID."""
     whole = {_pid(board, worker.pid): worker.command for worker in _SERVERS}
-    parts = {_pid(board, _FIRST_IN_INSTANCES + nth): "python3" for nth in range(len(IN_INSTANCES))}
+    parts = {_pid(board, FIRST_IN_INSTANCES + nth): "python3" for nth in range(len(in_instances(board)))}
     return whole | parts
+
+
+def in_instances(board: Board) -> tuple[int, ...]:
+    """The slot that each process of a partitioned GPU runs in: one in each, the others in the first."""
+    return _IN_SOME_INSTANCES if board.number == IDLE_GPU else _IN_INSTANCES
 
 
 def memory_bytes(board: Board, moment: Moment) -> int:
@@ -81,17 +88,17 @@ def instance_processes(board: Board) -> list[dict[str, object]]:
     """Those of a partitioned GPU. How busy each is the driver does not say."""
     return [
         {
-            "pid": _pid(board, _FIRST_IN_INSTANCES + nth),
+            "pid": _pid(board, FIRST_IN_INSTANCES + nth),
             "type": "compute",
             "instance_uuid": instance_uuid(board, slot),
             "memory_used_bytes": instance_memory_bytes(board, nth),
         }
-        for nth, slot in enumerate(IN_INSTANCES)
+        for nth, slot in enumerate(in_instances(board))
     ]
 
 
 def instance_memory_bytes(board: Board, nth: int) -> int:
-    """Of the process that is `nth` in `IN_INSTANCES`."""
+    """Of the process that is `nth` in `in_instances`."""
     low, high = _INSTANCE_GIBIBYTES
     return (low + mix(board.own - nth) % (high - low + 1)) * GIB
 

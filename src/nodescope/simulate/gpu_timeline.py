@@ -90,6 +90,13 @@ class Moment(NamedTuple):
         return rate.fixed + rate.varying * self.busy // FULL
 
 
+class Job(NamedTuple):
+    """`number`: another for each job since boot. `began_seconds`: after boot."""
+
+    number: int
+    began_seconds: float
+
+
 class Timeline:
     """One GPU's. GPUs with the same `jobs` work on the same ones; `noise` is a GPU's own.
 
@@ -116,6 +123,14 @@ class Timeline:
                 activity = instead
         swing = ACTIVITIES[activity].swing_permille
         return Moment(activity, FULL + swing * self._noise(time), self._jobs[index])
+
+    def job(self, seconds: float) -> Job:
+        """The job at a time, as if there were no windows; idleness belongs to the job before it."""
+        cycle, index = self._place(_microseconds(seconds))
+        job = self._jobs[index]
+        while index and self._jobs[index - 1] == job:
+            index -= 1
+        return Job(cycle * len(self._jobs) + index, (cycle * _CYCLE_US + self._starts[index]) / _MICROSECONDS)
 
     def spent(self, seconds: float) -> Spent:
         time = _microseconds(seconds)

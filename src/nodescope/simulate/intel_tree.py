@@ -15,6 +15,7 @@ from nodescope.simulate.intel_board import FIRST_PID, Board, IntelOptions, board
 from nodescope.simulate.load import count
 from nodescope.simulate.part import Link, Row, texts
 from nodescope.simulate.pci_tree import bridges, files, link
+from nodescope.simulate.process_files import Process, process_files
 from nodescope.simulate.work import Work
 from nodescope.simulate.written import START_SECONDS, write_part
 
@@ -196,17 +197,11 @@ def _held(board: Board) -> dict[str, int]:
 def _process(board: Board) -> dict[str, bytes]:
     """A process with two descriptors of one client, as a library that duplicates them has."""
     pid = FIRST_PID + board.number
-    folder = f"proc/{pid}"
-    ids = "\t".join([str(_USER_ID)] * 4)
-    status = {"Name": "ffmpeg", "State": "S (sleeping)", "Tgid": pid, "Pid": pid, "PPid": 1, "Uid": ids, "Gid": ids}
     node = Link(f"/dev/dri/renderD{board.render}".encode())
-    return {
-        f"{folder}/comm": b"ffmpeg\n",
-        f"{folder}/status": "".join(f"{name}:\t{said}\n" for name, said in status.items()).encode(),
-        f"{folder}/stat": f"{pid} (ffmpeg) S 1 {pid} {pid} 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0{' 0' * 32}\n".encode(),
-        f"{folder}/cgroup": f"0::/user.slice/user-{_USER_ID}.slice/session-6.scope\n".encode(),
-        f"{folder}/fd/{_DESCRIPTOR}": node,
-        f"{folder}/fd/{_SECOND_DESCRIPTOR}": node,
+    session = f"/user.slice/user-{_USER_ID}.slice/session-6.scope"
+    return process_files(Process(pid, "ffmpeg", _USER_ID, session)) | {
+        f"proc/{pid}/fd/{_DESCRIPTOR}": node,
+        f"proc/{pid}/fd/{_SECOND_DESCRIPTOR}": node,
     }
 
 

@@ -5,9 +5,9 @@ A further simulation is the same machine with more parts: GPUs, links, container
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Final
+from typing import Final, Protocol
 
 from nodescope.simulate.amd_machine import Mi300xPart
 from nodescope.simulate.cpu import CpuPart, Cpus
@@ -18,6 +18,7 @@ from nodescope.simulate.filesystem import FilesystemPart, Mount
 from nodescope.simulate.firmware import firmware_part
 from nodescope.simulate.gpu_host import GpuHostPart
 from nodescope.simulate.gpu_machine import Gpus, gpus_of
+from nodescope.simulate.gpu_tenants import h200_tenants
 from nodescope.simulate.hwmon import hwmon_part
 from nodescope.simulate.interrupts import Interrupts, InterruptsPart
 from nodescope.simulate.kernel import FilesPart, kernel_part
@@ -93,12 +94,22 @@ INTERFACES: Final = (
 )
 
 
-class Machine:
-    """All parts as one. No two of them have a file in common. `gpus`: those whose readings are in no file."""
+class GpuPart(Part, Protocol):
+    """A part with GPUs. `gpu_truths`: what is true of them and of who uses them, under names of their own."""
 
-    def __init__(self, parts: tuple[Part, ...], gpus: Gpus | None = None) -> None:
-        self.parts = parts
+    def gpu_truths(self, seconds: float) -> Iterable[Row]: ...
+
+
+class Machine:
+    """All parts as one. No two of them have a file in common. `gpus`: those whose readings are in no file.
+
+    `gpu_part`: that of the GPUs, where there are some.
+    """
+
+    def __init__(self, parts: tuple[Part, ...], gpu_part: GpuPart | None = None, gpus: Gpus | None = None) -> None:
+        self.parts = parts if gpu_part is None else (*parts, gpu_part)
         self.gpus = gpus
+        self._gpu_part = gpu_part
 
     def files(self, seconds: float) -> dict[str, bytes]:
         """Content of every file, by path below the machine's root, `seconds` after boot."""
@@ -111,9 +122,9 @@ class Machine:
         """What the files mean."""
         return chain.from_iterable(part.truths(seconds) for part in self.parts)
 
-    def gpu_truths(self, seconds: float) -> Iterator[Row]:
-        """What is true of the GPUs, in their driver's units and under names of their own."""
-        return iter(()) if self.gpus is None else self.gpus.truths(seconds)
+    def gpu_truths(self, seconds: float) -> Iterable[Row]:
+        """What is true of the GPUs, in their driver's units, and of who uses them, under names of their own."""
+        return () if self._gpu_part is None else self._gpu_part.gpu_truths(seconds)
 
 
 def cpu_machine(seed: int, faults: str = "") -> Machine:
@@ -123,7 +134,7 @@ def cpu_machine(seed: int, faults: str = "") -> Machine:
     """
     if faults.strip():
         raise ValueError("simulate.faults: expected nothing, for the machine cpu has no GPU; h200x8 has eight")
-    return Machine(_host_parts(seed))
+    return Machine(_host_parts(seed, cpus_of(seed)))
 
 
 def h200_machine(seed: int, faults: str = "", partitioned: bool = False) -> Machine:
@@ -132,7 +143,8 @@ def h200_machine(seed: int, faults: str = "", partitioned: bool = False) -> Mach
     Raises `ValueError` where `faults` are not as `parse_faults` wants them.
     """
     gpus = gpus_of(seed, faults, START_SECONDS, partitioned)
-    return Machine((*_host_parts(seed), GpuHostPart(gpus)), gpus)
+    cpus = cpus_of(seed)
+    return Machine(_host_parts(seed, cpus), GpuHostPart(gpus, h200_tenants(seed, gpus, cpus)), gpus)
 
 
 def h200_mig_machine(seed: int, faults: str = "") -> Machine:
@@ -143,15 +155,20 @@ def mi300x_machine(seed: int, faults: str = "", compute_partition: str = "SPX") 
     """The same server with eight MI300X and eight InfiniBand adapters. Raises `ValueError` where there are faults."""
     if faults.strip():
         raise ValueError("simulate.faults: expected nothing, for only the machines with H200 have faults")
-    return Machine((*_host_parts(seed), Mi300xPart(seed, compute_partition)))
+    cpus = cpus_of(seed)
+    return Machine(_host_parts(seed, cpus), Mi300xPart(seed, cpus, compute_partition))
 
 
 def mi300x_cpx_machine(seed: int, faults: str = "") -> Machine:
     return mi300x_machine(seed, faults, "CPX")
 
 
-def _host_parts(seed: int) -> tuple[Part, ...]:
-    cpus = Cpus(seed, PACKAGES, CORES_PER_PACKAGE, THREADS_PER_CORE)
+def cpus_of(seed: int) -> Cpus:
+    """Those of every machine."""
+    return Cpus(seed, PACKAGES, CORES_PER_PACKAGE, THREADS_PER_CORE)
+
+
+def _host_parts(seed: int, cpus: Cpus) -> tuple[Part, ...]:
     disks = Disks(seed, DISKS)
     memory = MemoryPart(seed, MEMORY_KIBIBYTES, cpus, disks)
     return (

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import nodescope
 from nodescope.records.container import (
-    Attribution,
     Container,
     ContainerDevice,
     ContainerEvent,
@@ -17,7 +16,7 @@ from nodescope.records.container import (
     DeviceClaim,
     RuntimeStatus,
 )
-from nodescope.records.docker_stats import DockerEngine
+from nodescope.records.container_choice import ContainersLeftOut
 
 GOLDEN: Final = Path(__file__).resolve().parents[2] / "golden"
 MIB: Final = 1024 * 1024
@@ -31,6 +30,7 @@ RECORDS: Final[tuple[Any, ...]] = (
         events=12, events_inferred=2, reconnects=1,
     ),
     RuntimeStatus(runtime="podman", socket="/run/podman/podman.sock", state="denied", reason="no permission"),
+    ContainersLeftOut(containers=3, events=5),
     Container(runtime="containerd", namespace="moby", id=WEB, name=WEB),
     Container(
         runtime="docker", id=WEB, name="web", image="nginx:1.25", image_digest="sha256:12", health="healthy",
@@ -63,23 +63,9 @@ RECORDS: Final[tuple[Any, ...]] = (
     ),
     ContainerUse(id="f" * 64, cgroup="/docker/gone", cpu_seconds=1.0),
     ContainerEvent(runtime="docker", id=WEB, kind="running", time_seconds=1.6e9),
-    DockerEngine(cpu_percent=1.5, memory_percent=0.5, memory_bytes=90 * MIB),
     DeviceClaim(
         device="GPU-1", kind="gpu", evidence="process", container_id=POD, container="main", runtime="cri-containerd",
         pod_name="train-0", pod_namespace="ml", slurm_job="7", conflict="also held by web",
-    ),
-    *(
-        Attribution(
-            device="GPU-1", holder=POD, quantity=quantity, attribution=how, value=value, container="main",
-            pod_name="train-0", pod_namespace="ml", slurm_job="7",
-        )
-        for quantity, how, value in (
-            ("memory_bytes", "measured", 1024.0), ("utilization_percent", "shared", 75.0),
-            ("power_watts", "shared", 300.5), ("energy_joules", "shared", 12.25), ("odd", "shared", 1.0),
-        )
-    ),
-    Attribution(
-        device="GPU-1", holder="unattributed", quantity="energy_joules", attribution="measured", value=100.0,
     ),
 )  # fmt: skip
 

@@ -11,17 +11,19 @@ from nodescope.host import Host
 from nodescope.records.container import Container, ContainerUse
 from nodescope.records.docker_stats import size
 from tests.collectors.container.container_snapshot import MIB, RECORDS, golden
+from tests.collectors.container.test_docker_engine import PAGE_BYTES, write_engine
 from tests.collectors.gpu.gpu_snapshot import shown
 
 
 def host(root: Path, meminfo: bytes | None = b"MemTotal:       1048576 kB\nMemFree: 1 kB\n") -> Host:
     if meminfo is not None:
         (root / "meminfo").write_bytes(meminfo)
-    return Host(str(root))
+    return Host(str(root), rootfs=str(root))
 
 
 def test_the_whole_of_a_snapshot(tmp_path: Path) -> None:
     """Both programs' names and the guide's, of Docker's running containers alone."""
+    write_engine(tmp_path, pages=10 * MIB // PAGE_BYTES)
     known = host(tmp_path)
     assert shown(lambda loop: DockerStatsCollector(known, loop), *RECORDS) == golden("docker_stats")
 

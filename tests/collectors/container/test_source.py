@@ -14,6 +14,7 @@ from nodescope.collectors.container.source import loop
 from nodescope.collectors.parts import Parts, Surroundings
 from nodescope.exposition.text import TextEncoder
 from nodescope.host import Absent, Host
+from nodescope.records.container import Container
 from tests.containers.engine.fake_engine import FakeEngine
 
 LONG_S = 20.0
@@ -58,6 +59,21 @@ def test_a_host_without_containers(root: Path) -> None:
     with pytest.raises(Absent):
         made.sampler.sample()
     made.stop()
+
+
+def test_a_host_without_cgroups(root: Path) -> None:
+    """What a runtime tells of a container is shown, though no cgroup filesystem is mounted."""
+    for process in ("1", "self"):
+        (root / f"proc/{process}/mountinfo").write_text("")
+    with FakeEngine(root / "run/docker.sock") as engine:
+        container = engine.create(1, name="web")
+        engine.start(container)
+        made = loop(parts(root, []))
+        deadline = time.monotonic() + LONG_S
+        while not any(type(record) is Container for record in made.sampler.sample()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        made.stop()
 
 
 def test_a_container(root: Path) -> None:

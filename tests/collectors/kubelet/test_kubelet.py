@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nodescope.collectors import AMD
 from nodescope.collectors.kubelet import pods_source
 from nodescope.collectors.kubelet.access import access
 from nodescope.collectors.kubelet.kubelet import KubeletCollector, build
@@ -17,6 +18,7 @@ from nodescope.containers.kubelet.client import KubeletFailed
 from nodescope.containers.kubelet.gpu_resources import NodeGpus
 from nodescope.exposition.text import TextEncoder
 from nodescope.host import Absent, Host
+from nodescope.records.kubelet import GpuAllocation
 from nodescope.sampling import SamplerLoop
 from nodescope.settings import SettingsError
 from tests.collectors.gpu.gpu_snapshot import gpu, instance, loop_of
@@ -147,15 +149,19 @@ def test_which_token_is_shown(given: dict[str, Any], token_file: str) -> None:
     assert found.token_file == token_file
 
 
-def test_the_samplers_of_gpus_that_are_on() -> None:
-    """GPUs are those that the collectors that are on look for; none is looked for on the kubelet's account."""
-    without = Parts(Host(), settings_with(address=""))
-    pods_source.loop(without)
-    assert without.loops == {}
-    on = settings_with(address="").replaced({"collector.gpu_rocm.enabled": True}, "flag")
-    beside = Parts(Host(), on)
-    pods_source.loop(beside)
-    assert [name.rpartition(".")[2] for name in beside.loops] == ["amd_source"]
+def test_the_samplers_of_gpus_that_run(start: Start, cluster: Path) -> None:
+    """GPUs are those that samplers which run for others have found; none is made on the kubelet's account."""
+    kubelet = start()
+    told(kubelet)
+    parts = Parts(Host(), settings_for(kubelet, cluster))
+    made = pods_source.loop(parts)
+    sampler = made.sampler
+    assert parts.loops == {}
+    assert [record.rate_percent for record in sampler.sample() if type(record) is GpuAllocation] == [None]
+    with loop_of(*(gpu(number) for number in range(8))) as shown:
+        parts.loops[AMD] = shown
+        assert [record.rate_percent for record in sampler.sample() if type(record) is GpuAllocation] == [50.0]
+    made.stop()
 
 
 @pytest.mark.parametrize(

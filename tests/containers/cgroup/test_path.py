@@ -21,6 +21,7 @@ OTHER: Final = "a1b2c3d4" * 8
 UID: Final = "0d6f5a1c-1c1f-4b7e-9f0e-4f7f5d1f9a11"
 STATIC: Final = "d1c2b3a4" * 4
 SLICE_UID: Final = UID.replace("-", "_")
+SESSION: Final = "/user.slice/user-1000.slice/user@1000.service/user.slice"
 POD_SLICE: Final = f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{SLICE_UID}.slice"
 
 # Path -> runtime, id, uid of the pod, whether it is nested; the container's own cgroup where it is not the path.
@@ -50,6 +51,44 @@ NAMED: Final[tuple[tuple[str, str | None, str, str | None, bool, str | None], ..
     (f"/system.slice/web.service/libpod-payload-{ID}", "podman", ID, None, False, None),
     (f"/default/{ID}", None, ID, None, False, None),
     (f"/system.slice/nerdctl-{ID}.scope", "containerd", ID, None, False, None),
+    # Rootless, in the slice of a user's own manager.
+    (f"{SESSION}/docker-{ID}.scope", "docker", ID, None, False, None),
+    (f"{SESSION}/nerdctl-{ID}.scope", "containerd", ID, None, False, None),
+    (f"{SESSION}/libpod-{ID}.scope", "podman", ID, None, False, None),
+    # podman's pods, with systemd and without.
+    (f"/machine.slice/machine-libpod_pod_{OTHER}.slice/libpod-{ID}.scope", "podman", ID, None, False, None),
+    (f"{SESSION}/user-libpod_pod_{OTHER}.slice/libpod-{ID}.scope", "podman", ID, None, False, None),
+    # QoS classes, and uids with "-" and "_"; a kubelet that has a root of its own; k3s as a service.
+    (f"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod{SLICE_UID}.slice/cri-containerd-{ID}.scope",
+     "cri-containerd", ID, UID, False, None),
+    (f"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod{STATIC}.slice/crio-{ID}.scope",
+     "cri-o", ID, STATIC, False, None),
+    (f"/kubepods/besteffort/pod{UID}/{ID}", "cri-containerd", ID, UID, False, None),
+    (f"/kubepods/guaranteed/pod{UID}/{ID}", "cri-containerd", ID, UID, False, None),
+    (f"/system.slice/k3s.service/kubepods/burstable/pod{UID}/{ID}", "cri-containerd", ID, UID, False, None),
+    (f"/kubepods/burstable/pod{UID}/crio-{ID}", "cri-o", ID, UID, False, None),
+    # kind and minikube: a kubelet in a container of Docker's.
+    (f"/docker/{OTHER}/kubelet/kubepods/burstable/pod{UID}/{ID}", "cri-containerd", ID, UID, True, None),
+    (f"/system.slice/docker-{OTHER}.scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/"
+     f"kubelet-kubepods-burstable-pod{SLICE_UID}.slice/cri-containerd-{ID}.scope",
+     "cri-containerd", ID, UID, True, None),
+    (f"/docker/{OTHER}{POD_SLICE}/docker-{ID}.scope", "docker", ID, UID, True, None),
+    # Named for systemd, made without it.
+    (f"/system.slice:docker:{ID}", "docker", ID, None, False, None),
+    (f"/system.slice/docker.service/system.slice:docker:{ID}", "docker", ID, None, False, None),
+    (f"/kubepods-besteffort-pod{SLICE_UID}.slice:crio:{ID}", "cri-o", ID, UID, False, None),
+    (f"/user.slice:nerdctl:{ID}", "containerd", ID, None, False, None),
+    (f"/machine.slice:libpod:{ID}", "podman", ID, None, False, None),
+    # Within what is no container of ours: LXC, a machine of systemd's, a task of ECS, a scheduler's slice.
+    (f"/lxc.payload.web/docker/{ID}", "docker", ID, None, False, None),
+    (f"/lxc/100/ns/docker/{ID}", "docker", ID, None, False, None),
+    (f"/machine.slice/machine-web.scope/payload/system.slice/docker-{ID}.scope", "docker", ID, None, False, None),
+    (f"/machine.slice/systemd-nspawn@web.service/payload/docker/{ID}", "docker", ID, None, False, None),
+    (f"/ecs/{STATIC}/{ID}", None, ID, None, False, None),
+    (f"/ecstasks.slice/ecstasks-{STATIC}.slice/docker-{ID}.scope", "docker", ID, None, False, None),
+    # systemd writes "-" in a part of a slice's name as "\\x2d".
+    (rf"/team\x2da.slice/docker-{ID}.scope", "docker", ID, None, False, None),
+    (rf"/system.slice/web\x2dapp.service/libpod-payload-{ID}", "podman", ID, None, False, None),
     # Sub-cgroups: crun's, and those of an init system inside.
     (f"/machine.slice/libpod-{ID}.scope/container", "podman", ID, None, False, f"/machine.slice/libpod-{ID}.scope"),
     (f"{POD_SLICE}/crio-{ID}.scope/container", "cri-o", ID, UID, False, f"{POD_SLICE}/crio-{ID}.scope"),
@@ -79,6 +118,20 @@ NAMELESS: Final = (
     f"/system.slice/var-lib-docker-overlay2-{ID}-merged.mount", f"/system.slice/run-containerd-{ID}-rootfs.mount",
     f"/system.slice/docker-{ID}.mount", "/../..", "/../system.slice", f"/{'x' * MAX_PATH_CHARS}/docker/{ID}",
     "/slurm/uid_1000/job_7", "/a", "/a b/c", "/lxc/web",
+    # Pods' slices, conmon's scopes and services of podman's, also where the id is whole.
+    f"/machine.slice/machine-libpod_pod_{ID}.slice", f"{SESSION}/user-libpod_pod_{ID}.slice",
+    f"/machine.slice/machine-libpod_pod_{OTHER}.slice/libpod-conmon-{ID}.scope", f"{SESSION}/libpod-conmon-{ID}.scope",
+    "/system.slice/web.service/runtime", f"{SESSION}/podman-239302.scope",
+    f"/kubepods/burstable/pod{UID}/crio-conmon-{ID}", f"/kubepods.slice/kubepods-pod{SLICE_UID}.slice",
+    # Machines that are no containers of a runtime that is asked.
+    "/lxc.monitor.web", "/lxc.payload.web", "/lxc.payload.web/init.scope", "/machine.slice/machine-web.scope/payload",
+    "/machine.slice/systemd-nspawn@web.service/supervisor", r"/machine.slice/machine-qemu\x2d1\x2dweb.scope",
+    # Nearly ids: cut short, of another length, of other letters, or with more around them.
+    f"/docker/{ID[:12]}", f"/system.slice/docker-{ID[:12]}.scope", f"/kubepods/pod{UID}/{ID[:32]}",
+    f"/system.slice/docker-{ID}", f"/system.slice/docker-{ID}.service", f"/system.slice/cri-containerd-{ID}",
+    f"/system.slice/docker-g{ID[1:]}.scope", f"/system.slice/mydocker-{ID}.scope", f"/sha256:{ID}",
+    f"/system.slice/run-docker-runtime\\x2drunc-moby-{ID}-runc.mount", f"/system.slice/containerd-shim-{ID}.scope",
+    "/docker/buildkit/o3m5c2qykbzn7dbnhsjdkgkx6", "/system.slice/docker.service/docker/buildkit/l1x0",
 )  # fmt: skip
 
 
@@ -122,6 +175,13 @@ def test_names_of_containerd(path: str) -> None:
         ("/slurm_node7/uid_1001/job_42", "42", 1001),
         ("/user.slice/user-1000.slice/session-3.scope", None, 1000),
         (f"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope", None, 1000),
+        ("/system.slice/slurmstepd.scope/job_123/step_extern/user/task_special", "123", None),
+        ("/system.slice/slurmstepd.scope/job_123/step_batch/slurm", "123", None),
+        ("/system.slice/slurmstepd.scope/system", None, None),
+        ("/system.slice/slurmd.service", None, None),
+        ("/slurm/uid_0/job_4294967295/step_4294967291/task_0", "4294967295", 0),
+        ("/user.slice/user-1000.slice/user@1000.service/app.slice/app-vte.slice", None, 1000),
+        ("/system.slice/user-1000.sliced", None, None),
         ("/other/job_42", None, None),
         ("/job_42/slurm", None, None),
         ("/other/uid_1001", None, None),

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from nodescope.containers.containerd import parts
 from nodescope.containers.grpc.wire import Message, encode_bytes, encode_number
 from nodescope.containers.lifecycle import Heard
 from nodescope.kernel.file import Malformed
-from nodescope.records.container import ContainerDevice
+from nodescope.records.container import Container, ContainerDevice
 
 NOW = 1_700_000_000
 
@@ -60,7 +61,9 @@ def test_a_pod_container() -> None:
     assert (found.pod_name, found.pod_namespace, found.pod_uid) == ("train-0", "ml", "1-2")
     assert (found.image, found.image_digest, found.created_seconds) == ("docker.io/x/y:1", "sha256:beef", NOW)
     assert found.labels == {"team": "vision"}
-    assert found.devices == (ContainerDevice(kind="gpu", evidence="environment", request="all", vendor="nvidia"),)
+    assert found.devices == (
+        ContainerDevice(kind="gpu", evidence="environment", request="NVIDIA_VISIBLE_DEVICES=all", vendor="nvidia"),
+    )
     assert "hunter2" not in repr(found)
 
 
@@ -110,3 +113,28 @@ def test_any_bytes(data: bytes, topic: str) -> None:
         parts.task(Message(data, "x"))
     with contextlib.suppress(Malformed):
         parts.container(Message(data, "x"), "n", None, lambda _: True, "x")
+
+
+def test_what_the_cri_tells_besides() -> None:
+    """Of a container the CRI adds restarts, times and its end; what has no task and runs by it has ended just now."""
+    mine = Container(
+        runtime="cri-containerd", id="a", name="a", namespace="k8s.io", state="running", pid=7, cgroup="/x"
+    )
+    its = Container(
+        runtime="cri-containerd",
+        id="a",
+        name="main",
+        state="running",
+        restarts=2,
+        started_seconds=5.0,
+        pod_name="train",
+    )
+    found = parts.with_cri(mine, its)
+    assert (found.name, found.state, found.pid, found.cgroup) == ("main", "running", 7, "/x")
+    assert (found.restarts, found.started_seconds, found.pod_name) == (2, 5.0, "train")
+    gone = structs.replace(mine, state="created", pid=None)
+    assert parts.with_cri(gone, its).state == "created"
+    ended = structs.replace(its, state="exited", exit_code=137, finished_seconds=9.0)
+    found = parts.with_cri(gone, ended)
+    assert (found.state, found.exit_code, found.finished_seconds) == ("exited", 137, 9.0)
+    assert parts.with_cri(mine, None) is mine

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from nodescope.containers.cri import parts
 from nodescope.containers.cri.client import Client
 from nodescope.containers.grpc.wire import Message, encode_bytes, encode_number
+from nodescope.containers.kept import KeptRuntime
 from nodescope.containers.lifecycle import Heard
 from nodescope.containers.watch import Watch
 from nodescope.kernel.file import Malformed
@@ -160,7 +161,7 @@ def test_events_as_they_come() -> None:
 @contextlib.contextmanager
 def watching(path: Path) -> Iterator[tuple[Watch, queue.Queue[ContainerEvent]]]:
     events: queue.Queue[ContainerEvent] = queue.Queue()
-    watch = Watch(Client(str(path)), events.put, known=[])
+    watch = Watch(Client(str(path)), events.put, KeptRuntime("cri-o", 0.0))
     stop = threading.Event()
     thread = threading.Thread(target=watch.run, args=(stop,))
     thread.start()

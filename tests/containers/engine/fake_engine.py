@@ -1,4 +1,7 @@
-"""A Docker Engine API on a real Unix socket, which does what a real engine does not do on request."""
+"""A Docker Engine API on a real Unix socket, which does what a real engine does not do on request.
+
+For tests, and for benchmarks that need many containers which come and go.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,19 @@ import queue
 import socket
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
 REMEMBERED_EVENTS: Final = 256
+MAX_REQUESTS: Final = 100_000
+PID: Final = 4242
+CHUNK_BYTES: Final = 100
 NEVER: Final = "0001-01-01T00:00:00Z"
+
+_ERRORS: Final = {"500": (500, b'{"message":"it broke"}'), "404": (404, b'{"message":"No such container"}')}
 
 
 def rfc3339(time_ns: int) -> str:
@@ -23,8 +32,15 @@ def rfc3339(time_ns: int) -> str:
 
 
 class FakeEngine:
-    """`faults`: beginning of a target, without its version -> "hang", "500", "truncated", "not json", "slow",
-    "garbage chunk", "drip". `requests`: targets so far. What is done to a container is told and shown at once.
+    """`faults`: beginning of a target, without its version -> what is wrong with its answer:
+
+    "hang": none comes; "half": no more than half of it; "slow": 0.2 s late; "drip": byte by byte; "truncated": the
+    connection ends in it; "not json": half of the body as if it were whole; "not http": something else is spoken;
+    "500", "404": an error; "garbage chunk": of the events, no chunk.
+
+    `requests`: targets so far. `silent`: nothing is told. `chunked`: bodies come in chunks, as from podman, else with
+    their length. `dropped`, `repeated`: of so many events each nth is not told, is told twice; 0 for none.
+    What is done to a container is told and shown at once.
     """
 
     def __init__(self, path: Path, api: str = "1.47", oldest: str = "1.24", component: str = "Engine") -> None:
@@ -36,11 +52,13 @@ class FakeEngine:
             "Components": [{"Name": component}],
         }
         self.faults: dict[str, str] = {}
-        self.requests: list[str] = []
+        self.requests: deque[str] = deque(maxlen=MAX_REQUESTS)
         self.silent = False
+        self.chunked = False
+        self.dropped = self.repeated = 0
+        self._told = 0
         self._containers: dict[str, dict[str, Any]] = {}
-        self._events: list[bytes] = []
-        self._times: list[int] = []
+        self._events: deque[tuple[int, bytes]] = deque(maxlen=REMEMBERED_EVENTS)
         self._watchers: list[queue.SimpleQueue[bytes]] = []
         self._connections: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -61,7 +79,7 @@ class FakeEngine:
         Path(self.path).unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self.path)
-        self._listener.listen(16)
+        self._listener.listen(64)
         self._start(self._accept, self._listener)
 
     def down(self) -> None:
@@ -71,7 +89,6 @@ class FakeEngine:
             sockets = [*self._connections, *([self._listener] if self._listener else [])]
             self._connections.clear()
             self._events.clear()
-            self._times.clear()
         self.cut()
         for one in sockets:
             with contextlib.suppress(OSError):
@@ -114,9 +131,9 @@ class FakeEngine:
             self._publish(container_id, "create", now)
         return container_id
 
-    def start(self, container_id: str) -> None:
+    def start(self, container_id: str, pid: int = PID) -> None:
         now = time.time_ns()
-        self._change(container_id, "start", Status="running", StartedAt=rfc3339(now), Pid=4242, OOMKilled=False)
+        self._change(container_id, "start", Status="running", StartedAt=rfc3339(now), Pid=pid, OOMKilled=False)
 
     def die(self, container_id: str, code: int = 0, oom: bool = False) -> None:
         with self._lock:
@@ -139,6 +156,38 @@ class FakeEngine:
             self._publish(container_id, "destroy", time.time_ns())
             del self._containers[container_id]
 
+    def forget(self) -> None:
+        """Has no containers any more, without a word: another engine listens on the socket now."""
+        with self._lock:
+            self._containers.clear()
+
+    def lives(self, first: int, count: int, per_second: float = 0.0) -> list[str]:
+        """So many containers that are created, started, end with code 3 and are removed: four events each.
+
+        As fast as that goes, or so many starts a second.
+        """
+        ids = []
+        begin = time.monotonic()
+        for number in range(count):
+            if per_second:
+                time.sleep(max(0.0, begin + number / per_second - time.monotonic()))
+            ids.append(self.create(first + number))
+            self.start(ids[-1])
+            self.die(ids[-1], 3)
+            self.remove(ids[-1])
+        return ids
+
+    def line(self, container_id: str, action: str, time_ns: int = 0) -> bytes:
+        """An event as it is told."""
+        container = self._containers[container_id]
+        attributes = {"name": container["Name"][1:], "image": container["Config"]["Image"]}
+        if action == "die":
+            attributes["exitCode"] = str(container["State"]["ExitCode"])
+        actor = {"ID": container_id, "Attributes": attributes}
+        at = time_ns or time.time_ns()
+        event = {"Type": "container", "Action": action, "Actor": actor, "time": at // 10**9, "timeNano": at}
+        return json.dumps(event).encode()
+
     def tell(self, line: bytes) -> None:
         """Sends any line to whoever hears events."""
         with self._lock:
@@ -153,18 +202,13 @@ class FakeEngine:
     def _publish(self, container_id: str, action: str, time_ns: int) -> None:
         if self.silent:
             return
-        container = self._containers[container_id]
-        attributes = {"name": container["Name"][1:], "image": container["Config"]["Image"]}
-        if action == "die":
-            attributes["exitCode"] = str(container["State"]["ExitCode"])
-        actor = {"ID": container_id, "Attributes": attributes}
-        event = {"Type": "container", "Action": action, "Actor": actor, "time": time_ns // 10**9, "timeNano": time_ns}
-        line = json.dumps(event).encode()
-        self._events, self._times = (
-            [*self._events[1 - REMEMBERED_EVENTS :], line],
-            [*self._times[1 - REMEMBERED_EVENTS :], time_ns],
-        )
-        self.tell(line)
+        line = self.line(container_id, action, time_ns)
+        self._told += 1
+        if self.dropped and self._told % self.dropped == 0:
+            return
+        for _ in range(2 if self.repeated and self._told % self.repeated == 0 else 1):
+            self._events.append((time_ns, line))
+            self.tell(line)
 
     def _start(self, target: Any, *arguments: Any) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)
@@ -207,18 +251,35 @@ class FakeEngine:
             return False
         if fault == "slow":
             self._stopping.wait(0.2)
+        if fault == "not http":
+            connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+            return False
         if bare.startswith("events"):
             return self._watch(connection, bare, fault)
-        status, body = (500, b'{"message":"it broke"}') if fault == "500" else self._body(bare)
+        status, body = _ERRORS[fault] if fault in _ERRORS else self._body(bare)
         if fault == "not json":
             body = body[: len(body) // 2]
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        return self._send(connection, self._framed(status, body), fault)
+
+    def _framed(self, status: int, body: bytes) -> bytes:
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n".encode()
+        if not self.chunked:
+            return head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+        pieces = [body[at : at + CHUNK_BYTES] for at in range(0, len(body), CHUNK_BYTES)]
+        chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+        return head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+
+    def _send(self, connection: socket.socket, answer: bytes, fault: str) -> bool:
         if fault == "drip":
-            for byte in head + body:
+            for byte in answer:
                 connection.sendall(bytes([byte]))
                 self._stopping.wait(0.05)
-        connection.sendall(head + (body[: len(body) // 2] if fault == "truncated" else body))
-        return fault != "truncated"
+            return True
+        cut = fault in ("truncated", "half")
+        connection.sendall(answer[: -len(answer) // 3] if cut else answer)
+        if fault == "half":
+            self._stopping.wait(30)
+        return not cut
 
     def _body(self, bare: str) -> tuple[int, bytes]:
         with self._lock:
@@ -230,19 +291,18 @@ class FakeEngine:
             return (200, json.dumps(container).encode()) if container else (404, b'{"message":"No such container"}')
 
     def _watch(self, connection: socket.socket, bare: str, fault: str) -> bool:
-        if fault == "500":
-            connection.sendall(b"HTTP/1.1 500 X\r\nContent-Length: 2\r\n\r\n{}")
-            return False
+        if fault in _ERRORS:
+            return self._send(connection, self._framed(*_ERRORS[fault]), fault)
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         if fault == "garbage chunk":
             connection.sendall(b"zz\r\nwhat is this\r\n")
             return False
         since = float(parse_qs(unquote(bare.partition("?")[2]))["since"][0]) * 1e9
         with self._lock:
-            old = [line for line, at in zip(self._events, self._times, strict=True) if at >= since]
+            old = deque(line for at, line in self._events if at >= since)
             watcher: queue.SimpleQueue[bytes] = queue.SimpleQueue()
             self._watchers.append(watcher)
-        while line := old.pop(0) if old else watcher.get():
+        while line := old.popleft() if old else watcher.get():
             connection.sendall(f"{len(line) + 1:x}\r\n".encode() + line + b"\n\r\n")
         return False
 

@@ -63,6 +63,13 @@ def test_what_an_engine_answers_wrongly_is_named(folder: Path) -> None:
         client.close()
 
 
+def test_a_container_that_goes_while_podman_is_asked() -> None:
+    """podman's 500 about a container that is gone is told as the 404 that it is; any other stays."""
+    of_podman = b'{"cause":"no such container","message":"container 05fb does not exist in database","response":500}'
+    assert EngineRefused("/containers/05fb/json", 500, of_podman).status == 404
+    assert EngineRefused("/containers/05fb/json", 500, b'{"message":"server error"}').status == 500
+
+
 def test_sockets_that_cannot_be_opened(folder: Path) -> None:
     """A socket that is not there or that nobody listens on is absent; too long a path says so."""
     with pytest.raises(Absent):

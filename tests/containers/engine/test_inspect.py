@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodescope.containers.engine.device_evidence import MAX_DEVICES
 from nodescope.containers.engine.inspect import STATES, digest, parse_container, parse_list, seconds
+from nodescope.containers.oci.devices import MAX_DEVICES
 from nodescope.kernel.file import Malformed
 from nodescope.records.container import Container, ContainerDevice
 
@@ -129,11 +129,11 @@ def test_labels_of_kubernetes_and_compose() -> None:
             },
             [
                 ("gpu", "device", "/dev/nvidia3", None, "nvidia"),
-                ("other", "device", "/dev/nvidia-uvm", None, "nvidia"),
                 ("gpu", "device", "/dev/dri/renderD128", None, None),
-                ("gpu", "device", "/dev/dri", "all", None),
-                ("other", "device", "/dev/kfd", None, "amd"),
+                ("gpu", "device", "/dev/dri", None, None),
+                ("gpu", "device", "/dev/kfd", None, "amd"),
                 ("rdma", "device", "/dev/infiniband/uverbs2", None, None),
+                ("other", "device", "/dev/nvidia-uvm", None, "nvidia"),
                 ("other", "device", "/dev/fuse", None, None),
             ],
         ),
@@ -149,19 +149,22 @@ def test_devices_of_the_host_configuration(
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        (["NVIDIA_VISIBLE_DEVICES=0,GPU-1, MIG-2"], ["0", "GPU-1", "MIG-2"]),
-        (["NVIDIA_VISIBLE_DEVICES=all", "CUDA_VISIBLE_DEVICES=0"], ["all"]),
+        (["NVIDIA_VISIBLE_DEVICES=0,GPU-1, MIG-2"], ["NVIDIA_VISIBLE_DEVICES=0,GPU-1,MIG-2"]),
+        (
+            ["NVIDIA_VISIBLE_DEVICES=all", "CUDA_VISIBLE_DEVICES=0"],
+            ["NVIDIA_VISIBLE_DEVICES=all", "CUDA_VISIBLE_DEVICES=0"],
+        ),
+        (["NVIDIA_VISIBLE_DEVICES=nvidia.com/gpu=0"], ["NVIDIA_VISIBLE_DEVICES=nvidia.com/gpu=0"]),
         (["NVIDIA_VISIBLE_DEVICES=void"], []),
         (["NVIDIA_VISIBLE_DEVICES="], []),
-        (["CUDA_VISIBLE_DEVICES=GPU-7"], ["GPU-7"]),
-        (["HIP_VISIBLE_DEVICES=1", "ROCR_VISIBLE_DEVICES=3"], ["3"]),
-        (["HIP_VISIBLE_DEVICES=1"], ["1"]),
-        (["NVIDIA_VISIBLE_DEVICES=my password,$x"], []),
+        (["HIP_VISIBLE_DEVICES=1", "ROCR_VISIBLE_DEVICES=3"], ["HIP_VISIBLE_DEVICES=1", "ROCR_VISIBLE_DEVICES=3"]),
+        (["NVIDIA_VISIBLE_DEVICES=my password,$x,1"], ["NVIDIA_VISIBLE_DEVICES=1"]),
+        (["ROCR_VISIBLE_DEVICES=0,hunter2,1"], ["ROCR_VISIBLE_DEVICES=0"]),
         (["MY_NVIDIA_VISIBLE_DEVICES=0", "GPU_DEVICE_ORDINAL=0"], []),
     ],
 )
 def test_devices_of_the_environment(variables: list[str], expected: list[str]) -> None:
-    """Four variables alone are looked at, the second of a vendor only where the first is not set."""
+    """Four variables alone are looked at, and of their values nothing but names of devices is kept."""
     devices = container(Config={"Env": variables}).devices
     assert [device.request for device in devices] == expected
     assert {device.evidence for device in devices} <= {"environment"}
@@ -172,8 +175,8 @@ def test_devices_of_mounts() -> None:
     folder = "/var/run/nvidia-container-devices"
     mounts = [{"Destination": path} for path in (f"{folder}/GPU-1", f"{folder}/cdi/nvidia.com/gpu/0", folder, "/data")]
     expected = [
-        ContainerDevice(kind="gpu", evidence="mount", request=request, vendor="nvidia")
-        for request in ("GPU-1", "nvidia.com/gpu=0")
+        ContainerDevice(kind="gpu", evidence=evidence, request=request, vendor="nvidia")
+        for evidence, request in (("mount", "GPU-1"), ("cdi", "nvidia.com/gpu=0"))
     ]
     assert list(container(Mounts=mounts).devices) == expected
 

@@ -59,8 +59,9 @@ def test_a_whole_specification() -> None:
         ContainerDevice(kind="gpu", evidence="cdi", request="nvidia.com/gpu=3", vendor="nvidia"),
         ContainerDevice(kind="gpu", evidence="mount", request="GPU-aa-11", vendor="nvidia"),
         ContainerDevice(kind="rdma", evidence="mount", path="/dev/infiniband"),
-        ContainerDevice(kind="gpu", evidence="environment", request="0", vendor="nvidia"),
-        ContainerDevice(kind="gpu", evidence="environment", request="GPU-5e41-77", vendor="nvidia"),
+        ContainerDevice(
+            kind="gpu", evidence="environment", request="NVIDIA_VISIBLE_DEVICES=0,GPU-5e41-77", vendor="nvidia"
+        ),
     }
     assert (facts.memory_limit_bytes, facts.cpu_limit_cores, facts.pids_limit) == (67108864, 1.5, 100)
     assert facts.cgroup == (

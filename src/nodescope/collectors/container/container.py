@@ -1,4 +1,4 @@
-"""Collector container: containers, who holds which device, and what that is of each GPU."""
+"""Collector container: containers, and who holds which device."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from nodescope.collectors.joined import Loop, failed
 from nodescope.host import Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles.container_native import PROFILE
-from nodescope.records.container import Attribution, RuntimeStatus
-from nodescope.records.container_view import ContainerView, attributed, runtime_containers, states, views
+from nodescope.records.container import RuntimeStatus
+from nodescope.records.container_view import ContainerView, runtime_containers, states, views
 from nodescope.sampler import Snapshot
 from nodescope.settings import Settings
 
@@ -47,7 +47,6 @@ def _made(snapshot: Snapshot) -> Iterable[Any]:
         *joined,
         *states(record.container for record in joined if type(record) is ContainerView),
         *runtime_containers(record for record in joined if type(record) is RuntimeStatus),
-        *attributed(record for record in joined if type(record) is Attribution),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
+from nodescope.collectors.container.docker_engine import EngineProcess
 from nodescope.collectors.gpu.columns import Columns, Shown, metrics
 from nodescope.collectors.joined import Loop, failed
 from nodescope.host import Absent, Host
@@ -12,7 +13,7 @@ from nodescope.kernel.number import uint64
 from nodescope.metric import Family, Metric
 from nodescope.profiles.docker_stats_worker import PROFILE, TEXT_ROWS
 from nodescope.records.container_view import ContainerView, views
-from nodescope.records.docker_stats import DockerContainer, DockerEngine, docker_containers, totals
+from nodescope.records.docker_stats import DockerContainer, docker_containers, totals
 from nodescope.sampler import Snapshot
 from nodescope.settings import Settings
 
@@ -24,9 +25,10 @@ class DockerStatsCollector:
     """What `docker stats` prints, without calling it: from cgroups.
 
     *Source*: the newest snapshot of the containers' sampler; /proc/meminfo (proc_meminfo(5)) for the host's memory,
-    which is the limit of a container that has none. *Units*: percent (of one CPU), bytes, kibibytes. *Absent when*:
-    there is no runtime; a container is not running; a value that its cgroup does not tell. *Cost*: none but for making
-    the families of a new snapshot. `left_out`: samplers that failed.
+    which is the limit of a container that has none; the process of dockerd. *Units*: percent (of one CPU), bytes,
+    kibibytes. *Absent when*: there is no runtime; a container is not running; a value that its cgroup does not tell;
+    of the engine, where /run/docker.pid does not name it. *Cost*: three files, and making the families of a new
+    snapshot. `left_out`: samplers that failed.
     """
 
     name: ClassVar[str] = "docker_stats"
@@ -39,6 +41,7 @@ class DockerStatsCollector:
     def __init__(self, host: Host, loop: Loop) -> None:
         self._host = host
         self._loop = loop
+        self._engine = EngineProcess(host)
         self._shown = Shown(PROFILE)
         self._texts = {field: Columns(rows) for field, rows in TEXT_ROWS.items()}
         self._last: tuple[Snapshot | None, list[Family]] = (None, [])
@@ -51,12 +54,10 @@ class DockerStatsCollector:
         return self._last[1]
 
     def _families(self, records: Iterable[Any]) -> list[Family]:
-        known = tuple(records)
-        containers = docker_containers(
-            (record for record in known if type(record) is ContainerView), memory_total_bytes(self._host)
-        )
-        engines = (record for record in known if type(record) is DockerEngine)
-        families = self._shown.render((totals(containers), *engines, *containers))
+        memory = memory_total_bytes(self._host)
+        containers = docker_containers((record for record in records if type(record) is ContainerView), memory)
+        engine = self._engine.read(memory)
+        families = self._shown.render((totals(containers), *((engine,) if engine else ()), *containers))
         for field, columns in self._texts.items():
             families += columns.render(_telling(containers, field))
         return families

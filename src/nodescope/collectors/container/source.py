@@ -2,115 +2,151 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from nodescope import collectors
-from nodescope.collectors.joined import Loop
+from nodescope.collectors.container.choice import Choice, choice
+from nodescope.collectors.container.event_gate import CONFIRM_SECONDS, EventGate
+from nodescope.collectors.container.holding import DRI, SOURCES, Holding
+from nodescope.collectors.container.pods import KubeletPods, kubelet_pods
+from nodescope.collectors.gpu.attributing import ledger
+from nodescope.collectors.kept_state import kept_path
 from nodescope.collectors.parts import Parts, Publish
 from nodescope.containers.cgroup.network import ContainerNetworks
 from nodescope.containers.cgroup.process import ProcessCgroups
-from nodescope.containers.cgroup.usage import ContainerUsage
+from nodescope.containers.cgroup.untold import Untold
+from nodescope.containers.cgroup.usage import ContainerUsage, Snapshot
+from nodescope.containers.kept import KeptContainers
 from nodescope.containers.runtimes import Runtimes
+from nodescope.devices.process_names import Users
 from nodescope.host import Absent, Host
-from nodescope.ownership.attribution import Attributor
-from nodescope.ownership.claims import claims
-from nodescope.ownership.devices import Devices
-from nodescope.ownership.mig_minors import read_mig_minors
-from nodescope.ownership.process_owner import Containers, holders_of_devices, owners
-from nodescope.records.container import Container, ContainerEvent
-from nodescope.records.gpu_snapshot import Gpu, GpuInstance, GpuProcess
-from nodescope.records.rdma import RdmaDevice
+from nodescope.records.container import Container, ContainerEvent, DeviceClaim
+from nodescope.records.container_choice import ContainersLeftOut
 from nodescope.sampling import SamplerLoop
 
 GRACE_S: Final = 30.0
-RDMA: Final = "nodescope.collectors.rdma.source"
+KEPT: Final = "containers"
+KEPT_FILE: Final = "containers.json"
 
 
 class ContainerSampler:
-    """Every container of every runtime.
+    """Every container of every runtime that the filter shows.
 
-    *Source*: runtimes for what a container is, cgroups for what it uses; the newest snapshots of GPUs and RDMA devices
-    for whose they are. *Absent when*: there is neither a runtime nor a container's cgroup. *Cost*: about a fifth of a
-    millisecond for each container.
+    *Source*: runtimes for what a container is, cgroups for what it uses, the kubelet for its pod; the newest snapshots
+    of GPUs and RDMA devices for whose they are. *Absent when*: there is neither a runtime nor a container's cgroup,
+    and no one holds a device. *Cost*: about a fifth of a millisecond for each container.
     """
 
     name: ClassVar[str] = "container"
     demand_wait_s: float = 0.0
 
     def __init__(
-        self, host: Host, runtimes: Runtimes, gpus: Sequence[Loop], rdma: Sequence[Loop], interval_s: float
+        self,
+        host: Host,
+        runtimes: Runtimes,
+        pods: KubeletPods,
+        holding: Holding,
+        filtering: tuple[Choice, EventGate],
+        interval_s: float,
     ) -> None:
         self.interval_s = self.rest_s = interval_s
         self._host = host
         self._runtimes = runtimes
-        self._gpus = tuple(gpus)
-        self._rdma = tuple(rdma)
-        self._processes = ProcessCgroups(host)
-        self._networks = ContainerNetworks(host, self._processes)
+        self._pods = pods
+        self._holding = holding
+        self._choice, self._gate = filtering
+        self._networks = ContainerNetworks(host, holding.processes)
         self._usage: ContainerUsage | None = None
-        self._attributor = Attributor()
+        self._untold = Untold()
 
     def sample(self) -> tuple[Any, ...]:
+        self._pods.start(devices=bool(self._holding.loops()))
         self._runtimes.look()
-        containers = self._runtimes.containers()
+        told = self._runtimes.containers()
         statuses = self._runtimes.statuses()
-        if self._usage is None:
-            self._usage = ContainerUsage(self._host)
-        told = {one.id: one.cgroup for one in containers if one.cgroup}
-        usage = self._usage.look(told)
-        if not statuses and not usage.uses:
+        usage = self._used({one.id: one.cgroup for one in told if one.cgroup})
+        self._runtimes.killed(usage.oom_kills)
+        known = self._pods.named((*told, *self._untold.of(usage.containers, {one.id for one in told}, statuses)))
+        claims = self._holding.claims(known, self._pods.devices())
+        statuses = (*statuses, *self._pods.statuses())
+        if not statuses and not usage.uses and not claims:
             raise Absent("a container runtime's socket, or a container's cgroup")
-        networks = self._networks.read({one.id: one.pid for one in containers if one.pid})
+        containers, shown = self._chosen(known, claims)
         return (
             *containers,
-            *usage.uses,
-            *usage.io,
-            *networks,
-            *self._held(containers),
+            *(use for use in usage.uses if use.id in shown),
+            *(io for io in usage.io if io.id in shown),
+            *self._networks.read({one.id: one.pid for one in containers if one.pid}),
+            *(claim for claim in claims if claim.container_id is None or claim.container_id in shown),
             *statuses,
+            ContainersLeftOut(containers=len({one.id for one in known}) - len(shown), events=self._gate.left_out),
         )
+
+    def _used(self, told: Mapping[str, str]) -> Snapshot:
+        """What cgroups say; nothing where none are mounted, for what runtimes tell stands without."""
+        if self._usage is None:
+            try:
+                self._usage = ContainerUsage(self._host)
+            except Absent:
+                return Snapshot({}, (), (), (), {}, 0)
+        return self._usage.look(told)
 
     def close(self) -> None:
         """Ends what follows the runtimes."""
         self._runtimes.close()
 
-    def _held(self, containers: Sequence[Container]) -> Iterator[Any]:
-        records = [record for loop in self._gpus if loop.snapshot for record in loop.snapshot.records]
-        gpus = [record.identity for record in records if type(record) is Gpu]
-        rdma = [
-            record
-            for loop in self._rdma
-            if loop.snapshot
-            for record in loop.snapshot.records
-            if type(record) is RdmaDevice
-        ]
-        if not gpus and not rdma:
-            return
-        parts = [record.instance for record in records if type(record) is GpuInstance]
-        devices = Devices(gpus, parts, rdma, (), read_mig_minors(self._host))
-        processes = [record for record in records if type(record) is GpuProcess]
-        whose = owners(processes, self._processes, Containers(containers))
-        found = claims(containers, devices, (), holders_of_devices(processes, whose))
-        yield from found.claims
-        yield from self._attributor.attribute(records, whose, found.claims, time.monotonic())
+    def _chosen(
+        self, known: Sequence[Container], claims: Sequence[DeviceClaim]
+    ) -> tuple[Sequence[Container], frozenset[str]]:
+        """The containers that are shown, and their ids; the gate of events hears of all."""
+        if not self._choice.active:
+            return known, frozenset(one.id for one in known)
+        held: dict[str, set[str]] = {}
+        for claim in claims:
+            if claim.container_id is not None:
+                held.setdefault(claim.container_id, set()).add("rdma" if claim.kind == "rdma" else "gpu")
+        shown = frozenset(one.id for one in known if self._choice.shows(one, held.get(one.id, ())))
+        self._gate.decided((one.id, one.id in shown) for one in known)
+        return [self._choice.bare(one) for one in known if one.id in shown], shown
 
 
 def loop(parts: Parts) -> SamplerLoop:
-    """The loop of the one sampler of containers."""
-    settings = parts.settings
-    emit = _published(parts.publish)
-    runtimes = Runtimes(parts.host, settings["collector.container.labels"], emit)
-    gpus = [parts.loop((module,)) for module in collectors.ALL_GPUS] if settings.collects("gpu") else []
-    rdma = [parts.loop((RDMA,))] if settings.collects("rdma") else []
-    sampler = ContainerSampler(parts.host, runtimes, gpus, rdma, settings["collector.container.interval"])
+    """The loop of the one sampler of containers. Raises `SettingsError`."""
+    settings, host = parts.settings, parts.host
+    chosen = choice(settings)
+    interval_s = settings["collector.container.interval"]
+    holding = Holding(
+        host,
+        ProcessCgroups(host),
+        Users(host),
+        ledger(parts),
+        lambda: [parts.loops[module] for module in SOURCES if module in parts.loops],
+        lambda: parts.loop((DRI,)),
+    )
+
+    def find(container_id: str) -> Container | None:
+        return next((one for one in runtimes.containers() if one.id == container_id), None)
+
+    # By the second look after an event all is known of its container.
+    gate = EventGate(_published(parts.publish), chosen, find, 2 * (interval_s + CONFIRM_SECONDS))
+    runtimes = Runtimes(host, chosen.labels, gate.take, _kept(parts), settings["collector.container.sockets"])
+    sampler = ContainerSampler(host, runtimes, kubelet_pods(parts), holding, (chosen, gate), interval_s)
     return SamplerLoop(sampler, sampler.close, GRACE_S)
 
 
-def _published(publish: Publish) -> Any:
+def _kept(parts: Parts) -> KeptContainers:
+    """What is known of containers, for the life of the agent and, where it keeps state, beyond that."""
+    kept = parts.surroundings.kept.get(KEPT)
+    if not isinstance(kept, KeptContainers):
+        kept = parts.surroundings.kept[KEPT] = KeptContainers(kept_path(parts, KEPT_FILE))
+    return kept
+
+
+def _published(publish: Publish) -> Callable[[ContainerEvent], None]:
     def emit(event: ContainerEvent) -> None:
         told = {"runtime": event.runtime, "name": event.name or "", "evidence": event.evidence}
+        if event.namespace is not None:
+            told["namespace"] = event.namespace
         if event.exit_code is not None:
             told["exit_code"] = str(event.exit_code)
         if event.health is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nodescope.collectors import GPU_SOURCES
+from nodescope.collectors import ALL_GPUS
 from nodescope.collectors.joined import Loop
 from nodescope.collectors.kubelet.access import GRACE_S, access
 from nodescope.collectors.parts import Parts
@@ -15,12 +15,15 @@ from nodescope.sampling import SamplerLoop
 
 
 def loop(parts: Parts) -> SamplerLoop:
-    """The loop of the one sampler of pods. The node's GPUs are those that the samplers of GPUs have found."""
+    """The loop of the one sampler of pods. The node's GPUs are those that samplers of GPUs which run
+    for others have found."""
     settings = parts.settings
-    wanted = {module for name, modules in GPU_SOURCES.items() if settings.collects(name) for module in modules}
-    loops = [parts.loop((module,)) for module in sorted(wanted)]
     node, interval_s = settings["collector.kubelet.node-name"], settings["collector.kubelet.interval"]
-    sampler = PodsSampler(access(settings), interval_s, node, lambda: gpus_of(loops))
+
+    def gpus() -> NodeGpus | None:
+        return gpus_of([parts.loops[module] for module in ALL_GPUS if module in parts.loops])
+
+    sampler = PodsSampler(access(settings), interval_s, node, gpus)
     return SamplerLoop(sampler, sampler.close, GRACE_S)
 
 

@@ -1,25 +1,30 @@
 """Interfaces in the network namespaces of containers, from /proc/PID/net/dev. Source: proc_pid_net(5), namespaces(7).
 
-A container on the host's network has no interfaces of its own and is left out. Each namespace has its own /proc/net, so
-the inode number of net/dev says whose it is; to read the link /proc/PID/ns/net needs CAP_SYS_PTRACE, and that of
-process 1 cannot always be read by root.
+A container on the host's network has no interfaces of its own and is left out; so is each one's loopback. Each
+namespace has its own /proc/net, so the inode number of net/dev says whose it is; to read the link /proc/PID/ns/net
+needs CAP_SYS_PTRACE, and that of process 1 cannot always be read by root.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from nodescope.containers.cgroup.process import ProcessCgroups
 from nodescope.host import Absent, Host, Malformed, text
-from nodescope.kernel.file import GONE
+from nodescope.kernel.file import GONE, Descriptor
 from nodescope.kernel.number import uint64s
 from nodescope.records.container import ContainerNetwork
 
 MAX_INTERFACES: Final = 1024
 MAX_NAME_BYTES: Final = 64
 HOST_PID: Final = 1
+RECORD_BYTES: Final = 512
+"""More than a line of the table has."""
+
+LOOPBACK: Final = "lo"
+"""What a container says to itself is no traffic of it: runtimes and cAdvisor leave it out too."""
 
 _HEADER_LINES: Final = 2
 _COLUMNS: Final = 16
@@ -54,6 +59,14 @@ def parse_net_dev(data: bytes, source: str) -> dict[str, Counts]:
     return found
 
 
+class _Opened(NamedTuple):
+    """net/dev of a process, open, and whose it is."""
+
+    path: str
+    table: Descriptor
+    namespace: Namespace
+
+
 class ContainerNetworks:
     """Reads the interfaces of containers by the pid of a process in each. `left_out`: that could not be read."""
 
@@ -66,22 +79,24 @@ class ContainerNetworks:
     def read(self, pids: Mapping[str, int]) -> list[ContainerNetwork]:
         """`pids`: container's id -> pid on the host. Each namespace is read once, and told for all that share it."""
         self.left_out = 0
-        hosts = self._namespace(HOST_PID)
-        if hosts is None:
+        try:
+            hosts = _namespace(os.stat(self._host.proc(f"{HOST_PID}/net/dev")))
+        except OSError:
             self.left_out = len(pids)
             return []
         told: list[ContainerNetwork] = []
         read: dict[Namespace, dict[str, Counts]] = {}
         confirmed: dict[int, tuple[str, Namespace]] = {}
         for container_id, pid in pids.items():
-            namespace = self._namespace(pid)
-            if namespace is None or not self._is_of(container_id, pid, namespace):
+            opened = self._opened(pid)
+            if opened is None or not self._is_of(container_id, pid, opened.namespace):
                 continue
+            namespace = opened.namespace
             confirmed[pid] = container_id, namespace
             if namespace == hosts:
                 continue
             if namespace not in read:
-                read[namespace] = self._interfaces(pid)
+                read[namespace] = self._interfaces(opened)
             told += [
                 ContainerNetwork(id=container_id, interface=interface, **counts)
                 for interface, counts in read[namespace].items()
@@ -89,14 +104,19 @@ class ContainerNetworks:
         self._confirmed = confirmed
         return told
 
-    def _namespace(self, pid: int) -> Namespace | None:
-        """Which network namespace the process is in; None where it is gone or may not be asked."""
+    def _opened(self, pid: int) -> _Opened | None:
+        """The table of the process; None where it is gone or may not be asked.
+
+        To look a process up is most of what it costs: it is done once, and what is read is of the namespace told.
+        """
+        path = self._host.proc(f"{pid}/net/dev")
         try:
-            status = os.stat(self._host.proc(f"{pid}/net/dev"))
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             self.left_out += error.errno not in GONE
             return None
-        return status.st_dev, status.st_ino
+        status = os.fstat(fd)
+        return _Opened(path, Descriptor(fd, "proc", status.st_size), _namespace(status))
 
     def _is_of(self, container_id: str, pid: int, namespace: Namespace) -> bool:
         """Whether the process is still the container's: a pid may be used again. Asked anew with another namespace.
@@ -115,12 +135,15 @@ class ContainerNetworks:
         container = holder.container
         return container is None or not container.certain or container.id == container_id
 
-    def _interfaces(self, pid: int) -> dict[str, Counts]:
-        path = self._host.proc(f"{pid}/net/dev")
+    def _interfaces(self, opened: _Opened) -> dict[str, Counts]:
         try:
-            return parse_net_dev(self._host.read_once(path), path)
-        except Absent:
+            found = parse_net_dev(opened.table.read(record_bytes=RECORD_BYTES), opened.path)
+        except (OSError, Malformed) as error:
+            self.left_out += not (isinstance(error, OSError) and error.errno in GONE)
             return {}
-        except (OSError, Malformed):
-            self.left_out += 1
-            return {}
+        found.pop(LOOPBACK, None)
+        return found
+
+
+def _namespace(status: os.stat_result) -> Namespace:
+    return status.st_dev, status.st_ino

@@ -1,8 +1,8 @@
 """Which container, Slurm job and user the path of a cgroup names.
 
 A path is only a hint: who may make cgroups may give them any name. A runtime that knows the id confirms it.
-Sources: cgroups(7), cgroup_namespaces(7); names are those that Docker, containerd, CRI-O, podman, the kubelet, Slurm
-and systemd give (systemd.slice(5)).
+Sources: cgroups(7), cgroup_namespaces(7); OCI runtime-spec config-linux.md (cgroupsPath), runc docs/systemd.md; the
+names that Docker, containerd, CRI-O, podman, the kubelet, Slurm (cgroup_v2.html) and systemd give (systemd.slice(5)).
 """
 
 from __future__ import annotations
@@ -25,14 +25,18 @@ _LEAVES: Final[tuple[tuple[re.Pattern[str], str | None], ...]] = tuple(
         (_HEX, None),
         (rf"docker-{_HEX}\.scope", "docker"),
         (rf"cri-containerd-{_HEX}\.scope", "cri-containerd"),
+        # "SLICE:PREFIX:ID", where whoever named it took systemd for the driver and the OCI runtime did not.
+        (rf"(?:[^:]*:)?docker:{_HEX}", "docker"),
         (rf"(?:[^:]*:)?cri-containerd:{_HEX}", "cri-containerd"),
+        (rf"(?:[^:]*:)?nerdctl:{_HEX}", "containerd"),
+        (rf"(?:[^:]*:)?libpod:{_HEX}", "podman"),
         (rf"nerdctl-{_HEX}\.scope", "containerd"),
         (rf"crio-{_HEX}(?:\.scope)?", "cri-o"),
         (rf"(?:[^:]*:)?crio:{_HEX}", "cri-o"),
         (rf"libpod-(?:payload-)?{_HEX}(?:\.scope)?", "podman"),
     )
 )
-# cri-containerd without systemd's driver under a kubelet with it: "kubepods-pod<uid>.slice:cri-containerd:<id>".
+# Also in the slice of "kubepods-pod<uid>.slice:cri-containerd:<id>".
 _POD: Final = re.compile(
     r"(?:kubepods|.*-kubepods)?(?:-(?:burstable|besteffort|guaranteed))?-?pod"
     r"(?P<uid>[0-9a-f]{32}|[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12})(?:\.slice(?::.*)?)?"

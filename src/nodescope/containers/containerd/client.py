@@ -6,12 +6,15 @@ specifications 2 ms of containerd's time, their tasks 10 ms.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from nodescope.containers.containerd import parts
-from nodescope.containers.grpc.channel import CALL_SECONDS, CallFailed, Channel, Stream
+from nodescope.containers.containerd.parts import no_label
+from nodescope.containers.cri.client import Client as Cri
+from nodescope.containers.grpc.channel import CALL_SECONDS, UNIMPLEMENTED, CallFailed, Channel, Stream
 from nodescope.containers.grpc.connection import Unreachable
 from nodescope.containers.grpc.wire import Message, encode_bytes
 from nodescope.containers.lifecycle import Heard
@@ -19,6 +22,8 @@ from nodescope.kernel.file import Malformed
 from nodescope.records.container import Container
 
 SOCKETS: Final = ("/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock")
+KUBERNETES: Final = "k8s.io"
+"""The CRI's namespace."""
 MAX_NAMESPACES: Final = 64
 MAX_NAME_CHARACTERS: Final = 76
 """Of a namespace (containerd's identifiers.Validate)."""
@@ -33,10 +38,7 @@ _TASKS: Final = "/containerd.services.tasks.v1.Tasks/List"
 _EVENTS: Final = "/containerd.services.events.v1.Events/Subscribe"
 _TOPICS: Final = ('topic~="^/tasks/"', 'topic~="^/containers/"')
 
-
-def no_label(_name: str) -> bool:
-    """The label list that lets none through."""
-    return False
+logger = logging.getLogger(__name__)
 
 
 class Client:
@@ -56,10 +58,14 @@ class Client:
         self._allowed = allowed
         self._sandboxes: set[tuple[str, str]] = set()
         self._channel = Channel(socket)
+        self._cri = Cri(socket, allowed)
+        self._has_cri = True
 
     def close(self) -> None:
         """Gives the connection up; the next call makes a new one."""
         self._channel.close()
+        self._cri.close()
+        self._has_cri = True
 
     def version(self) -> tuple[str | None, str | None]:
         """containerd's version, and None: its API has no number of its own."""
@@ -69,11 +75,13 @@ class Client:
         """Every container of every namespace but those left out, sandboxes of pods not among them."""
         found: list[Container] = []
         for namespace in self._namespaces():
+            # First: what runs by it and has no task a moment later has ended.
+            by_cri = self._by_cri() if namespace == KUBERNETES else {}
             tasks = {task.id: task for task in self._tasks(namespace)}
             for message in self._listed(namespace):
                 container = parts.container(message, namespace, tasks.get(message.text(1)), self._allowed, self.socket)
                 if container is not None:
-                    found.append(container)
+                    found.append(parts.with_cri(container, by_cri.get(container.id)))
                 else:
                     self._sandbox(namespace, message.text(1))
                 if len(found) > MAX_CONTAINERS:
@@ -101,6 +109,17 @@ class Client:
                 yield item._replace(namespace=namespace)
             elif item.kind == "deleted":
                 self._sandboxes.discard((namespace, item.id))
+
+    def _by_cri(self) -> dict[str, Container]:
+        """Id -> what the CRI of this containerd tells, nothing where it is switched off."""
+        if not self._has_cri:
+            return {}
+        try:
+            return {container.id: container for container in self._cri.containers()}
+        except CallFailed as error:
+            self._has_cri = error.code != UNIMPLEMENTED
+            logger.debug("%s: its CRI: %s", self.socket, error)
+            return {}
 
     def _named(self, namespace: str, created: Heard) -> Heard:
         try:

@@ -10,6 +10,9 @@ import logging
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+import msgspec
+
+import nodescope._msgspec  # noqa: F401
 from nodescope.containers.grpc.wire import Message
 from nodescope.containers.lifecycle import Heard
 from nodescope.containers.oci import spec
@@ -42,6 +45,11 @@ class Task(NamedTuple):
     exit_code: int | None
     finished_seconds: float | None
     oom_killed: bool
+
+
+def no_label(_name: str) -> bool:
+    """The label list that lets none through."""
+    return False
 
 
 def allowed_labels(labels: dict[str, str], allowed: Callable[[str], bool]) -> dict[str, str]:
@@ -118,6 +126,29 @@ def container(
         pod_container=labels.get(POD_CONTAINER),
         compose_project=labels.get("com.docker.compose.project"),
         compose_service=labels.get("com.docker.compose.service"),
+    )
+
+
+def with_cri(container: Container, told: Container | None) -> Container:
+    """The container with what the CRI alone tells of it: it deletes the task of one that has ended."""
+    if told is None:
+        return container
+    return msgspec.structs.replace(
+        container,
+        name=told.name,
+        state=told.state if container.state == "created" and told.state != "running" else container.state,
+        exit_code=told.exit_code if container.exit_code is None else container.exit_code,
+        oom_killed=container.oom_killed or told.oom_killed,
+        restarts=told.restarts,
+        started_seconds=told.started_seconds,
+        finished_seconds=told.finished_seconds or container.finished_seconds,
+        image=told.image or container.image,
+        image_digest=container.image_digest or told.image_digest,
+        devices=told.devices or container.devices,
+        pod_name=told.pod_name,
+        pod_namespace=told.pod_namespace,
+        pod_uid=told.pod_uid,
+        pod_container=told.pod_container,
     )
 
 

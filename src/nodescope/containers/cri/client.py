@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from nodescope.containers.containerd.client import no_label
+from nodescope.containers.containerd.parts import no_label
 from nodescope.containers.cri import parts
 from nodescope.containers.grpc.channel import CallFailed, Channel, Stream
 from nodescope.containers.grpc.wire import Message, encode_bytes, encode_number

@@ -13,7 +13,7 @@ import socket
 import time
 from typing import Final
 
-from nodescope.containers.engine.http_response import ResponseReader
+from nodescope.containers.http_answer import AnswerParser
 from nodescope.kernel.file import GONE, Absent, Malformed, text
 
 READ_BYTES: Final = 65_536
@@ -33,13 +33,18 @@ class EngineDenied(EngineFailed):
     """This user may not open the engine's socket."""
 
 
+NOT_FOUND: Final = 404
+NO_SUCH: Final = b"no such container"
+"""podman answers 500 about a container that goes while it is asked for."""
+
+
 class EngineRefused(EngineFailed):
     """The engine answered with an error. `status`: that of HTTP; 404: there is no such container."""
 
     def __init__(self, source: str, status: int, body: bytes) -> None:
         said = " ".join(text(body[:4096]).split())[:MAX_MESSAGE_CHARACTERS]
         super().__init__(f"{source}: the engine answered {status}: {said}")
-        self.status = status
+        self.status = NOT_FOUND if NO_SUCH in body[:4096].lower() else status
 
 
 class EngineClient:
@@ -90,7 +95,7 @@ class EngineClient:
     def _exchange(self, target: str, source: str, deadline: float, max_bytes: int) -> bytes:
         connection = self._kept or connect(self.path, max(deadline - time.monotonic(), 0.001))
         self._kept = None
-        reader = ResponseReader(source)
+        reader = AnswerParser(source)
         try:
             body = _received(connection, target, reader, source, deadline, max_bytes)
             if reader.reusable:
@@ -108,7 +113,7 @@ class LineStream:
 
     def __init__(self, opened: socket.socket, source: str) -> None:
         self._socket = opened
-        self._reader = ResponseReader(source)
+        self._reader = AnswerParser(source)
         self._source = source
         self._partial = b""
 
@@ -181,7 +186,7 @@ def _request(target: str) -> bytes:
 
 
 def _received(
-    connection: socket.socket, target: str, reader: ResponseReader, source: str, deadline: float, max_bytes: int
+    connection: socket.socket, target: str, reader: AnswerParser, source: str, deadline: float, max_bytes: int
 ) -> bytes:
     """Sends the request and takes the whole answer. Raises `_Stale` where not one byte of it came."""
     pieces: list[bytes] = []

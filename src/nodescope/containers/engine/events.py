@@ -1,4 +1,4 @@
-"""What the engine says has happened -> events.
+"""What the engine says has happened -> what is heard of a container.
 
 Source: Docker Engine API reference, GET /events: one JSON object a line; podman's service answers the same, and some of
 its words are its own. Events of exec, of attaching and of stopping (which ends in "die") are no events here.
@@ -7,19 +7,19 @@ its words are its own. Events of exec, of attaching and of stopping (which ends 
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from nodescope.containers.engine.device_evidence import Int64
 from nodescope.containers.engine.inspect import HEALTH, MAX_IMAGE_CHARACTERS, MAX_NAME_CHARACTERS, NANOSECONDS
+from nodescope.containers.lifecycle import Heard
 from nodescope.kernel.file import Malformed
-from nodescope.records.container import ContainerEvent
 
 KINDS: Final = {
     "create": "created",
     "start": "running",
-    "unpause": "running",
+    "unpause": "resumed",
     "pause": "paused",
     "die": "exited",
     "died": "exited",
@@ -27,10 +27,10 @@ KINDS: Final = {
     "destroy": "deleted",
     "remove": "deleted",
     "health_status": "health",
+    "rename": "changed",
+    "update": "changed",
 }
 """Action -> kind. A "restart" follows a "start", which tells it; "died" and "remove" are podman's."""
-CHANGES: Final = frozenset({"rename", "update"})
-"""Actions after which the container is to be inspected again."""
 MAX_EXIT_CODE: Final = 0xFFFF_FFFF
 
 _ID: Final = re.compile(r"[0-9a-f]{12,128}")
@@ -50,22 +50,10 @@ class _Event(msgspec.Struct):
     time_ns: Int64 | None = msgspec.field(default=None, name="timeNano")
 
 
-class Heard(NamedTuple):
-    """`event`: None where it only means that the container is to be inspected anew. `image`: as the engine has it.
-
-    `later`: the engine says so before it is.
-    """
-
-    id: str
-    event: ContainerEvent | None
-    image: str | None
-    later: bool = False
-
-
 _decoder: Final = msgspec.json.Decoder(_Event)
 
 
-def parse_event(line: bytes, runtime: str, source: str) -> Heard | None:
+def parse_event(line: bytes, source: str) -> Heard | None:
     """Of one line of /events; None for what is of no concern. Raises `Malformed`."""
     try:
         told = _decoder.decode(line)
@@ -73,32 +61,30 @@ def parse_event(line: bytes, runtime: str, source: str) -> Heard | None:
         raise Malformed(source, str(error), "an event in JSON") from None
     action, _, detail = (told.action or "").partition(":")
     kind = KINDS.get(action)
-    if told.type not in (None, "container") or (kind is None and action not in CHANGES):
+    if told.type not in (None, "container") or kind is None:
         return None
     container_id = told.actor.id if told.actor else ""
     if not _ID.fullmatch(container_id):
         raise Malformed(source, container_id, "a container's id in an event")
     attributes = (told.actor.attributes if told.actor else None) or {}
-    image = attributes.get("image", "")[:MAX_IMAGE_CHARACTERS] or None
-    if kind is None:
-        return Heard(container_id, None, image)
     health = (detail or attributes.get("health_status", "")).strip() if kind == "health" else None
     if health is not None and health not in HEALTH:
-        # podman says that a check is made, and not how it ends.
-        return Heard(container_id, None, image, later=True) if not health else None
+        if health:
+            return None
+        # podman says that a check is made, before it is, and not how it ends.
+        kind, health = "checked", None
     nanoseconds = told.time_ns or (told.time or 0) * NANOSECONDS
     if nanoseconds <= 0:
         raise Malformed(source, f"{nanoseconds}", "the time of an event")
-    event = ContainerEvent(
-        runtime=runtime,
-        id=container_id,
-        kind=kind,
-        time_seconds=nanoseconds / NANOSECONDS,
+    return Heard(
+        container_id,
+        kind,
+        nanoseconds / NANOSECONDS,
         name=attributes.get("name", "").removeprefix("/")[:MAX_NAME_CHARACTERS] or None,
         exit_code=_exit_code(attributes) if kind == "exited" else None,
         health=health,
+        image=attributes.get("image", "")[:MAX_IMAGE_CHARACTERS] or None,
     )
-    return Heard(container_id, event, image)
 
 
 def _exit_code(attributes: dict[str, str]) -> int | None:

@@ -10,18 +10,17 @@ import logging
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from nodescope.containers.engine.client import EngineDenied, EngineFailed, readable
-from nodescope.containers.engine.known import KnownContainers
 from nodescope.containers.engine.session import EngineSession
 from nodescope.containers.engine.version import Engine
+from nodescope.containers.kept import KeptLife, KeptRuntime
+from nodescope.containers.known import Emit, KnownContainers
 from nodescope.kernel.file import Absent, Malformed
-from nodescope.records.container import Container, ContainerEvent, RuntimeStatus
+from nodescope.records.container import Container, RuntimeStatus
 
-MAX_EVENTS: Final = 16_384
 REFRESHED_AT_ONCE: Final = 32
 TOGETHER_SECONDS: Final = 0.02
 """What happens within this time of an event is heard before a container is inspected for it: create and start."""
@@ -46,32 +45,30 @@ class Pace(NamedTuple):
 
 
 class EngineFollower:
-    """`path`: of the socket. `runtime`: what it is thought to be until it says so itself.
+    """`path`: of the socket. `emit` takes events in order, each once, in the follower's own thread.
 
-    `labels`: names of those that containers keep. `known`: containers as they were when the agent ended, so that what
-    happened since is told. While the engine does not answer, its containers are those it had: they may well run on.
+    `runtime`: what it is thought to be until it says so itself. `labels`: names of those that containers keep. `kept`:
+    containers as they were when the agent ended, so that what happened since is told. While the engine does not answer,
+    its containers are those it had: they may well run on.
     """
 
     def __init__(
         self,
         path: str,
+        emit: Emit,
         runtime: str = "docker",
         labels: Collection[str] = (),
-        known: Iterable[Container] = (),
-        max_events: int = MAX_EVENTS,
+        kept: KeptRuntime | None = None,
         pace: Pace | None = None,
     ) -> None:
         self._path = path
+        self._emit = emit
         self._labels = frozenset(labels)
-        self._known = KnownContainers(runtime, known)
+        self._known = KnownContainers(runtime, kept)
         self._pace = pace or Pace()
-        self._max_events = max_events
-        self._events: deque[ContainerEvent] = deque()
-        self._changed = threading.Condition()
         self._status = RuntimeStatus(runtime=runtime, socket=path, state="absent", reason="not asked yet")
-        self._told = self._inferred = self._dropped = self._malformed = 0
-        self._connected = 0
-        self._closing = False
+        self._malformed = self._connected = 0
+        self._closing = self._closed = self._abandoned = False
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name=f"engine {os.path.basename(path)}", daemon=True)
 
@@ -79,15 +76,24 @@ class EngineFollower:
         """Begins to follow, and goes on until `close`."""
         self._thread.start()
 
+    def stop(self) -> None:
+        """Lets it end, and does not wait for that."""
+        if not self._closing:
+            self._closing = True
+            os.eventfd_write(self._wake_fd, 1)
+
     def close(self) -> None:
-        """Ends within 2 s, unless the engine hangs in a request: the thread ends then with it. May be called twice."""
-        if self._closing:
+        """Ends within 2 s. May be called twice. Where the engine hangs in a request, its thread ends with that, and
+        tells nothing any more.
+        """
+        self.stop()
+        if self._closed:
             return
-        self._closing = True
-        os.eventfd_write(self._wake_fd, 1)
+        self._closed = True
         if self._thread.ident is not None:
             self._thread.join(CLOSE_SECONDS)
-        if not self._thread.is_alive():
+        self._abandoned = self._thread.is_alive()
+        if not self._abandoned:
             os.close(self._wake_fd)
 
     def containers(self) -> tuple[Container, ...]:
@@ -96,38 +102,33 @@ class EngineFollower:
 
     def container(self, container_id: str) -> Container | None:
         """One that there is, or was not long ago."""
-        return self._known.get(container_id)
+        return self._known.get((None, container_id))
 
-    def take(self, timeout_s: float) -> list[ContainerEvent]:
-        """Events in order, each once; waits at most `timeout_s` for the first."""
-        with self._changed:
-            if not self._events:
-                self._changed.wait(timeout_s)
-            taken = list(self._events)
-            self._events.clear()
-        return taken
+    def kept(self) -> list[KeptLife] | None:
+        """What is to outlive the agent; None before the first list."""
+        return self._known.kept()
 
     def status(self) -> RuntimeStatus:
         """How the engine fares, and how much was told, inferred and dropped."""
         status = self._status
         return RuntimeStatus(
-            runtime=status.runtime,
+            runtime=self._known.runtime,
             socket=self._path,
             state=status.state,
             reason=status.reason,
             version=status.version,
             api_version=status.api_version,
             containers=len(self._known),
-            events=self._told,
-            events_inferred=self._inferred,
-            events_dropped=self._dropped,
+            events=self._known.heard_count,
+            events_inferred=self._known.inferred_count,
+            events_dropped=self._known.dropped_count,
             reconnects=max(self._connected - 1, 0),
         )
 
     @property
     def left_out(self) -> int:
-        """Events, entries and inspections that could not be read, and containers for which there was no room."""
-        return self._malformed + self._known.left_out
+        """Entries and inspections that could not be read."""
+        return self._malformed
 
     def _run(self) -> None:
         try:
@@ -150,6 +151,8 @@ class EngineFollower:
             except (EngineFailed, Malformed, OSError) as error:
                 self._note("failed", str(error))
             finally:
+                # What was heard until then has happened.
+                self._tell(session)
                 self._malformed += session.malformed
                 session.close()
             retry_s = self._pace.first_retry_s if self._connected > connected else retry_s
@@ -159,21 +162,24 @@ class EngineFollower:
     def _follow(self, session: EngineSession) -> None:
         """One connection, until it fails or `close` is called."""
         engine = session.open()
-        self._tell(session.reconcile(everything=True))
+        session.reconcile(everything=True)
+        self._tell(session)
         self._connected += 1
         self._note("ok", "", engine)
         now = time.monotonic()
         list_at, settled_at = now + self._pace.list_s, now + self._pace.settling_s
         later_at = float("inf")
         while not self._closing:
-            self._tell(self._happened(session, min(list_at, settled_at, later_at) - time.monotonic()))
+            self._hear(session, min(list_at, settled_at, later_at) - time.monotonic())
+            self._tell(session)
             now = time.monotonic()
             later_at = self._inspect_later(now, later_at)
             if now >= settled_at:
                 self._known.settled()
                 settled_at = float("inf")
             if now >= list_at:
-                self._tell(session.reconcile(everything=False))
+                session.reconcile(everything=False)
+                self._tell(session)
                 list_at, settled_at = now + self._pace.list_s, now + self._pace.settling_s
 
     def _inspect_later(self, now: float, later_at: float) -> float:
@@ -185,40 +191,25 @@ class EngineFollower:
             return float("inf")
         return later_at if now < later_at < float("inf") else now + LATER_SECONDS
 
-    def _happened(self, session: EngineSession, timeout_s: float) -> list[ContainerEvent]:
-        """Events of a short while, held until the containers that they are about are inspected."""
+    def _hear(self, session: EngineSession, timeout_s: float) -> None:
+        """Hears for a short while; what happened is not told before the containers that it is about are inspected."""
         if not self._known.stale and not self._wait(session.fileno(), timeout_s):
-            return []
-        held: list[ContainerEvent] = []
+            return
         tell_at = time.monotonic() + LONGEST_HELD_SECONDS
-        try:
-            held += session.hear()
-            while self._known.stale and self._wait(session.fileno(), TOGETHER_SECONDS) and time.monotonic() < tell_at:
-                held += session.hear()
-            held += session.refresh(REFRESHED_AT_ONCE)
-        except (EngineFailed, Malformed):
-            # What was heard until then has happened.
-            self._tell(held)
-            raise
-        return held
+        session.hear()
+        while self._known.stale and self._wait(session.fileno(), TOGETHER_SECONDS) and time.monotonic() < tell_at:
+            session.hear()
+        session.refresh(REFRESHED_AT_ONCE)
 
     def _wait(self, fd: int, timeout_s: float) -> bool:
         """Whether there is something to read, within `timeout_s`. Ends at once when `close` is called."""
         fds = [self._wake_fd] if fd < 0 else [self._wake_fd, fd]
         return fd in readable(fds, 0.0 if self._closing else timeout_s)
 
-    def _tell(self, events: list[ContainerEvent]) -> None:
-        if not events:
-            return
-        with self._changed:
-            for event in events:
-                if len(self._events) >= self._max_events:
-                    self._events.popleft()
-                    self._dropped += 1
-                self._events.append(event)
-                self._told += 1
-                self._inferred += event.inferred
-            self._changed.notify_all()
+    def _tell(self, session: EngineSession) -> None:
+        told, session.told = session.told, []
+        for event in told if not self._abandoned else ():
+            self._emit(event)
 
     def _note(self, state: str, reason: str, engine: Engine | None = None) -> None:
         """Takes down how the engine fares; says it when that has changed, and only then."""

@@ -13,11 +13,12 @@ from typing import Final
 
 import msgspec
 
-from nodescope.containers.engine.client import EngineClient, EngineFailed, EngineRefused, LineStream
+from nodescope.containers.engine.client import NOT_FOUND, EngineClient, EngineFailed, EngineRefused, LineStream
 from nodescope.containers.engine.events import parse_event
 from nodescope.containers.engine.inspect import parse_container, parse_list
-from nodescope.containers.engine.known import KnownContainers, Shown
 from nodescope.containers.engine.version import Engine, negotiate
+from nodescope.containers.known import KnownContainers, Shown
+from nodescope.containers.lifecycle import Key, key_of
 from nodescope.kernel.file import Malformed
 from nodescope.records.container import Container, ContainerEvent
 
@@ -27,7 +28,6 @@ MAX_INSPECT_BYTES: Final = 4 * 1024 * 1024
 MAX_PENDING_LINES: Final = 65_536
 MAX_FAILED_INSPECTIONS: Final = 3
 """So many in a row, and the others of a pass are not tried: the engine hangs, and each costs its deadline."""
-NOT_FOUND: Final = 404
 
 _FILTER: Final = "%7B%22type%22%3A%5B%22container%22%5D%7D"
 """{"type":["container"]}"""
@@ -36,26 +36,28 @@ _FILTER: Final = "%7B%22type%22%3A%5B%22container%22%5D%7D"
 class EngineSession:
     """For one thread. All methods raise what `EngineClient` raises; then the session is to be closed.
 
-    `malformed`: how many events, entries and inspections could not be read.
+    `told`: what happened, to be taken by who follows, also after a failure. `malformed`: how many entries and
+    inspections could not be read.
     """
 
     def __init__(self, path: str, known: KnownContainers, labels: Collection[str], timeout_s: float) -> None:
         self.engine: Engine | None = None
         self.malformed = 0
+        self.told: list[ContainerEvent] = []
         self._client = EngineClient(path)
         self._stream: LineStream | None = None
         self._known = known
         self._labels = labels
         self._timeout_s = timeout_s
         self._pending: deque[bytes] = deque()
-        self._unread: set[str] = set()
+        self._unread: set[Key] = set()
 
     def open(self) -> Engine:
         """Learns what the engine is and subscribes to its events, from now on."""
         self.engine = negotiate(
             self._client.get("/version", self._timeout_s, MAX_VERSION_BYTES), f"{self._client.path}/version"
         )
-        self._known.runtime = self.engine.runtime
+        self._known.is_of(self.engine.runtime)
         # The engine may subscribe us a moment after it answers; it still knows what happened in that moment.
         since = f"{time.time():.9f}"
         self._stream = self._client.stream(self._target(f"events?since={since}&filters={_FILTER}"), self._timeout_s)
@@ -65,82 +67,76 @@ class EngineSession:
         """Of the events: readable when there are some. -1 where it is not open."""
         return self._stream.fileno() if self._stream is not None else -1
 
-    def reconcile(self, everything: bool) -> list[ContainerEvent]:
-        """Lists, inspects and compares; what was missed. `everything`: also what looks as it did."""
+    def reconcile(self, everything: bool) -> None:
+        """Lists, inspects and compares, for what was missed. `everything`: also what looks as it did."""
         source = self._target("containers/json?all=1")
         asked_at = time.time()
         listed = parse_list(
             self._client.get(source, self._timeout_s, MAX_LIST_BYTES), self._known.runtime, self._labels, source
         )
         self.malformed += listed.malformed
-        events = [] if everything else self.hear()
-        gone = self._known.ids() - {container.id for container in listed.containers}
+        if not everything:
+            self.hear()
+        gone = self._known.keys() - {key_of(container) for container in listed.containers}
         if listed.malformed:
             gone = set()  # any of them may be one that cannot be read
         differing = [entry for entry in listed.containers if everything or self._differs(entry)]
-        shown: dict[str, Shown] = {}
+        shown: dict[Key, Shown] = {}
         failed = 0
         for entry in differing:
             self._drain()
+            key = key_of(entry)
             try:
                 if failed < MAX_FAILED_INSPECTIONS:
-                    shown[entry.id] = self._inspect(entry.id)
-                    self._unread.discard(entry.id)
+                    shown[key] = self._inspect(entry.id)
+                    self._unread.discard(key)
                     failed = 0
                     continue
             except (EngineFailed, Malformed) as error:
                 if isinstance(error, EngineRefused) and error.status == NOT_FOUND:
-                    gone.add(entry.id)
+                    gone.add(key)
                     continue
                 failed += 1
             self.malformed += 1
-            self._unread.add(entry.id)
-            shown[entry.id] = Shown(self._as_listed(entry), asked_at)
-        return events + self._known.compare(shown, gone, time.time())
+            self._unread.add(key)
+            shown[key] = Shown(self._as_listed(entry), asked_at)
+        self.told += self._known.compare(shown, gone, time.time())
 
-    def hear(self) -> list[ContainerEvent]:
-        """What has come since. Raises `EngineFailed` where the engine has ended the stream, after all was heard."""
+    def hear(self) -> None:
+        """Hears what has come since. Raises `EngineFailed` where the engine has ended the stream, after all of it."""
         ended = self._drain()
-        events = []
-        source = "events"
         while self._pending:
             line = self._pending.popleft()
             try:
-                heard = parse_event(line, self._known.runtime, source)
+                heard = parse_event(line, "events")
             except Malformed:
-                self.malformed += 1
+                self._known.dropped_count += 1
                 continue
-            event = self._known.hear(heard) if heard is not None else None
-            if event is not None:
-                events.append(event)
-        if ended and not events:
+            if heard is not None:
+                self.told += self._known.hear(heard)
+        if ended:
             raise EngineFailed(f"{self._client.path}: the engine has ended its stream of events")
-        return events
 
-    def refresh(self, most: int) -> list[ContainerEvent]:
+    def refresh(self, most: int) -> None:
         """Inspects at most so many of those that have changed. One that cannot be stays as it is until the next list.
 
         Raises `EngineFailed` where several in a row cannot be inspected.
         """
-        events = []
         failed = 0
-        for container_id in list(self._known.stale)[:most]:
-            self._known.stale.pop(container_id, None)
+        for key in list(self._known.stale)[:most]:
+            self._known.stale.pop(key, None)
             try:
-                shown = self._inspect(container_id)
+                shown = self._inspect(key[1])
             except (EngineFailed, Malformed) as error:
                 if not isinstance(error, EngineRefused) or error.status != NOT_FOUND:
                     self.malformed += 1
-                    self._unread.add(container_id)
+                    self._unread.add(key)
                     failed += 1
                 if failed >= MAX_FAILED_INSPECTIONS:
                     raise EngineFailed(str(error)) from error
                 continue
             failed = 0
-            event = self._known.refresh(shown.container, shown.asked_at)
-            if event is not None:
-                events.append(event)
-        return events
+            self.told += self._known.refresh(shown.container, shown.asked_at, time.time())
 
     def close(self) -> None:
         """May be called twice."""
@@ -158,15 +154,18 @@ class EngineSession:
                 break
             self._pending.extend(line for line in lines if line.strip())
             if len(self._pending) > MAX_PENDING_LINES:
+                self._known.dropped_count += len(self._pending)
+                self._pending.clear()
                 raise EngineFailed(f"{self._client.path}: more than {MAX_PENDING_LINES} events wait to be heard")
         return stream is None or stream.ended
 
     def _differs(self, entry: Container) -> bool:
-        return entry.id in self._unread or _steady(entry.state) != _steady(self._known.state_of(entry.id))
+        key = key_of(entry)
+        return key in self._unread or _steady(entry.state) != _steady(self._known.state_of(key))
 
     def _as_listed(self, entry: Container) -> Container:
         """What the list tells, and what was known besides."""
-        known = self._known.get(entry.id)
+        known = self._known.get(key_of(entry))
         if known is None:
             return entry
         return msgspec.structs.replace(known, name=entry.name, state=entry.state, labels=entry.labels)

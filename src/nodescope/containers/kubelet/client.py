@@ -13,8 +13,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from nodescope import __version__
+from nodescope.containers.http_answer import Answer, AnswerReader, CutShort
 from nodescope.containers.kubelet.access import Access, AccessFailed, context, files_mark, reason, token
-from nodescope.containers.kubelet.http_answer import Answer, AnswerReader, CutShort
 from nodescope.kernel.file import Malformed, text
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 Sources: OCI runtime-spec config-linux.md (`linux.devices`), CNCF container-device-interface SPEC.md (qualified names
 "vendor.com/class=name" and the annotations "cdi.k8s.io/*"), NVIDIA Container Toolkit (NVIDIA_VISIBLE_DEVICES, volume
-mounts under /var/run/nvidia-container-devices), ROCm (ROCR_/HIP_VISIBLE_DEVICES).
+mounts under /var/run/nvidia-container-devices), ROCm (ROCR_/HIP_VISIBLE_DEVICES). What engines tell goes by the same
+tables.
 """
 
 from __future__ import annotations
@@ -12,33 +13,33 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from nodescope.records.container import ContainerDevice
+from nodescope.records.device_variables import NARROWING, VENDOR_OF
 
 MAX_DEVICES: Final = 256
 """Of one container: a privileged one is given every device of its host, thousands on some."""
 MAX_REQUESTS: Final = 128
+MAX_PATH_CHARACTERS: Final = 128
 
 NVIDIA_MOUNTS: Final = "/var/run/nvidia-container-devices/"
 CDI_ANNOTATION: Final = "cdi.k8s.io/"
-ENVIRONMENT: Final = {
-    b"NVIDIA_VISIBLE_DEVICES": "nvidia",
-    b"CUDA_VISIBLE_DEVICES": "nvidia",
-    b"ROCR_VISIBLE_DEVICES": "amd",
-    b"HIP_VISIBLE_DEVICES": "amd",
-}
-"""The only variables that are looked at, and of whose devices they speak."""
-NOTHING: Final = frozenset({"", "none", "void", "-1", "NoDevFiles"})
+ENVIRONMENT: Final = {name.encode(): name for name in VENDOR_OF}
+"""The only variables that are looked at."""
 
 # A request is kept only where it looks like one: anything can stand in a variable.
 _REQUEST: Final = re.compile(r"(?a:all|[0-9]{1,4}(?::[0-9]{1,3})?|(?:GPU|MIG)-[0-9A-Fa-f/-]{1,120})")
 _CDI_NAME: Final = re.compile(r"(?a:[A-Za-z0-9][\w.-]{0,100}/[A-Za-z][\w.-]{0,60}=[A-Za-z0-9][\w.:-]{0,120})")
 _UUID: Final = re.compile(r"(?a:all|[0-9]{1,4}|(?:GPU|MIG)-[0-9A-Fa-f-]{1,120})")
-_CDI_VENDORS: Final = {"nvidia": "nvidia", "amd": "amd", "intel": "intel"}
+_CDI_VENDORS: Final = frozenset({"nvidia", "amd", "intel"})
+_CDI_KINDS: Final = (
+    (re.compile(r"gpu|mig"), "gpu"),
+    (re.compile(r"rdma|\b(?:ib|nic|hca)\b"), "rdma"),
+)
 
 _PATHS: Final = (
     (re.compile(r"/dev/nvidia[0-9]+"), "gpu", "nvidia"),
     (re.compile(r"/dev/nvidia-caps/nvidia-cap[0-9]+"), "gpu", "nvidia"),
-    (re.compile(r"/dev/dri/(?:card|renderD)[0-9]+"), "gpu", None),
-    (re.compile(r"/dev/dri"), "gpu", None),
+    (re.compile(r"/dev/nvidia(?a:[-\w/]*)"), "other", "nvidia"),
+    (re.compile(r"/dev/dri(?:/(?:card|renderD)[0-9]+)?"), "gpu", None),
     (re.compile(r"/dev/kfd"), "gpu", "amd"),
     (re.compile(r"/dev/infiniband(?:/(?:uverbs|umad|issm)[0-9]+)?"), "rdma", None),
 )
@@ -46,6 +47,7 @@ _PATHS: Final = (
 
 def by_path(path: str, evidence: str) -> ContainerDevice:
     """A device by its path on the host, and what kind of device lies there."""
+    path = path[:MAX_PATH_CHARACTERS]
     for pattern, kind, vendor in _PATHS:
         if pattern.fullmatch(path):
             return ContainerDevice(kind=kind, evidence=evidence, path=path, vendor=vendor)
@@ -60,10 +62,8 @@ def by_cdi_names(names: Iterable[str]) -> Iterator[ContainerDevice]:
             continue
         vendor, _, rest = name.partition("/")
         class_ = rest.partition("=")[0].lower()
-        kind = (
-            "gpu" if "gpu" in class_ or "mig" in class_ else "rdma" if "rdma" in class_ or "ib" in class_ else "other"
-        )
-        known = next((known for word, known in _CDI_VENDORS.items() if word in vendor.split(".")), None)
+        kind = next((kind for pattern, kind in _CDI_KINDS if pattern.search(class_)), "other")
+        known = next((word for word in vendor.split(".") if word in _CDI_VENDORS), None)
         yield ContainerDevice(kind=kind, evidence="cdi", request=name, vendor=known)
 
 
@@ -75,20 +75,25 @@ def by_annotations(annotations: Mapping[str, str]) -> Iterator[ContainerDevice]:
 
 
 def by_environment(variables: Iterable[bytes]) -> Iterator[ContainerDevice]:
-    """Devices by "NAME=value" of the four variables. Nothing of any other is kept."""
+    """Requests "NAME=0,GPU-5e41" by the variables that speak of GPUs. Nothing of any other is kept.
+
+    Of a value only names of devices are: words that are none are left out, and end what chooses among GPUs.
+    """
     for variable in variables:
-        name, _, value = variable.partition(b"=")
-        vendor = ENVIRONMENT.get(name)
-        if vendor is None:
+        told, _, value = variable.partition(b"=")
+        name = ENVIRONMENT.get(told)
+        if name is None:
             continue
-        for request in value.decode("utf-8", "replace").split(",", MAX_REQUESTS):
-            request = request.strip()
-            if request in NOTHING:
-                continue
-            if _REQUEST.fullmatch(request):
-                yield ContainerDevice(kind="gpu", evidence="environment", request=request, vendor=vendor)
-            elif _CDI_NAME.fullmatch(request):
-                yield from by_cdi_names([request])
+        words: list[str] = []
+        for word in value.decode("utf-8", "replace").split(",", MAX_REQUESTS)[:MAX_REQUESTS]:
+            word = word.strip()
+            if _REQUEST.fullmatch(word) or _CDI_NAME.fullmatch(word):
+                words.append(word)
+            elif name in NARROWING:
+                break
+        if words:
+            request = f"{name}={','.join(words)}"
+            yield ContainerDevice(kind="gpu", evidence="environment", request=request, vendor=VENDOR_OF[name])
 
 
 def by_mount(source: str | None, destination: str) -> Iterator[ContainerDevice]:

@@ -1,0 +1,65 @@
+"""Who holds the devices of the node, by the newest snapshots of GPUs, RDMA devices and DRM nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+
+from nodescope import collectors
+from nodescope.collectors.joined import Loop
+from nodescope.containers.cgroup.process import ProcessCgroups
+from nodescope.devices.process_names import Users
+from nodescope.host import Host
+from nodescope.ownership.claims import Allocated, claims
+from nodescope.ownership.devices import Devices
+from nodescope.ownership.ledger import Ledger
+from nodescope.ownership.mig_minors import read_mig_minors
+from nodescope.ownership.process_owner import Containers, holders_of_devices, owners
+from nodescope.records.container import Container, DeviceClaim
+from nodescope.records.dri import DriDevice
+from nodescope.records.gpu_snapshot import Gpu, GpuInstance, GpuProcess
+from nodescope.records.rdma import RdmaDevice
+
+RDMA: Final = "nodescope.collectors.rdma.source"
+DRI: Final = "nodescope.collectors.dri_source"
+SOURCES: Final = (*collectors.ALL_GPUS, RDMA)
+
+T = TypeVar("T")
+
+
+class Holding(NamedTuple):
+    """`loops`: those of `SOURCES` that run here, whoever started them. `dri`: tells of DRM nodes, by which AMD's device
+    plugin names partitions. `ledger`: is told who there is.
+    """
+
+    host: Host
+    processes: ProcessCgroups
+    users: Users
+    ledger: Ledger
+    loops: Callable[[], Sequence[Loop]]
+    dri: Callable[[], Loop]
+
+    def claims(self, containers: Sequence[Container], pod_devices: Iterable[Allocated]) -> tuple[DeviceClaim, ...]:
+        """All claims; none where no device is known."""
+        records = [record for loop in self.loops() if loop.snapshot for record in loop.snapshot.records]
+        gpus = [gpu.identity for gpu in _of(records, Gpu)]
+        rdma = _of(records, RdmaDevice)
+        found: tuple[DeviceClaim, ...] = ()
+        if gpus or rdma:
+            parts = _of(records, GpuInstance)
+            dri = self._dri() if any(part.identity.vendor == "amd" for part in parts) else []
+            devices = Devices(gpus, [part.instance for part in parts], rdma, dri, read_mig_minors(self.host))
+            processes = _of(records, GpuProcess)
+            whose = owners(processes, self.processes, Containers(containers), user_name=self.users.name)
+            found = claims(containers, devices, pod_devices, holders_of_devices(processes, whose)).claims
+        self.ledger.tell(containers, found)
+        return found
+
+    def _dri(self) -> list[DriDevice]:
+        loop = self.dri()
+        loop.start()
+        return _of(loop.snapshot.records, DriDevice) if loop.snapshot else []
+
+
+def _of(records: Iterable[Any], kind: type[T]) -> list[T]:
+    return [record for record in records if type(record) is kind]

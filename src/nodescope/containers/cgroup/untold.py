@@ -1,0 +1,48 @@
+"""Containers that their cgroup alone tells of: no runtime that would know them can be asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Final
+
+from nodescope.containers.cgroup.path import ContainerPath
+from nodescope.records.container import Container, RuntimeStatus
+
+PATIENCE_SECONDS: Final = 10.0
+"""From the start on, for runtimes to answer for the first time: what they name shall not have another name before."""
+SHORT_ID: Final = 12
+UNNAMED: Final = "unknown"
+_CONTAINERD: Final = frozenset({"containerd", "cri-containerd"})
+"""containerd tells of what its CRI runs too."""
+
+
+class Untold:
+    """A runtime that answers knows its own: what it does not tell is a pod's sandbox, or is within another."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._patient_until = clock() + PATIENCE_SECONDS
+
+    def of(
+        self, paths: Mapping[str, ContainerPath], told: Collection[str], statuses: Iterable[RuntimeStatus]
+    ) -> Iterator[Container]:
+        """Of the containers in `paths`, by id, those that are not `told` and whose runtime does not answer.
+
+        What any runtime may have named so is left out as soon as one answers. The name is the id, as short as runtimes
+        show it.
+        """
+        states = ("ok", "absent") if self._clock() < self._patient_until else ("ok",)
+        answering = {status.runtime for status in statuses if status.state in states}
+        if answering & _CONTAINERD:
+            answering |= _CONTAINERD
+        for container_id, path in paths.items():
+            known = path.runtime in answering or (path.runtime is None and answering)
+            if container_id not in told and path.certain and not path.nested and not known:
+                yield Container(
+                    runtime=path.runtime or UNNAMED,
+                    id=container_id,
+                    name=container_id[:SHORT_ID],
+                    pod_uid=path.pod_uid,
+                    cgroup=path.cgroup,
+                )
