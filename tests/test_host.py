@@ -283,6 +283,13 @@ def test_a_stored_file_of_any_length_is_read_whole(tmp_path: Path) -> None:
         assert len(host.read(f"{tmp_path}/proc/long")) == length
 
 
+def test_a_file_of_the_kernels_in_a_stored_tree_is_read_whole(tmp_path: Path) -> None:
+    """A file of several pages that the kernel makes, linked into a tree of stored files, is not cut after the first."""
+    host = tree(tmp_path, {"proc/stat": "cpu"})
+    (tmp_path / "proc/smaps").symlink_to("/proc/self/smaps")
+    assert len(host.read(host.proc("smaps"))) > 4 * os.sysconf("SC_PAGESIZE")
+
+
 def test_a_directory_replaced_by_another_of_the_same_time_is_listed_anew(tmp_path: Path) -> None:
     """On a fixture machine a folder that takes another's place shows its own names, though both have the same time."""
     host = tree(tmp_path, {"sys/ports/1": "", "sys/new/1": "", "sys/new/2": ""})

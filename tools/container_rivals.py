@@ -24,7 +24,7 @@ from tools.bench_report import MB, percentile
 from tools.gpu_bench import scraped
 from tools.markdown import table
 from tools.process_cost import cpu, memory
-from tools.serving import Server, nodescope_command, unused_port
+from tools.serving import Server, ServerError, nodescope_command, unused_port
 
 CONTAINERS: Final = 200
 WORKING: Final = 10
@@ -38,6 +38,7 @@ SETTLE_S: Final = 6.0
 STATS_RUNS: Final = 5
 EXPORTERS: Final = ("docker-stats", "container")
 INTERVAL: Final = "--collector.container.interval=1s"
+_DEADLINE: Final = ("timeout", "60")
 _SLEEP: Final = ("sleep", "1000000")
 _WORK: Final = ("sh", "-c", "while :; do dd if=/dev/zero of=/work bs=64k count=4 conv=fsync 2>/dev/null; sleep 1; done")
 
@@ -85,9 +86,12 @@ def measured(seconds: int) -> Beside:
             rest_ms = (engine_seconds(docker) - before) * 1000 / SETTLE_S
             watching = [exporter(docker, role, seconds) for role in EXPORTERS]
             watching.append(docker_stats(docker))
-            if shutil.which("cadvisor"):
-                watching.append(cadvisor(docker, seconds))
             note = "" if shutil.which("cadvisor") else "cAdvisor is not installed."
+            if not note:
+                try:
+                    watching.append(cadvisor(docker, seconds))
+                except ServerError as error:
+                    note = f"cAdvisor does not start here: {' '.join(str(error).split())[-200:]}"
             return Beside(running, docker.get("/version")["Version"], rest_ms, watching, note)
     except (pytest.skip.Exception, AssertionError, OSError) as error:
         raise NotHere(" ".join(str(error).split())[:300]) from error
@@ -190,7 +194,7 @@ def docker_stats(docker: Engine) -> Watching:
     engine_before = engine_seconds(docker)
     for _ in range(STATS_RUNS):
         begin = time.monotonic()
-        client = subprocess.Popen([*docker.command, "stats", "--no-stream"], stdout=subprocess.DEVNULL)
+        client = subprocess.Popen([*_DEADLINE, *docker.command, "stats", "--no-stream"], stdout=subprocess.DEVNULL)
         _, status, used = os.wait4(client.pid, 0)
         client.returncode = os.waitstatus_to_exitcode(status)
         latencies.append(time.monotonic() - begin)

@@ -213,7 +213,8 @@ class Host:
         mark = status.st_mtime_ns ^ status.st_ino ^ status.st_size << 64
         known, data = self._unchanged.get(path, _NEVER_READ)
         if mark != known:
-            data = read_stored(path)
+            # A file of the kernel's, linked into the tree, says no length and answers in pieces.
+            data = read_stored(path) if status.st_size else self.read_once(path)
             # One written just now may be written again within the same tick of the filesystem's clock.
             settled = status.st_mtime_ns + SETTLED_NS < time.time_ns()
             # One whose length the filesystem does not know is made at each read, whatever its time says.

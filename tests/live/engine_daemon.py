@@ -223,6 +223,17 @@ def alive(pid: int) -> bool:
         return False
 
 
+def oom_kills(pid: int) -> int:
+    """In the cgroup of a process, by the kernel."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        for place in (f"memory{path}/memory.oom_control", f"{path}/memory.events"):
+            file = Path("/sys/fs/cgroup") / place.removeprefix("/")
+            if controllers in ("memory", "") and file.is_file():
+                return int(dict(row.split() for row in file.read_text().splitlines())["oom_kill"])
+    raise AssertionError(f"process {pid} has no cgroup that counts OOM kills")
+
+
 def end_all_of(folder: Path) -> None:
     """Ends what a failed test left behind: shims and monitors that name the folder, and what they run."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):

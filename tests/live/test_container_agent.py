@@ -8,7 +8,6 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -17,7 +16,7 @@ from nodescope.events.event import Event
 from tests.live.container_image import IMAGE
 from tests.live.container_pages import Get, Roles, bus_of_agent, roles
 from tests.live.containerd_daemon import Pod, containerd
-from tests.live.engine_daemon import Engine, engine, host_root, until
+from tests.live.engine_daemon import Engine, engine, host_root, oom_kills, until
 from tools.serving import Server, nodescope_command, unused_port
 
 SETTLE_S: Final = 2.0
@@ -159,17 +158,6 @@ def codes(events: list[Event], *containers: str) -> list[int]:
     return [int(found[name]["exit_code"]) for name in containers]
 
 
-def oom_kills(pid: int) -> int:
-    """In the cgroup of a process, by the kernel."""
-    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        for place in (f"memory{path}/memory.oom_control", f"{path}/memory.events"):
-            file = Path("/sys/fs/cgroup") / place.removeprefix("/")
-            if controllers in ("memory", "") and file.is_file():
-                return int(dict(row.split() for row in file.read_text().splitlines())["oom_kill"])
-    raise AssertionError(f"process {pid} has no cgroup that counts OOM kills")
-
-
 def as_inspected(runtime: Engine, told: Roles, names: set[str]) -> None:
     """State, exit code, restarts and image of each container are what its engine says of it."""
     page = told.fresh("agent")
@@ -189,7 +177,8 @@ def as_inspected(runtime: Engine, told: Roles, names: set[str]) -> None:
     assert page.of("nodescope_container_oom_killed", container_name="killed") == 0
     kills = oom_kills(runtime.inspect("suffers")["State"]["Pid"])
     assert page.of("nodescope_container_oom_kills_total", container_name="suffers") == kills == 1
-    assert told.page("cadvisor").of("container_oom_events_total", name="suffers") == 1
+    # Its cgroup may have been found while it was being made, in one hierarchy after the other.
+    until(lambda: told.page("cadvisor").of("container_oom_events_total", name="suffers") == 1)
     if runtime.name == "docker":
         assert page.of("nodescope_container_oom_killed", container_name="eats") == 1
 

@@ -137,7 +137,10 @@ class Node:
     def rows(self, name: str, *labels: str) -> dict[tuple[str, ...], float]:
         """A family on a page, by some of its labels; the parts of every GPU on that page sum to the GPU's own."""
         samples = read(self._get(self.server.port, "/metrics").body).samples
-        Page(samples).checked()
+        page = Page(samples)
+        # Before it knows who there is the agent divides nothing.
+        if page.holders:
+            page.checked()
         found = [(dict(pairs), value) for (family, pairs), value in samples.items() if family == name]
         return summed(found, *labels)
 

@@ -7,7 +7,7 @@ import threading
 from nodescope.containers.cgroup.path import Holder as Place
 from nodescope.containers.cgroup.path import holder_of
 from nodescope.ownership.attribution import ENERGY, MEMORY
-from nodescope.ownership.ledger import Ledger
+from nodescope.ownership.ledger import PATIENCE_SECONDS, Ledger
 from nodescope.records.container import DeviceClaim
 from tests.ownership.gpus import NVIDIA, A, container, gpu, process
 
@@ -34,9 +34,19 @@ def attributed(
     return {(row.quantity, row.container or row.holder): row.value for row in rows}
 
 
+def test_there_is_a_word_to_wait_for() -> None:
+    """Before anything was told there are no parts, but not for long: containers may never be looked at."""
+    now = 100.0
+    ledger = Ledger(lambda: now)
+    assert attributed(ledger) == {}
+    now += PATIENCE_SECONDS
+    assert attributed(ledger, 2.0)[MEMORY, ID[:12]] == 4
+
+
 def test_names_come_with_what_is_told() -> None:
-    """Before containers are told a holder is its cgroup's id, then it has its name, with the same key and counter."""
+    """A container that was not told yet is its cgroup's id, then it has its name, with the same key and counter."""
     ledger = Ledger()
+    ledger.tell((), ())
     first = attributed(ledger)
     assert (first[MEMORY, ID[:12]], first[MEMORY, "user:u1000"], first[MEMORY, "unattributed"]) == (4, 4, 2)
     attributed(ledger, 2.0)
@@ -58,6 +68,7 @@ def test_who_claims_counts_where_no_process_is_seen() -> None:
 def test_vendors_and_threads() -> None:
     """Each vendor has counters of its own, and no sum is lost where threads ask at once."""
     ledger = Ledger()
+    ledger.tell((), ())
     attributed(ledger, 1.0)
     assert attributed(ledger, 5.0, "amd")[ENERGY, "unattributed"] == 0
     threads = [threading.Thread(target=attributed, args=(ledger, 2.0 + n)) for n in range(8)]

@@ -58,5 +58,8 @@ def test_a_runtime_that_has_not_answered_yet() -> None:
         return {one.id[0] for one in untold.of(PATHS, (), pending)}
 
     assert ids() == set("be")
+    assert untold.waits(pending)
+    assert not untold.waits([])
     now += PATIENCE_SECONDS
     assert ids() == set("abce")
+    assert not untold.waits(pending)

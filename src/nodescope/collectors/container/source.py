@@ -67,7 +67,8 @@ class ContainerSampler:
         usage = self._used({one.id: one.cgroup for one in told if one.cgroup})
         self._runtimes.killed(usage.oom_kills)
         known = self._pods.named((*told, *self._untold.of(usage.containers, {one.id for one in told}, statuses)))
-        claims = self._holding.claims(known, self._pods.devices())
+        # Whose devices are waits for names: no one is to be told under an id first.
+        claims = () if self._untold.waits(statuses) else self._holding.claims(known, self._pods.devices())
         statuses = (*statuses, *self._pods.statuses())
         if not statuses and not usage.uses and not claims:
             raise Absent("a container runtime's socket, or a container's cgroup")

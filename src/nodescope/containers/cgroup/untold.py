@@ -24,6 +24,10 @@ class Untold:
         self._clock = clock
         self._patient_until = clock() + PATIENCE_SECONDS
 
+    def waits(self, statuses: Iterable[RuntimeStatus]) -> bool:
+        """Whether a runtime may yet tell the names of what so far is known by its cgroup alone."""
+        return self._clock() < self._patient_until and any(status.state == "absent" for status in statuses)
+
     def of(
         self, paths: Mapping[str, ContainerPath], told: Collection[str], statuses: Iterable[RuntimeStatus]
     ) -> Iterator[Container]:

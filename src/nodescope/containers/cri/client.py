@@ -19,7 +19,6 @@ from nodescope.containers.lifecycle import Heard
 from nodescope.kernel.file import Malformed
 from nodescope.records.container import Container
 
-SOCKETS: Final = ("/run/crio/crio.sock", "/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock")
 MAX_CONTAINERS: Final = 10_000
 STATUS_SECONDS: Final = 3.0
 """Of one list for statuses that are not known yet; those that are left over are asked for with the next."""
