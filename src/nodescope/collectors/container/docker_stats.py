@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
+from nodescope.collectors.columns import Columns, Shown, metrics
 from nodescope.collectors.container.docker_engine import EngineProcess
-from nodescope.collectors.gpu.columns import Columns, Shown, metrics
 from nodescope.collectors.joined import Loop, failed
 from nodescope.host import Absent, Host
 from nodescope.kernel.number import uint64

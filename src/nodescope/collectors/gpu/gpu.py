@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
-from nodescope.collectors.gpu.columns import Shown, metrics
+from nodescope.collectors.columns import Shown, metrics
 from nodescope.collectors.gpu.status import statuses
 from nodescope.collectors.joined import Loop, failed
 from nodescope.devices.process_use import processes_by_gpu, processes_by_user, top_processes

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
-from nodescope.collectors.gpu.columns import Shown, metrics
+from nodescope.collectors.columns import Shown, metrics
 from nodescope.collectors.joined import Loop
 from nodescope.host import Host
 from nodescope.metric import Family, Metric

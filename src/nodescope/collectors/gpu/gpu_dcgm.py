@@ -6,7 +6,7 @@ import logging
 import os
 from typing import ClassVar, Final
 
-from nodescope.collectors.gpu.columns import Shown, metrics
+from nodescope.collectors.columns import Shown, metrics
 from nodescope.collectors.gpu.dcgm_entities import DcgmEntities
 from nodescope.collectors.joined import Loop
 from nodescope.host import Absent, Host, Malformed

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from nodescope.collectors.gpu.columns import Shown, metrics
+from nodescope.collectors.columns import Shown, metrics
 from nodescope.collectors.joined import Loop, failed
 from nodescope.host import Host
 from nodescope.metric import Family, Metric

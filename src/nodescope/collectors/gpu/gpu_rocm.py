@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from nodescope.collectors.gpu.columns import Shown, metrics
+from nodescope.collectors.columns import Shown, metrics
 from nodescope.collectors.gpu.rocm_entries import made
 from nodescope.collectors.joined import Loop
 from nodescope.host import Host

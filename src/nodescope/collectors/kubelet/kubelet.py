@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from nodescope.collectors.gpu.columns import Shown, metrics
+from nodescope.collectors.columns import Shown, metrics
 from nodescope.collectors.joined import Loop, failed
 from nodescope.host import Host
 from nodescope.metric import Family, Metric

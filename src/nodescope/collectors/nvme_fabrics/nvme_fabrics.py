@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from nodescope.collectors.gpu.columns import Shown, metrics
+from nodescope.collectors.columns import Shown, metrics
 from nodescope.host import Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles.nvme_native import PROFILE

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodescope.collectors.gpu.columns import Columns, Shown, metrics
+from nodescope.collectors.columns import Columns, Shown, metrics
 from nodescope.profiles import Row, View
 from nodescope.sampler import Snapshot
 
