@@ -26,7 +26,7 @@ def test_samples_are_counted() -> None:
 
 
 def test_beginnings_are_counted() -> None:
-    """Each time that a reason begins to hold counts once; what held when the first sample was taken had begun before."""
+    """Each time that a reason begins to hold counts once; what held in the first sample had begun before."""
     window = ThrottleWindow()
     masks = (POWER_CAP, POWER_CAP, 0, POWER_CAP, POWER_CAP | 0x40, 0, POWER_CAP)
     for second, mask in enumerate(masks):

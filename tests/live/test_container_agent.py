@@ -23,7 +23,7 @@ SETTLE_S: Final = 2.0
 """What would be told twice is told the second time by a list, a second after it was heard."""
 
 EATS: Final = ("sh", "-c", "sleep 1; exec tail /dev/zero")
-SUFFERS: Final = ("sh", "-c", "tail /dev/zero; while :; do sleep 1; done")
+SUFFERS: Final = ("sh", "-c", "sleep 1; tail /dev/zero; while :; do sleep 1; done")
 """A process of it is killed for memory, and it goes on."""
 
 OBEYS: Final = ("sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.1; done")

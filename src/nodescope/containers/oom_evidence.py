@@ -51,10 +51,11 @@ class OomEvidence:
         """Takes the kernel's counts of all containers, by id; tells of those that have grown without a word."""
         now = time.monotonic()
         with self._lock:
-            silent = [id_ for id_, count in kills.items() if self._has_grown(id_, count) and id_ in containers]
+            started = {id_ for id_, container in containers.items() if container.state != "created"}
+            silent = [id_ for id_, count in kills.items() if self._has_grown(id_, count) and id_ in started]
             silent = [id_ for id_ in silent if id_ not in self._worded]
-            # A cgroup is seen before the runtime has told of its container: its kills are told when that is known.
-            self._counts = {id_: count for id_, count in kills.items() if id_ in containers}
+            # A cgroup is seen before the runtime has told that its container runs: its kills are told after that.
+            self._counts = {id_: count for id_, count in kills.items() if id_ in started}
             self._begun -= self._counts.keys()
             self._worded -= self._counts.keys()
             self._told = {id_: told for id_, told in self._told.items() if now - told <= SAME_SECONDS}

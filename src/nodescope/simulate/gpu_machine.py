@@ -73,7 +73,11 @@ class Gpus:
 
     def __init__(self, seed: int, faults: Iterable[Fault] = (), partitioned: bool = False) -> None:
         self._faults = tuple(faults)
-        self.gpus = tuple(Gpu(board, self._faults, partitioned) for board in boards(seed))
+        made = tuple(boards(seed))
+        self.gpus = tuple(
+            Gpu(board, self._faults, partitioned, [other.uuid for other in made if other is not board])
+            for board in made
+        )
 
     def driver_loaded(self, seconds: float) -> bool:
         return not any(fault.what == "driver" and fault.holds(seconds) for fault in self._faults)

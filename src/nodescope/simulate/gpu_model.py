@@ -31,6 +31,9 @@ from nodescope.simulate.gpu_process import (
 from nodescope.simulate.gpu_timeline import FULL, Job, Moment, Timeline, Window, windows
 from nodescope.simulate.load import mix
 
+REACHED: Final = 0
+"""NVML_P2P_STATUS_OK."""
+
 _WARMTH_SECONDS: Final = 60.0
 _POWER_SECONDS: Final = 1.0
 _POWER_PERMILLE: Final = (970, 1000)
@@ -43,11 +46,15 @@ Fields = dict[str, object]
 class Gpu:
     """What it reads; every time is in virtual seconds since boot.
 
-    `partitioned`: it has seven MIG instances from the start, and not only while a fault says so.
+    `partitioned`: it has seven MIG instances from the start, and not only while a fault says so. `peers`: UUIDs of the
+    GPUs that it reaches over NVLink.
     """
 
-    def __init__(self, board: Board, faults: Iterable[Fault] = (), partitioned: bool = False) -> None:
+    def __init__(
+        self, board: Board, faults: Iterable[Fault] = (), partitioned: bool = False, peers: Iterable[str] = ()
+    ) -> None:
         self.board = board
+        self._peers = dict.fromkeys(peers, REACHED)
         self.faults = tuple(fault for fault in faults if fault.gpu == board.number)
         self._partitions = self._of_kind("mig") + ((Fault("mig", 0.0),) if partitioned else ())
         wanted = [Window(fault.start, fault.end, THROTTLED) for fault in self._of_kind("throttle")]
@@ -96,6 +103,7 @@ class Gpu:
         if not partitioned:
             fields |= gpu_reading.utilization(*gpu_reading.busy_percents(moment))
             fields |= gpu_reading.remapped(seconds, self.faults)
+            fields["peer_nvlink_status"] = self._peers
         return fields
 
     def job(self, seconds: float) -> Job:
