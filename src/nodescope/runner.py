@@ -265,10 +265,13 @@ class Runner:
             families = tuple(collector.collect())
         except Absent as absent:
             reason = _shown(f"{absent} is not there")
+            # A sampler keeps its error: with the frames that this came through it would keep the last answer too.
+            absent.__traceback__ = None
             return Outcome(name, "absent", (), time.monotonic() - started_at, reason, 0, self._is_lasting(name))
         except Exception as error:
             log.debug("collector %s failed", name, exc_info=True)
             reason = _shown(f"{type(error).__name__}: {error}")
+            error.__traceback__ = None
             return Outcome(name, "failed", (), time.monotonic() - started_at, reason)
         left_out = collector.left_out
         lasting = not families and not left_out and self._is_lasting(name)

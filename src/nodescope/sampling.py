@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeVar
 
 from nodescope.host import Absent
 from nodescope.metric import Family, Metric
@@ -16,6 +16,8 @@ from nodescope.sampler import Sampler, Snapshot
 AGE_LIMIT_INTERVALS: Final = 3
 
 log = logging.getLogger(__name__)
+
+_Error = TypeVar("_Error", bound=Exception)
 
 
 class NoSnapshot(Exception):
@@ -81,7 +83,11 @@ class SamplerLoop:
         with self._state:
             error, snapshot, started_at = self._error, self.snapshot, self._started_at
         if error is not None:
-            raise _bare(error)
+            try:
+                raise bare(error)
+            finally:
+                # Else this frame holds the error, and that the frames of all who called.
+                del error
         now = time.monotonic()
         limit = AGE_LIMIT_INTERVALS * self.sampler.interval_s
         if snapshot is not None and now - snapshot.monotonic_seconds <= limit:
@@ -131,14 +137,14 @@ class SamplerLoop:
         try:
             records = self.sampler.sample()
         except Absent as absent:
-            return Snapshot((), time.time(), time.monotonic()), _bare(absent)
+            return Snapshot((), time.time(), time.monotonic()), bare(absent)
         except Exception as error:
             log.debug("sampler %s failed", self.sampler.name, exc_info=True)
-            return None, _bare(error)
+            return None, bare(error)
         return Snapshot(records, time.time(), time.monotonic()), None
 
 
-def _bare(error: Exception) -> Exception:
+def bare(error: _Error) -> _Error:
     """`error` without the frames it came through: kept, they would hold what they had open; raised again, they grow."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)

@@ -79,7 +79,7 @@ def test_a_vanished_row_vanishes_and_its_line_is_forgotten() -> None:
     text = encoder.encode([Family(DISKS, [(("sdb",), 2)])])
     assert "sda" not in text
     assert "load1" not in text
-    assert [list(kept.rows) for kept in encoder._kept.values()] == [[("sdb",)]]
+    assert [list(kept.by_labels()) for kept in encoder._kept.values()] == [[("sdb",)]]
 
 
 def test_no_more_than_max_series_are_written() -> None:

@@ -120,7 +120,13 @@ def test_an_engine_and_all_ends(runtime: Engine, http_get: Get) -> None:
         until(
             lambda: told.page("agent").of("nodescope_container_health", container_name="stays", health="healthy") == 1
         )
-        until(lambda: told.page("agent").of("nodescope_container_oom_kills_total", container_name="suffers") == 1)
+        pid = runtime.inspect("suffers")["State"]["Pid"]
+        until(lambda: oom_kills(pid) > 0, why=lambda: runtime.inspect("suffers")["State"])
+        kills = "nodescope_container_oom_kills_total"
+        until(
+            lambda: told.page("agent").of(kills, container_name="suffers") == oom_kills(pid),
+            why=lambda: (told.page("agent").of(kills, container_name="suffers"), oom_kills(pid)),
+        )
         as_inspected(runtime, told, names)
         before = told.page("agent").of("nodescope_container_cpu_seconds_total", container_name="stays")
         lost = runtime.inspect("lost")["State"]["Pid"]
@@ -139,11 +145,18 @@ def test_an_engine_and_all_ends(runtime: Engine, http_get: Get) -> None:
         until(lambda: all(of(events(), name)[-1:] == ["deleted"] for name in names), why=events)
         time.sleep(SETTLE_S)
         found = events()
+    told_once(runtime, found)
+
+
+def told_once(runtime: Engine, found: list[Event]) -> None:
+    """Each container's life, in order."""
     for name in ("killed", "obeys", "lost"):
         assert of(found, name) == ["created", "running", "exited", "deleted"], name
     assert of(found, "stays") == ["created", "running", "health", "exited", "deleted"]
     assert of(found, "again") == ["created", "running", "exited", "restarted", "exited", "deleted"]
-    assert of(found, "suffers") == ["created", "running", "oom_killed", "exited", "deleted"]
+    suffered = of(found, "suffers")
+    assert "oom_killed" in suffered
+    assert [kind for kind in suffered if kind != "oom_killed"] == ["created", "running", "exited", "deleted"]
     assert of(found, "fails") == ["created", "running", *2 * ("exited", "restarted"), "exited", "deleted"]
     eaten = of(found, "eats")
     # podman says nothing of it under cgroup v1, where only the cgroup's count can tell if it is read in time.
@@ -176,9 +189,9 @@ def as_inspected(runtime: Engine, told: Roles, names: set[str]) -> None:
         assert labels["container_id"] == known["Id"]
     assert page.of("nodescope_container_oom_killed", container_name="killed") == 0
     kills = oom_kills(runtime.inspect("suffers")["State"]["Pid"])
-    assert page.of("nodescope_container_oom_kills_total", container_name="suffers") == kills == 1
+    assert page.of("nodescope_container_oom_kills_total", container_name="suffers") == kills > 0
     # Its cgroup may have been found while it was being made, in one hierarchy after the other.
-    until(lambda: told.page("cadvisor").of("container_oom_events_total", name="suffers") == 1)
+    until(lambda: told.page("cadvisor").of("container_oom_events_total", name="suffers") == kills)
     if runtime.name == "docker":
         assert page.of("nodescope_container_oom_killed", container_name="eats") == 1
 

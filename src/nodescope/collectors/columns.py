@@ -102,7 +102,7 @@ class Columns:
             known = families.setdefault(metric, rows)
             if known is not rows:
                 known += rows
-        read.forget_last()
+        read.settle()
         self._last = read
         return [Family(metric, found) for metric, found in families.items()]
 
@@ -158,9 +158,12 @@ class _Read:
             found = self._labels[fields] = self._last_labels(fields, texts) or list(zip(*texts, strict=True))
         return found
 
-    def forget_last(self) -> None:
-        """Lets go of what was read before, when all is read."""
+    def settle(self) -> None:
+        """Lets go, when all is read, of what was read before, and of what the next reading will not compare with."""
         self._last = None
+        self._values = {}
+        compared = {_split(field).of for field in self._texts if field[0] != CONSTANT}
+        self._objects = {path: objects for path, objects in self._objects.items() if path and path in compared}
 
     def _last_labels(self, fields: tuple[str, ...], texts: Sequence[Sequence[str]]) -> Sequence[tuple[str, ...]] | None:
         """Those of the records before, where each of their texts is as it was."""
@@ -192,7 +195,7 @@ class _Read:
         if field[0] == CONSTANT:
             return before if before and len(before.text) == self._count else _Text((), [field[1:]] * self._count)
         of = _split(field).of
-        if before and of and self._last and self._of(of) is self._last._objects[of]:
+        if before and of and self._last and self._of(of) is self._last._objects.get(of):
             return before
         values = self.values(field)
         if before and before.values == values:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from nodescope.host import Absent
 from nodescope.sampler import Snapshot
+from nodescope.sampling import bare
 
 log = logging.getLogger(__name__)
 
@@ -75,13 +76,17 @@ class Joined:
             try:
                 found.append(loop.fresh())
             except Absent as why:
-                absent = absent or why
+                absent = absent or bare(why)
             except Exception as why:  # noqa: BLE001  one sampler's failure, whatever it is, is its own
                 failed += 1
-                error = error or why
+                error = error or bare(why)
         if not found:
             self.failed = 0
-            raise error or absent or Absent("anything to sample")
+            try:
+                raise error or absent or Absent("anything to sample")
+            finally:
+                # Else this frame holds them, and they the frames of all who called.
+                del error, absent
         self.failed = failed
         self._tell(error)
         return self._newest(tuple(found))

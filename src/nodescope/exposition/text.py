@@ -47,7 +47,7 @@ class _Lines:
     """What is kept of one family: its header, the line of each row, and the text of the rows last seen.
 
     `only`: the labels of its row where it has one alone, and then `before` is all that precedes the number. `order`:
-    the lines of the rows last seen, each once, where all were written.
+    the lines of the rows last seen, each once, where all were written; `rows` has them by their labels otherwise.
     """
 
     __slots__ = ("alone", "before", "header", "metric", "only", "order", "rows", "seen", "series", "text")
@@ -77,6 +77,12 @@ class _Lines:
         self.seen = rows
         self.text = self.header + "".join([line.text for line in self.order])
         return self.text
+
+    def by_labels(self) -> dict[tuple[str, ...], _Line]:
+        """The lines by their labels, for who writes rows that may be others."""
+        if self.order:
+            self.rows, self.order = {line.labels: line for line in self.order}, []
+        return self.rows
 
 
 class TextEncoder:
@@ -152,7 +158,8 @@ class TextEncoder:
         counts = Counter(metric.name for metric in metrics)
         for kept in self._kept.values():
             kept.alone = counts[kept.metric.name] == 1
-            kept.header, kept.seen, kept.only, kept.order = self.header(kept.metric), None, None, []
+            kept.by_labels()
+            kept.header, kept.seen, kept.only = self.header(kept.metric), None, None
         self._metrics = metrics
 
     end = ""
@@ -165,7 +172,7 @@ class TextEncoder:
 
     def _family(self, rows: Sequence[Row], kept: _Lines) -> str:
         """The text of a family with `rows`, with its header unless a family of its name has been written just now."""
-        scrape, lines = self._scrape, kept.rows
+        scrape, lines = self._scrape, kept.by_labels()
         texts: list[str] = []
         for labels, value in rows:
             line = lines.get(labels)
@@ -195,7 +202,8 @@ class TextEncoder:
         # A text that was cut, had duplicates or shares its header is made anew each time.
         whole = kept.alone and len(written) == len(rows)
         kept.seen, kept.text, kept.series = (rows, text, len(written)) if whole else (None, "", 0)
-        kept.order = [lines[labels] for labels, _ in rows] if whole else []
+        if whole:
+            kept.order, kept.rows = [lines[labels] for labels, _ in rows], {}
         kept.only = None
         if whole and len(rows) == 1:
             kept.only, kept.before = rows[0][0], kept.header + lines[rows[0][0]].prefix
