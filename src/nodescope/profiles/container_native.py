@@ -169,6 +169,8 @@ COUNTS: Final = (
 LEFT_OUT: Final = (
     Row(f"{_OWN}filtered_containers", _GAUGE, "Containers that the filter does not show.", (), "containers"),
     Row(f"{_OWN}filtered_events_total", _COUNTER, "Events of containers that the filter does not show.", (), "events"),
+    Row(f"{_OWN}unknown_requests", _GAUGE, "Requests of devices that name none of this node.", (), "requests"),
+    Row(f"{_OWN}dropped_claims", _GAUGE, "Claims on devices beyond the most that are shown.", (), "claims"),
 )
 
 PROFILE: Final[dict[type, tuple[Row, ...]]] = {

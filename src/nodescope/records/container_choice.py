@@ -1,4 +1,4 @@
-"""Records of what a filter of containers leaves out."""
+"""Records of what is left out of what is told of containers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import msgspec
 
 
 class ContainersLeftOut(msgspec.Struct, frozen=True, kw_only=True):
-    """What the filter does not show. `containers`: of those that there are. `events`: since the agent started."""
+    """What the filter does not show. `containers`: of those that there are. `events`: since the agent started.
+
+    `requests`: those that name no device of this node. `claims`: those beyond the most there may be.
+    """
 
     containers: int
     events: int
+    requests: int = 0
+    claims: int = 0

@@ -20,6 +20,7 @@ from nodescope.collectors.container.source import loop
 from nodescope.containers.grpc.wire import encode_bytes
 from nodescope.exposition.text import TextEncoder
 from nodescope.records.container import Container, ContainerUse, DeviceClaim, RuntimeStatus
+from nodescope.records.container_choice import ContainersLeftOut
 from nodescope.records.gpu import InstanceReading
 from nodescope.records.gpu_snapshot import GpuInstance
 from nodescope.settings import SettingsError
@@ -121,6 +122,26 @@ def test_devices_that_the_kubelet_gave(
             text = TextEncoder().encode(build(settings.host, settings.settings, shown).collect())
     assert 'evidence="pod_resources",kind="gpu",pod_name="train-0"' in text
     assert f'runtime="pod-resources",socket="{root}{SOCKET}",state="ok"' in text
+
+
+def test_devices_that_are_not_of_this_node(
+    root: Path, sampler: Any, caplog: pytest.LogCaptureFixture, start: Start, cluster: Path
+) -> None:
+    """An id that names no device is counted, and said once."""
+    kubelet = start()
+    told(kubelet)
+    inner = encode_bytes(1, "main") + encode_bytes(2, devices("nvidia.com/gpu", "GPU-7"))
+    given = encode_bytes(1, encode_bytes(1, "train-0") + encode_bytes(2, "jobs") + encode_bytes(3, inner))
+    with serving(root / SOCKET[1:], {f"{SERVICE}List": lambda *_: given}), loop_of(gpu(0)) as gpus:
+        settings = parts(root, [], **flags(kubelet, cluster))
+        settings.loops[NVIDIA] = gpus
+        made = sampler(settings)
+        for _ in range(2):
+            records = sampled(made, lambda records: [one.requests for one in of(records, ContainersLeftOut)] == [1])
+    assert of(records, DeviceClaim) == []
+    assert [line for line in caplog.messages if "GPU-7" in line] == [
+        "of containers' requests 1 name no device of this node: jobs/train-0: pod_resources GPU-7"
+    ]
 
 
 def test_devices_of_a_pod_that_no_runtime_told_of(root: Path, sampler: Any) -> None:

@@ -10,12 +10,12 @@ from nodescope.collectors.joined import Loop
 from nodescope.containers.cgroup.process import ProcessCgroups
 from nodescope.devices.process_names import Users
 from nodescope.host import Host
-from nodescope.ownership.claims import Allocated, claims
+from nodescope.ownership.claims import Allocated, Claims, claims
 from nodescope.ownership.devices import Devices
 from nodescope.ownership.ledger import Ledger
 from nodescope.ownership.mig_minors import read_mig_minors
 from nodescope.ownership.process_owner import Containers, holders_of_devices, owners
-from nodescope.records.container import Container, DeviceClaim
+from nodescope.records.container import Container
 from nodescope.records.dri import DriDevice
 from nodescope.records.gpu_snapshot import Gpu, GpuInstance, GpuProcess
 from nodescope.records.rdma import RdmaDevice
@@ -39,20 +39,20 @@ class Holding(NamedTuple):
     loops: Callable[[], Sequence[Loop]]
     dri: Callable[[], Loop]
 
-    def claims(self, containers: Sequence[Container], pod_devices: Iterable[Allocated]) -> tuple[DeviceClaim, ...]:
+    def claims(self, containers: Sequence[Container], pod_devices: Iterable[Allocated]) -> Claims:
         """All claims; none where no device is known."""
         records = [record for loop in self.loops() if loop.snapshot for record in loop.snapshot.records]
         gpus = [gpu.identity for gpu in _of(records, Gpu)]
         rdma = _of(records, RdmaDevice)
-        found: tuple[DeviceClaim, ...] = ()
+        found = Claims()
         if gpus or rdma:
             parts = _of(records, GpuInstance)
             dri = self._dri() if any(part.identity.vendor == "amd" for part in parts) else []
             devices = Devices(gpus, [part.instance for part in parts], rdma, dri, read_mig_minors(self.host))
             processes = _of(records, GpuProcess)
             whose = owners(processes, self.processes, Containers(containers), user_name=self.users.name)
-            found = claims(containers, devices, pod_devices, holders_of_devices(processes, whose)).claims
-        self.ledger.tell(containers, found)
+            found = claims(containers, devices, pod_devices, holders_of_devices(processes, whose))
+        self.ledger.tell(containers, found.claims)
         return found
 
     def _dri(self) -> list[DriDevice]:

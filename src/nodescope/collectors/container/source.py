@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -20,6 +21,7 @@ from nodescope.containers.kept import KeptContainers
 from nodescope.containers.runtimes import Runtimes
 from nodescope.devices.process_names import Users
 from nodescope.host import Absent, Host
+from nodescope.ownership.claims import Claims
 from nodescope.records.container import Container, ContainerEvent, DeviceClaim
 from nodescope.records.container_choice import ContainersLeftOut
 from nodescope.sampling import SamplerLoop
@@ -27,6 +29,10 @@ from nodescope.sampling import SamplerLoop
 GRACE_S: Final = 30.0
 KEPT: Final = "containers"
 KEPT_FILE: Final = "containers.json"
+MAX_TOLD: Final = 5
+"""Of requests that mean nothing here, so many are in a line of the log."""
+
+log = logging.getLogger(__name__)
 
 
 class ContainerSampler:
@@ -58,6 +64,7 @@ class ContainerSampler:
         self._networks = ContainerNetworks(host, holding.processes)
         self._usage: ContainerUsage | None = None
         self._untold = Untold()
+        self._unknown: Sequence[str] = ()
 
     def sample(self) -> tuple[Any, ...]:
         self._pods.start(devices=bool(self._holding.loops()))
@@ -68,7 +75,10 @@ class ContainerSampler:
         self._runtimes.killed(usage.oom_kills)
         known = self._pods.named((*told, *self._untold.of(usage.containers, {one.id for one in told}, statuses)))
         # Whose devices are waits for names: no one is to be told under an id first.
-        claims = () if self._untold.waits(statuses) else self._holding.claims(known, self._pods.devices())
+        waits = self._untold.waits(statuses)
+        held = Claims() if waits else self._holding.claims(known, self._pods.devices())
+        claims = held.claims
+        self._tell_unknown(held.unknown)
         statuses = (*statuses, *self._pods.statuses())
         if not statuses and not usage.uses and not claims:
             raise Absent("a container runtime's socket, or a container's cgroup")
@@ -80,7 +90,12 @@ class ContainerSampler:
             *self._networks.read({one.id: one.pid for one in containers if one.pid}),
             *(claim for claim in claims if claim.container_id is None or claim.container_id in shown),
             *statuses,
-            ContainersLeftOut(containers=len({one.id for one in known}) - len(shown), events=self._gate.left_out),
+            ContainersLeftOut(
+                containers=len({one.id for one in known}) - len(shown),
+                events=self._gate.left_out,
+                requests=len(held.unknown),
+                claims=held.left_out,
+            ),
         )
 
     def _used(self, told: Mapping[str, str]) -> Snapshot:
@@ -91,6 +106,13 @@ class ContainerSampler:
             except Absent:
                 return Snapshot({}, (), (), (), {}, 0)
         return self._usage.look(told)
+
+    def _tell_unknown(self, unknown: Sequence[str]) -> None:
+        """One line where there are others than before."""
+        if unknown and unknown != self._unknown:
+            shown = ", ".join(unknown[:MAX_TOLD])
+            log.warning("of containers' requests %d name no device of this node: %s", len(unknown), shown)
+        self._unknown = unknown
 
     def close(self) -> None:
         """Ends what follows the runtimes."""
