@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodescope.exposition.text import TextEncoder
+from nodescope.exposition.text import KEPT_ROWS, TextEncoder
 from nodescope.metric import Family, Metric, single
 
 DISKS = Metric("disk_bytes_total", "counter", "Bytes.", ("device",))
@@ -105,6 +105,16 @@ def test_the_very_same_rows_give_the_very_same_text() -> None:
     assert encoder.series == 2
     assert encoder.encode([single(LOAD, 1), one]).count("disk_bytes_total{") == 2
     assert encoder.truncated == 1
+
+
+def test_many_rows_are_written_like_few() -> None:
+    """A family too long for its text to be kept is right each time: with other numbers, fewer rows, another order."""
+    rows = [((f"sd{index}",), index) for index in range(3 * KEPT_ROWS)]
+    scrapes = (rows, rows, [(labels, value + 1) for labels, value in rows], rows[1:], rows[::-1], rows)
+    kept = TextEncoder()
+    for scrape in scrapes:
+        assert kept.encode([Family(DISKS, scrape)]) == TextEncoder().encode([Family(DISKS, list(scrape))])
+        assert kept.series == len(scrape)
 
 
 NAMES = st.sampled_from(["a", "b_total", "c"])

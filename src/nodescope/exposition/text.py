@@ -15,6 +15,9 @@ from nodescope.metric import SUFFIX, Family, Metric, Row
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
+KEPT_ROWS: Final = 128
+"""Of a family with more rows the text is not kept beside that of its lines: it is joined again."""
+
 _OWN_LABEL: Final = {"histogram": "le", "summary": "quantile"}
 
 
@@ -74,14 +77,22 @@ class _Lines:
             if line.value != value:
                 line.value = value
                 line.text = line.text[: line.end] + number(value) + "\n"
-        self.seen = rows
-        self.text = self.header + "".join([line.text for line in self.order])
-        return self.text
+        self.text = ""
+        return self.keep(rows, self.joined())
+
+    def keep(self, rows: Sequence[Row], text: str) -> str:
+        """Remembers the rows last seen, and of few their text."""
+        self.seen, self.text = rows, text if len(rows) <= KEPT_ROWS else ""
+        return text
+
+    def joined(self) -> str:
+        """The text of the rows last seen."""
+        return self.text or self.header + "".join([line.text for line in self.order])
 
     def by_labels(self) -> dict[tuple[str, ...], _Line]:
         """The lines by their labels, for who writes rows that may be others."""
         if self.order:
-            self.rows, self.order = {line.labels: line for line in self.order}, []
+            self.rows, self.order, self.seen = {line.labels: line for line in self.order}, [], None
         return self.rows
 
 
@@ -126,7 +137,7 @@ class TextEncoder:
             # The rows of the scrape before: so is their text.
             if rows == kept.seen and series + kept.series <= most:
                 series += kept.series
-                append(kept.text)
+                append(kept.joined())
             elif len(rows) == 1 and rows[0][0] == kept.only and series < most:
                 # A family of one row: all but the number is as it was.
                 series += 1
@@ -201,8 +212,9 @@ class TextEncoder:
         text = self._headed("".join(written), kept)
         # A text that was cut, had duplicates or shares its header is made anew each time.
         whole = kept.alone and len(written) == len(rows)
-        kept.seen, kept.text, kept.series = (rows, text, len(written)) if whole else (None, "", 0)
+        kept.seen, kept.text, kept.series = None, "", len(written) if whole else 0
         if whole:
+            kept.keep(rows, text)
             kept.order, kept.rows = [lines[labels] for labels, _ in rows], {}
         kept.only = None
         if whole and len(rows) == 1:
