@@ -15,6 +15,7 @@ import pytest
 from nodescope import configuration
 from nodescope.agent import Agent
 
+SETTLED_S: Final = 1.0
 LONG_S: Final = 20.0
 RELOADS: Final = 50
 DESCRIPTOR_MARGIN: Final = 8
@@ -100,6 +101,15 @@ def samplers() -> list[str]:
     return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("sampler-"))
 
 
+def settled_samplers() -> list[str]:
+    """Once none begins any more: some do when others have sampled."""
+    before: list[str] = []
+    while (found := samplers()) != before:
+        before = found
+        time.sleep(SETTLED_S)
+    return found
+
+
 def test_a_refused_reload_leaves_nothing_behind(http_get: Get, tmp_path: Path) -> None:
     """A web config file whose certificate is missing is refused; no sampler of the refused settings goes on."""
     config = tmp_path / "web.yml"
@@ -109,7 +119,7 @@ def test_a_refused_reload_leaves_nothing_behind(http_get: Get, tmp_path: Path) -
     agent.start()
     try:
         source.given["web.config.file"] = str(config)
-        before = samplers()
+        before = settled_samplers()
         problem = agent.reload()
         assert problem is not None
         assert "none.pem" in problem

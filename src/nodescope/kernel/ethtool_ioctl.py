@@ -14,6 +14,7 @@ import struct
 from typing import Final, NamedTuple
 
 from nodescope.host import Malformed, text
+from nodescope.kernel.own_socket import OwnSocket
 
 SOURCE: Final = "ethtool"
 MAX_NAME_BYTES: Final = 15
@@ -155,5 +156,5 @@ class EthtoolSocket:
     def _call(self, device: bytes, data: array.array[int]) -> None:
         if not 0 < len(device) <= MAX_NAME_BYTES:
             raise OSError(errno.ENODEV, f"{SOURCE}: no name of a network device: {device!r}")
-        asked = self._socket = self._socket or socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        asked = self._socket = self._socket or OwnSocket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         fcntl.ioctl(asked, _SIOCETHTOOL, bytearray(_REQUEST.pack(device, data.buffer_info()[0])), True)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Container, Iterator
 from typing import Final, NamedTuple, TypeVar
 
 from nodescope.host import Malformed
+from nodescope.kernel.own_socket import OwnSocket
 
 BUFFER_BYTES: Final = 64 * 1024
 MAX_MESSAGES: Final = 1_000_000
@@ -181,7 +182,7 @@ class NetlinkSocket:
         return TimeoutError(errno.ETIMEDOUT, f"{self.source}: no whole answer in {self._limit_s:g} s")
 
     def _open(self) -> socket.socket:
-        opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, self._protocol)
+        opened = OwnSocket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, self._protocol)
         try:
             opened.bind((0, 0))
             bound_calls(opened, self._limit_s)

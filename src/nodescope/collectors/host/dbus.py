@@ -23,6 +23,7 @@ from nodescope.collectors.host.dbus_wire import (
     message_bytes,
 )
 from nodescope.host import Absent, Malformed
+from nodescope.kernel.own_socket import OwnSocket
 
 MAX_OPEN_CALLS: Final = 64
 MAX_LINE_BYTES: Final = 4096
@@ -63,7 +64,7 @@ class DBus:
         self._deadline = deadline
         self._serial = 0
         self._received = bytearray()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self._socket = OwnSocket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
 
     def __enter__(self) -> DBus:
         try:
