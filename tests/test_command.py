@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -39,6 +40,12 @@ def open_descriptors() -> list[str]:
     return sorted(os.listdir("/proc/self/fd"))
 
 
+def descriptors_in_use() -> list[str]:
+    """A thread of a test before may come to its end meanwhile, and leave what it opened to the garbage collector."""
+    gc.collect()
+    return open_descriptors()
+
+
 def is_there(pid: int) -> bool:
     """Whether a process is there and is no zombie."""
     try:
@@ -56,8 +63,7 @@ def nothing_is_left() -> Iterator[None]:
     """Whatever a test does, afterwards no descriptor is open and no child is there that was not before."""
     descriptors, processes = open_descriptors(), children()
     yield
-    # A thread of a test before may come to its end meanwhile, and open or close something of its own on the way.
-    until(lambda: set(open_descriptors()) <= set(descriptors))
+    until(lambda: set(descriptors_in_use()) <= set(descriptors))
     assert children() == processes
 
 
