@@ -74,10 +74,10 @@ def test_what_runtimes_tell(machine: Machine) -> None:
     """A cgroup whose name tells nothing is taken from a runtime, if it is there; never one outside of the hierarchy."""
     mount_v2(machine)
     folder(machine, "/default/redis")
-    folder(machine, "/team.slice/work")
+    folder(machine, "/team.slice/batch")
     told = {
         "redis": "/default/redis",
-        "work": "/team.slice/work/",
+        "batch": "/team.slice/batch/",
         "gone": "/default/gone",
         "root": "/",
         "out": "/../..",
@@ -86,7 +86,7 @@ def test_what_runtimes_tell(machine: Machine) -> None:
     found = ContainerTree(find_hierarchies(machine.host)).find(told)
     assert {container_id: one.cgroup for container_id, one in found.items()} == {
         "redis": "/default/redis",
-        "work": "/team.slice/work",
+        "batch": "/team.slice/batch",
     }
     assert found["redis"].container.runtime == "containerd"
 
