@@ -130,7 +130,7 @@ TABLE: Final[tuple[Role, ...]] = (
     ),
     Role(
         "docker-stats",
-        "nodescope container exporter",
+        "nodescope docker-stats exporter",
         9501,
         "worker",
         ("docker_stats",),

@@ -17,8 +17,11 @@ import pytest
 from nodescope.containers.containerd.client import Client
 from nodescope.containers.cri.client import Client as CriClient
 from nodescope.containers.grpc.connection import Unreachable
+from nodescope.containers.runtimes import Runtimes
 from nodescope.containers.watch import Watch
-from nodescope.records.container import ContainerDevice, ContainerEvent
+from nodescope.host import Host
+from nodescope.records.container import Container, ContainerDevice, ContainerEvent
+from tests.containers.engine.fake_engine import FakeEngine
 from tests.live.containerd_daemon import Containerd, Pod
 from tests.live.containerd_daemon import containerd as running_containerd
 from tests.live.engine_daemon import host_root
@@ -146,6 +149,32 @@ def test_a_containerd_that_hangs(containerd: Containerd) -> None:
         containerd.process.send_signal(signal.SIGCONT)
     assert {container.id for container in client.containers()} == before
     client.close()
+
+
+def test_dockers_own_namespace(containerd: Containerd) -> None:
+    """What is in Docker's namespace is told where Docker cannot be asked, and left to Docker where it can."""
+    containerd.ctr(
+        "-n", "moby", "run", "-d", "--rootfs", str(containerd.folder / "rootfs"), "web", "/bin/sleep", "1000"
+    )
+    root = containerd.folder.parent
+    assert "web" in {one.id for one in followed(root) if one.namespace == "moby"}
+    with FakeEngine(root / "run/docker.sock"):
+        assert "moby" not in {one.namespace for one in followed(root)}
+    containerd.remove("moby")
+
+
+def followed(root: Path) -> tuple[Container, ...]:
+    """What the runtimes of a host tell, once all of them have answered."""
+    runtimes = Runtimes(Host(rootfs=str(root)), (), lambda event: None)
+    until = time.monotonic() + START_SECONDS
+    try:
+        runtimes.look()
+        while {status.state for status in runtimes.statuses()} != {"ok"}:
+            assert time.monotonic() < until, runtimes.statuses()
+            time.sleep(0.05)
+        return runtimes.containers()
+    finally:
+        runtimes.close()
 
 
 def test_a_pod_by_cri(containerd: Containerd, events: queue.Queue[ContainerEvent]) -> None:

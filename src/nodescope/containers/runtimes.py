@@ -24,7 +24,8 @@ LOOK_SECONDS: Final = 10.0
 HOUR_SECONDS: Final = 3600.0
 CRIO_SOCKET: Final = "/run/crio/crio.sock"
 MOBY: Final = "moby"
-"""containerd's namespace of Docker's own containers, which Docker tells of itself."""
+"""containerd's namespace of Docker's own containers, of which Docker tells more."""
+DOCKER: Final = "docker"
 
 
 class Follower(Protocol):
@@ -120,7 +121,8 @@ class Runtimes:
         """Where there are sockets now, with how this process reaches each; those that were asked for in any case."""
         yield from ((path, path) for path in self._sockets or engine_sockets(self._host))
         for place in () if self._sockets else (*CONTAINERD_SOCKETS, CRIO_SOCKET):
-            for path in (self._host.root(place), MOUNTED + place.removeprefix("/run")):
+            below = place.removeprefix("/run")
+            for path in (self._host.root(place), *(folder + below for folder in MOUNTED)):
                 if self._host.exists(path):
                     yield place, path
 
@@ -137,8 +139,15 @@ class Runtimes:
         if "crio" in name:
             return Watch(Cri(path, allowed), self._take, kept)
         if "containerd" in name:
-            return Watch(Containerd(path, allowed, frozenset({MOBY})), self._take, kept)
-        return EngineFollower(path, self._take, "podman" if "podman" in path else "docker", self._labels, kept)
+            return Watch(Containerd(path, allowed, frozenset({MOBY} if self._asks_docker() else ())), self._take, kept)
+        return EngineFollower(path, self._take, "podman" if "podman" in path else DOCKER, self._labels, kept)
+
+    def _asks_docker(self) -> bool:
+        """Whether a Docker Engine is followed whose socket may be opened."""
+        return any(
+            isinstance(one, EngineFollower) and one.status().runtime == DOCKER and os.access(place, os.R_OK | os.W_OK)
+            for place, one in self._followers.items()
+        )
 
     def _note_change(self) -> None:
         """Has what is known saved where it may be another than what was saved, and each hour, for it to be young."""
@@ -152,5 +161,8 @@ class Runtimes:
             self._kept.changed()
 
     def _take(self, event: ContainerEvent) -> None:
+        if event.namespace == MOBY and self._asks_docker():
+            # Its socket came later than this of containerd: Docker tells of it too.
+            return
         self._ooms.heard(event)
         self._kept.changed()

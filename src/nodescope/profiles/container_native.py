@@ -15,7 +15,9 @@ from nodescope.profiles import Row
 from nodescope.records.container import DeviceClaim, RuntimeStatus
 from nodescope.records.container_choice import ContainersLeftOut
 from nodescope.records.container_view import (
+    ContainerGiven,
     ContainerIoView,
+    ContainerLabel,
     ContainerNetworkView,
     ContainerState,
     ContainerView,
@@ -135,6 +137,18 @@ NETWORK: Final = tuple(
         labels=(*LABELS, ("network_interface_name", "network.interface")),
     )
 )  # fmt: skip
+LABEL: Final = (
+    Row(
+        f"{_OWN}label", _GAUGE, "A label of the container, of those that collector.container.labels names; 1.",
+        (*LABELS, ("label_name", "name"), ("label_value", "value")), "=1",
+    ),
+)  # fmt: skip
+GIVEN: Final = (
+    Row(
+        f"{_OWN}device", _GAUGE, "A GPU or RDMA device that the container was given or asked for; 1.",
+        (*LABELS, ("kind", "kind"), ("evidence", "evidence"), ("vendor", "vendor"), ("device", "device")), "=1",
+    ),
+)  # fmt: skip
 CLAIMS: Final = (
     Row(
         f"{_OWN}device_claim", _GAUGE, "Who holds a GPU, a partition or an RDMA device, and by what it is known; 1.",
@@ -178,6 +192,8 @@ PROFILE: Final[dict[type, tuple[Row, ...]]] = {
     ContainerState: STATES,
     ContainerIoView: IO,
     ContainerNetworkView: NETWORK,
+    ContainerLabel: LABEL,
+    ContainerGiven: GIVEN,
     DeviceClaim: CLAIMS,
     RuntimeStatus: RUNTIMES,
     RuntimeContainers: COUNTS,

@@ -23,6 +23,8 @@ HEALTH: Final = ("starting", "healthy", "unhealthy")
 QUANTITIES: Final = frozenset({"memory_bytes", "utilization_ratio", "power_watts", "energy_joules"})
 SHORT_ID: Final = 12
 PERCENT: Final = 100
+ACCELERATING: Final = frozenset({"gpu", "rdma"})
+"""Kinds of devices that are told of each container; all others are everyone's."""
 _ALIVE: Final = frozenset({"running", "paused", "restarting"})
 
 
@@ -159,6 +161,27 @@ class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
     health_active: int | None = None
 
 
+class ContainerLabel(msgspec.Struct, frozen=True, kw_only=True):
+    """A label of a container that may be shown."""
+
+    container: Container
+    name: str
+    value: str
+
+
+class ContainerGiven(msgspec.Struct, frozen=True, kw_only=True):
+    """A GPU or an RDMA device that a container was given or asked for, whether this node has it or not.
+
+    `device`: its path under /dev, else the words of the request.
+    """
+
+    container: Container
+    kind: str
+    evidence: str
+    vendor: str | None
+    device: str | None
+
+
 class RuntimeContainers(msgspec.Struct, frozen=True, kw_only=True):
     """How many containers a runtime tells of; there is none of a runtime that does not answer."""
 
@@ -205,6 +228,22 @@ def states(containers: Iterable[Container]) -> Iterator[ContainerState]:
         if container.health is not None:
             for state in HEALTH:
                 yield ContainerState(container=container, state=state, health_active=int(container.health == state))
+
+
+def labels(containers: Iterable[Container]) -> Iterator[ContainerLabel]:
+    """Those that a container still has are those that may be shown."""
+    for container in containers:
+        for name, value in container.labels.items():
+            yield ContainerLabel(container=container, name=name, value=value)
+
+
+def given(containers: Iterable[Container]) -> Iterator[ContainerGiven]:
+    """GPUs and RDMA devices of each container, each once."""
+    for container in containers:
+        rows = {(one.kind, one.evidence, one.vendor, one.path or one.request): None for one in container.devices}
+        for kind, evidence, vendor, device in rows:
+            if kind in ACCELERATING:
+                yield ContainerGiven(container=container, kind=kind, evidence=evidence, vendor=vendor, device=device)
 
 
 def runtime_containers(statuses: Iterable[RuntimeStatus]) -> Iterator[RuntimeContainers]:

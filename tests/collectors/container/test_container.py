@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from nodescope.collectors.container.container import ContainerCollector
-from nodescope.records.container import Container
+from nodescope.records.container import Container, ContainerDevice
 from tests.collectors.container.container_snapshot import RECORDS, golden
 from tests.collectors.gpu.gpu_snapshot import loop_of, shown
 
 FIXED = "container_uptime_seconds{"
+OWN_DEVICE = "nodescope_container_device{"
 
 
 def still(text: str) -> str:
@@ -31,10 +30,22 @@ def test_uptime() -> None:
     assert float(line.rpartition(" ")[2]) > 1e9
 
 
-@pytest.mark.parametrize("secret", ["nvidia", "team", "all"])
-def test_labels_and_variables_stay(secret: str) -> None:
-    """Neither labels nor values of variables are shown."""
-    assert f'"{secret}"' not in shown(ContainerCollector, *RECORDS)
+def test_labels_and_devices() -> None:
+    """The labels that a container was left with are shown, and once each GPU and RDMA device that it was given."""
+    devices = (
+        ContainerDevice(kind="gpu", evidence="device", path="/dev/nvidia0", vendor="nvidia"),
+        ContainerDevice(kind="gpu", evidence="device", path="/dev/nvidia0", vendor="nvidia"),
+        ContainerDevice(kind="rdma", evidence="device", path="/dev/infiniband/uverbs1"),
+        ContainerDevice(kind="other", evidence="device", path="/dev/fuse"),
+    )
+    known = Container(runtime="docker", id="a", name="web", labels={"team": 'x"'}, devices=devices)
+    text = shown(ContainerCollector, known)
+    head = 'container_id="a",container_name="web"'
+    assert [line for line in text.splitlines() if line.startswith(("nodescope_container_label{", OWN_DEVICE))] == [
+        f'{OWN_DEVICE}{head},device="/dev/nvidia0",evidence="device",kind="gpu",vendor="nvidia"}} 1',
+        f'{OWN_DEVICE}{head},device="/dev/infiniband/uverbs1",evidence="device",kind="rdma",vendor=""}} 1',
+        f'nodescope_container_label{{{head},label_name="team",label_value="x\\""}} 1',
+    ]
 
 
 def test_nothing_is_made_twice() -> None:

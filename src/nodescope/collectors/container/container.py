@@ -11,7 +11,7 @@ from nodescope.host import Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles.container_native import PROFILE
 from nodescope.records.container import RuntimeStatus
-from nodescope.records.container_view import ContainerView, runtime_containers, states, views
+from nodescope.records.container_view import ContainerView, given, labels, runtime_containers, states, views
 from nodescope.sampler import Snapshot
 from nodescope.settings import Settings
 
@@ -43,9 +43,12 @@ class ContainerCollector:
 
 def _made(snapshot: Snapshot) -> Iterable[Any]:
     joined = tuple(views(snapshot.records, snapshot.time_seconds))
+    containers = [record.container for record in joined if type(record) is ContainerView]
     return (
         *joined,
-        *states(record.container for record in joined if type(record) is ContainerView),
+        *states(containers),
+        *labels(containers),
+        *given(containers),
         *runtime_containers(record for record in joined if type(record) is RuntimeStatus),
     )
 

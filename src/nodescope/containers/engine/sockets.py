@@ -14,7 +14,8 @@ from nodescope.host import Absent, Host
 MAX_SOCKETS: Final = 16
 MAX_USERS: Final = 256
 PLACES: Final = ("docker.sock", "podman/podman.sock")
-MOUNTED: Final = "/hostrun"
+MOUNTED: Final = ("/hostrun", "/host/run")
+"""Where the host's /run, or its root, is mounted into a container."""
 USERS: Final = "run/user"
 
 
@@ -23,7 +24,7 @@ def engine_sockets(host: Host) -> tuple[str, ...]:
 
     Looked for under /run and /var/run of the host's root, /run/user of it, and where the host's /run is mounted.
     """
-    folders = [host.root("run"), host.root("var/run"), MOUNTED]
+    folders = [host.root("run"), host.root("var/run"), *MOUNTED]
     try:
         users = host.list(host.root(USERS))[:MAX_USERS]
     except (Absent, OSError):
