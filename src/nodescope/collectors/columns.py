@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter, is_
 from typing import Any, Final, NamedTuple
 
+from nodescope.collectors.newest import Newest
 from nodescope.metric import Family, Metric
 from nodescope.metric import Row as FamilyRow
 from nodescope.profiles import Row
@@ -51,15 +52,13 @@ class Shown:
 
     def __init__(self, profile: Profile) -> None:
         self._columns = {kind: Columns(rows) for kind, rows in profile.items()}
-        self._last: tuple[Snapshot | None, list[Family]] = (None, [])
+        self._newest = Newest()
 
     def families(
         self, snapshot: Snapshot, made: Callable[[tuple[Any, ...]], Iterable[Any]] = lambda records: records
     ) -> list[Family]:
         """Families of the snapshot's records, or of what is `made` of them."""
-        if self._last[0] is not snapshot:
-            self._last = (snapshot, self.render(made(snapshot.records)))
-        return self._last[1]
+        return self._newest.of(snapshot, lambda snapshot: self.render(made(snapshot.records)))
 
     def render(self, records: Iterable[Any]) -> list[Family]:
         """Families of `records`, each kind through its rows. Kinds that the profile has nothing for are left out."""

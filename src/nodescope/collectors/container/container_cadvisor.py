@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 from nodescope.collectors.columns import Shown, metrics
 from nodescope.collectors.joined import Loop, failed
+from nodescope.collectors.newest import Newest
 from nodescope.host import Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles.cadvisor import PROFILE
@@ -29,19 +31,19 @@ class ContainerCadvisorCollector:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._shown = Shown(PROFILE)
-        self._last: tuple[Snapshot | None, list[Family]] = (None, [])
+        self._newest = Newest()
 
     def collect(self) -> list[Family]:
         snapshot = self._loop.fresh()
         self.left_out = failed(self._loop)
-        if snapshot is not self._last[0]:
-            shown = [
-                view
-                for view in views(snapshot.records, snapshot.time_seconds)
-                if type(view) is not ContainerView or view.use is not None
-            ]
-            self._last = snapshot, self._shown.render(shown)
-        return self._last[1]
+        return self._newest.of(snapshot, lambda snapshot: self._shown.render(_with_cgroups(snapshot)))
+
+
+def _with_cgroups(snapshot: Snapshot) -> Iterator[Any]:
+    """What has ended has no cgroup, and is not told of."""
+    for view in views(snapshot.records, snapshot.time_seconds):
+        if type(view) is not ContainerView or view.use is not None:
+            yield view
 
 
 def build(host: Host, settings: Settings, loop: Loop) -> ContainerCadvisorCollector:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from nodescope.collectors.columns import Columns, Shown, metrics
 from nodescope.collectors.container.docker_engine import EngineProcess
 from nodescope.collectors.joined import Loop, failed
+from nodescope.collectors.newest import Newest
 from nodescope.host import Absent, Host
 from nodescope.kernel.number import uint64
 from nodescope.metric import Family, Metric
@@ -44,16 +45,15 @@ class DockerStatsCollector:
         self._engine = EngineProcess(host)
         self._shown = Shown(PROFILE)
         self._texts = {field: Columns(rows) for field, rows in TEXT_ROWS.items()}
-        self._last: tuple[Snapshot | None, list[Family]] = (None, [])
+        self._newest = Newest()
 
     def collect(self) -> list[Family]:
         snapshot = self._loop.fresh()
         self.left_out = failed(self._loop)
-        if snapshot is not self._last[0]:
-            self._last = snapshot, self._families(views(snapshot.records, snapshot.time_seconds))
-        return self._last[1]
+        return self._newest.of(snapshot, self._families)
 
-    def _families(self, records: Iterable[Any]) -> list[Family]:
+    def _families(self, snapshot: Snapshot) -> list[Family]:
+        records = views(snapshot.records, snapshot.time_seconds)
         memory = memory_total_bytes(self._host)
         containers = docker_containers((record for record in records if type(record) is ContainerView), memory)
         engine = self._engine.read(memory)

@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 from nodescope.collectors.columns import Shown, metrics
 from nodescope.collectors.gpu.dcgm_entities import DcgmEntities
 from nodescope.collectors.joined import Loop
+from nodescope.collectors.newest import Newest
 from nodescope.host import Absent, Host, Malformed
 from nodescope.kernel.file import read_stored
 from nodescope.metric import Family, Metric
@@ -43,14 +44,14 @@ class GpuDcgmCollector:
         self._entities = DcgmEntities(hostname, selection)
         self._whole = Shown(labelled(selection, instances=False))
         self._instances = Shown(labelled(selection, instances=True))
-        self._last: tuple[Snapshot | None, list[Family]] = (None, [])
+        self._newest = Newest()
 
     def collect(self) -> list[Family]:
-        snapshot = self._loop.fresh()
-        if snapshot is not self._last[0]:
-            whole, instances = self._entities.made(snapshot.records)
-            self._last = (snapshot, self._whole.render(whole) + self._instances.render(instances))
-        return self._last[1]
+        return self._newest.of(self._loop.fresh(), self._families)
+
+    def _families(self, snapshot: Snapshot) -> list[Family]:
+        whole, instances = self._entities.made(snapshot.records)
+        return self._whole.render(whole) + self._instances.render(instances)
 
 
 def selected(path: str) -> Selection:

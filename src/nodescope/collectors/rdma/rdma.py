@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from nodescope.collectors.columns import Shown, metrics
 from nodescope.collectors.joined import Loop
+from nodescope.collectors.newest import Newest
 from nodescope.collectors.rdma.counter_families import CounterFamilies
 from nodescope.host import Host
 from nodescope.metric import Family, Metric
@@ -32,17 +33,17 @@ class RdmaCollector:
         self._loop = loop
         self._shown = Shown(PROFILE)
         self._counters = CounterFamilies(counted)
-        self._last: tuple[Snapshot | None, list[Family]] = (None, [])
+        self._newest = Newest()
 
     def collect(self) -> list[Family]:
-        snapshot = self._loop.fresh()
-        if snapshot is not self._last[0]:
-            records = snapshot.records
-            counters = self._counters.families(record for record in records if isinstance(record, RdmaCounter))
-            self._last = (snapshot, [*self._shown.families(snapshot), *counters])
-            self.left_out = self._counters.left_out
-            self.left_out += sum(record.left_out for record in records if isinstance(record, RdmaSource))
-        return self._last[1]
+        return self._newest.of(self._loop.fresh(), self._families)
+
+    def _families(self, snapshot: Snapshot) -> list[Family]:
+        records = snapshot.records
+        counters = self._counters.families(record for record in records if isinstance(record, RdmaCounter))
+        self.left_out = self._counters.left_out
+        self.left_out += sum(record.left_out for record in records if isinstance(record, RdmaSource))
+        return [*self._shown.render(records), *counters]
 
 
 def build(host: Host, settings: Settings, loop: Loop) -> RdmaCollector:

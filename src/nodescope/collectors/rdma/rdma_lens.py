@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
 from nodescope.collectors.joined import Loop
+from nodescope.collectors.newest import Newest
 from nodescope.collectors.rdma.counter_families import CounterFamilies
 from nodescope.host import Host
 from nodescope.metric import Family, Metric
@@ -32,14 +33,15 @@ class RdmaLensCollector:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._counters = CounterFamilies(_gauge, NO_PORT)
-        self._last: tuple[Snapshot | None, list[Family]] = (None, [])
+        self._newest = Newest()
 
     def collect(self) -> list[Family]:
-        snapshot = self._loop.fresh()
-        if snapshot is not self._last[0]:
-            self._last = (snapshot, self._counters.families(_of_ports(snapshot.records)))
-            self.left_out = self._counters.left_out
-        return self._last[1]
+        return self._newest.of(self._loop.fresh(), self._families)
+
+    def _families(self, snapshot: Snapshot) -> list[Family]:
+        families = self._counters.families(_of_ports(snapshot.records))
+        self.left_out = self._counters.left_out
+        return families
 
 
 def _gauge(counter: str) -> Counted | None:
