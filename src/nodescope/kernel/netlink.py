@@ -28,6 +28,8 @@ _ANY_TYPE: Final = range(_TYPE_MASK + 1)
 _HEADER: Final = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _ATTRIBUTE: Final = struct.Struct("=HH")  # length, type
 _ERRNO: Final = struct.Struct("=i")
+# A plain int: `&` with Python's own flag is a call into enum for each datagram.
+_MSG_TRUNC: Final = int(socket.MSG_TRUNC)
 
 Folded = TypeVar("Folded")
 
@@ -173,7 +175,7 @@ class NetlinkSocket:
             if error.errno == errno.ENOBUFS:
                 raise Interrupted(f"{self.source}: the kernel ran out of room for the dump") from error
             raise
-        if flags & socket.MSG_TRUNC:
+        if flags & _MSG_TRUNC:
             raise Malformed(self.source, bytes(self._buffer[:16]), f"at most {BUFFER_BYTES} bytes at once")
         # Only the kernel, which is port 0, is believed.
         return bytes(memoryview(self._buffer)[:size]) if sender[0] == 0 else b""
