@@ -105,3 +105,13 @@ def test_its_age_is_of_the_oldest() -> None:
     """Of those that found something; an empty snapshot of a vendor that is not there has no age."""
     joined = Joined([Given(("a",), age_s=1), Given(("b",), age_s=3), Given((), age_s=50)])
     assert joined.age_seconds() == 3
+
+
+def test_no_error_keeps_frames() -> None:
+    """A sampler keeps its error; after a look at all of them none of the errors holds the frames of who looked."""
+    answers = [Absent("a"), Absent("b"), RuntimeError("c"), RuntimeError("d")]
+    Joined([*map(Given, answers), Given(("e",))]).fresh()
+    assert [answer.__traceback__ for answer in answers] == [None] * 4
+    with pytest.raises(RuntimeError, match="c"):
+        Joined([*map(Given, answers)]).fresh()
+    assert [answer.__traceback__ for answer in answers if answer is not answers[2]] == [None] * 3

@@ -76,10 +76,13 @@ class Joined:
             try:
                 found.append(loop.fresh())
             except Absent as why:
-                absent = absent or bare(why)
+                # Of each, shown or not: its loop keeps it, and it the frames and with them the answer being made.
+                bare(why)
+                absent = absent or why
             except Exception as why:  # noqa: BLE001  one sampler's failure, whatever it is, is its own
+                bare(why)
                 failed += 1
-                error = error or bare(why)
+                error = error or why
         if not found:
             self.failed = 0
             try:
