@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,6 +75,9 @@ def load(
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint ", did you mean X?" or nothing."""
+    # Most make no mistake.
+    from difflib import get_close_matches
+
     close = get_close_matches(word, list(known), 1, NEAR)
     return f", did you mean {close[0]}?" if close else ""
 

@@ -197,3 +197,28 @@ def test_the_environment_alone_configures(run: Run) -> None:
     done = run("metrics", "--collector=loadavg", environment=environment)
     assert 'node_load1{site="x"}' in done.stdout
     assert os.environ.get("NODESCOPE_CONSTANT_LABELS") is None
+
+
+STARTED = """
+import sys
+from nodescope import configuration
+from nodescope.agent import Agent
+from nodescope.cli.exporter import _parser
+from nodescope.cli.flags import parse
+from nodescope.roles import BY_NAME
+role = BY_NAME["node"]
+_, given, _ = parse(_parser(role, "nodescope exporter node"), ["--web.listen-address=127.0.0.1:0"])
+agent = Agent(configuration.load(given, {}, role.defaults), role)
+agent.start()
+unneeded = "asyncio bz2 difflib email http lzma shutil ssl stringprep tempfile unicodedata"
+print([name for name in unneeded.split() if name in sys.modules])
+agent.stop()
+"""
+
+
+def test_a_started_exporter_has_not_loaded_what_it_does_not_need() -> None:
+    """Compressors, tables of Unicode, TLS and the like cost a megabyte: they are loaded by who needs them."""
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED], capture_output=True, text=True, timeout=60, check=True, env=own_environment()
+    )
+    assert done.stdout == "[]\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nodescope.cli.flags import FlagParser, parse, parser
+from nodescope.cli.flags import FlagParser, parse, parser, terminal_columns
 from nodescope.settings import TABLE
 
 
@@ -97,3 +97,16 @@ def test_help_names_every_setting(made: FlagParser) -> None:
     for setting in TABLE:
         if setting.kind != "listeners":
             assert f"--{setting.flag_name}" in text
+
+
+@pytest.mark.parametrize(("given", "columns"), [("60", 60), ("0", 80), ("-3", 80), ("wide", 80), ("9" * 5000, 9999)])
+def test_help_is_as_wide_as_it_is_told(monkeypatch: pytest.MonkeyPatch, given: str, columns: int) -> None:
+    """COLUMNS is believed where it is a number of columns; without it and without a terminal there are 80."""
+    monkeypatch.setenv("COLUMNS", given)
+    assert terminal_columns() == columns
+
+
+def test_help_fits_any_width(monkeypatch: pytest.MonkeyPatch, made: FlagParser) -> None:
+    """A terminal of one column gets a help text too."""
+    monkeypatch.setenv("COLUMNS", "1")
+    assert "--path.procfs" in made.format_help()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Final, NamedTuple
 
@@ -59,6 +58,9 @@ def run(arguments: list[str], program: str = "nodescope") -> int:
     for command in COMMANDS:
         if command.name == word:
             return _run(command, arguments[1:])
+    # Most make no mistake.
+    from difflib import get_close_matches
+
     close = get_close_matches(word, [command.name for command in COMMANDS], 1)
     hint = f", did you mean {close[0]}?" if close else "; see nodescope --help"
     print(f"nodescope: {word!r} is not a command{hint}", file=sys.stderr)

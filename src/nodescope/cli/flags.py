@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,9 @@ from nodescope.settings import TABLE, Setting
 
 OTHERS: Final = "Every other setting that nodescope agent --help lists is taken too."
 _OF_GPUS: Final = ("config.", "log.", "path.procfs", "path.sysfs", "state.", "collector.gpu.", "simulate")
+DEFAULT_COLUMNS: Final = 80
+HELP_MARGIN: Final = 2
+MAX_DIGITS: Final = 4
 REPEATABLE: Final = frozenset({"list", "labels"})
 
 # node_exporter's collectors that nodescope does not have: their flags are accepted, so its command lines work.
@@ -35,6 +39,25 @@ _DEPRECATED: Final = {
 }
 _COLLECTOR_FLAG: Final = re.compile(r"--(?:no-)?collector\.([a-z_]+)([.=].*)?")
 _IGNORED_FLAG: Final = re.compile(r"--runtime\.gomaxprocs(=.*)?")
+
+
+class _Help(argparse.HelpFormatter):
+    """As wide as the terminal. One is made for flags that nobody asks help for as well, and argparse's own way to ask
+    for the width loads compressors first."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=terminal_columns() - HELP_MARGIN)
+
+
+def terminal_columns() -> int:
+    """COLUMNS, else what the terminal says, else 80. Source: shutil.get_terminal_size()."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isascii() and given.isdigit() and int(given[:MAX_DIGITS]) > 0:
+        return int(given[:MAX_DIGITS])
+    try:
+        return os.get_terminal_size().columns or DEFAULT_COLUMNS
+    except OSError:
+        return DEFAULT_COLUMNS
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -71,7 +94,9 @@ def parser(prog: str, description: str, shows: Callable[[str], bool] = every) ->
 
     `shows`: which settings --help lists, by key; the others are taken all the same.
     """
-    made = FlagParser(prog=prog, usage=f"{prog} [FLAG ...]", description=description, allow_abbrev=False)
+    made = FlagParser(
+        prog=prog, usage=f"{prog} [FLAG ...]", description=description, allow_abbrev=False, formatter_class=_Help
+    )
     made.add_argument("--version", action="version", version=f"nodescope {__version__}")
     group = made.add_argument_group("settings", None if shows is every else OTHERS)
     for setting in TABLE:

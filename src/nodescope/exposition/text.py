@@ -16,7 +16,7 @@ from nodescope.metric import SUFFIX, Family, Metric, Row
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 KEPT_ROWS: Final = 128
-"""Of a family with more rows the text is not kept beside that of its lines: it is joined again."""
+"""Of a family with more rows the text is not kept beside that of its lines: they are joined with all others."""
 
 _OWN_LABEL: Final = {"histogram": "le", "summary": "quantile"}
 
@@ -67,27 +67,27 @@ class _Lines:
         self.only: tuple[str, ...] | None = None
         self.before = ""
 
-    def renumbered(self, rows: Sequence[Row]) -> str | None:
-        """The text of `rows` where they are those last seen, in their order, but for the numbers; else None."""
+    def renumber(self, rows: Sequence[Row]) -> bool:
+        """Whether `rows` are those last seen, in their order, but for the numbers; if so, they are now."""
         if len(rows) != len(self.order):
-            return None
+            return False
         for (labels, value), line in zip(rows, self.order, strict=True):
             if labels is not line.labels and labels != line.labels:
-                return None
+                return False
             if line.value != value:
                 line.value = value
                 line.text = line.text[: line.end] + number(value) + "\n"
-        self.text = ""
-        return self.keep(rows, self.joined())
+        few = len(rows) <= KEPT_ROWS
+        self.seen, self.text = rows, self.header + "".join([line.text for line in self.order]) if few else ""
+        return True
 
-    def keep(self, rows: Sequence[Row], text: str) -> str:
-        """Remembers the rows last seen, and of few their text."""
-        self.seen, self.text = rows, text if len(rows) <= KEPT_ROWS else ""
-        return text
-
-    def joined(self) -> str:
-        """The text of the rows last seen."""
-        return self.text or self.header + "".join([line.text for line in self.order])
+    def write(self, out: list[str]) -> None:
+        """Adds the text of the rows last seen."""
+        if self.text:
+            out.append(self.text)
+        else:
+            out.append(self.header)
+            out += [line.text for line in self.order]
 
     def by_labels(self) -> dict[tuple[str, ...], _Line]:
         """The lines by their labels, for who writes rows that may be others."""
@@ -137,21 +137,20 @@ class TextEncoder:
             # The rows of the scrape before: so is their text.
             if rows == kept.seen and series + kept.series <= most:
                 series += kept.series
-                append(kept.joined())
+                kept.write(out)
             elif len(rows) == 1 and rows[0][0] == kept.only and series < most:
                 # A family of one row: all but the number is as it was.
                 series += 1
                 kept.seen, kept.text = rows, kept.before + number(rows[0][1]) + "\n"
                 append(kept.text)
             elif rows:
-                text = kept.renumbered(rows) if series + kept.series <= most else None
-                if text is None:
-                    self.series = series
-                    text = self._family(rows, kept)
-                    series = self.series
-                else:
+                if series + kept.series <= most and kept.renumber(rows):
                     series += kept.series
-                append(text)
+                    kept.write(out)
+                else:
+                    self.series = series
+                    append(self._family(rows, kept))
+                    series = self.series
         self.series = series
         append(self.end)
         return "".join(out)
@@ -214,7 +213,7 @@ class TextEncoder:
         whole = kept.alone and len(written) == len(rows)
         kept.seen, kept.text, kept.series = None, "", len(written) if whole else 0
         if whole:
-            kept.keep(rows, text)
+            kept.seen, kept.text = rows, text if len(rows) <= KEPT_ROWS else ""
             kept.order, kept.rows = [lines[labels] for labels, _ in rows], {}
         kept.only = None
         if whole and len(rows) == 1:

@@ -120,7 +120,9 @@ def name(sock: socket.socket) -> str:
 def _bind_tcp(address: Address) -> socket.socket:
     if address.host in _ANY:
         return _bind_any(address.port)
-    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    # As bytes: Python puts any text through its codec of international names, and loads their tables for that.
+    host = address.host.encode() if address.host.isascii() else address.host
+    found = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, target = found[0]
     return _listen(socket.AddressFamily(family), target)
 
