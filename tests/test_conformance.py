@@ -15,6 +15,7 @@ from nodescope.configuration import load
 from nodescope.exposition.text import TextEncoder
 from nodescope.host import Absent, Host
 from nodescope.metric import Family
+from nodescope.roles import BY_NAME
 from nodescope.sampling import SnapshotCollector
 from tests.reference import CASES, LEFT_OUT, case_files
 
@@ -27,11 +28,11 @@ NOT_OURS: Final = re.compile(rf"{LEFT_OUT}|(go|process|promhttp)_.*|node_(scrape
 
 
 def collected(flags: tuple[str, ...]) -> Iterator[Family]:
-    """All families of the collectors that are on."""
+    """All families of the collectors that are on, of those that both have: nodescope's own may have sampled by now."""
     _, given, _ = parse(parser("nodescope", ""), flags)
     settings = load(given, {})
     host = Host(*(settings[f"path.{path}"] for path in ("procfs", "sysfs", "rootfs", "udev.data")))
-    for name in collectors.BY_NAME:
+    for name in BY_NAME["node"].collectors:
         if not settings.collects(name):
             continue
         collector = collectors.build(name, host, settings)

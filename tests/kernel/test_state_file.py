@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import stat
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -89,6 +93,55 @@ class Saves:
         self.gate.wait(DEADLINE_S)
         self.count += 1
         return self.works
+
+
+OTHER: Final = """
+import sys
+from nodescope.kernel.state_file import StateFile
+from tests.kernel.test_state_file import SAVED, Counts
+file = StateFile(sys.argv[1], Counts, 1, "counts")
+assert file.save(SAVED)
+print("kept", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def another_process(path: Path) -> Iterator[None]:
+    """It keeps the file."""
+    command = [sys.executable, "-c", OTHER, str(path)]
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"kept\n"
+        yield
+        process.communicate(timeout=DEADLINE_S)
+        assert process.returncode == 0
+
+
+def test_two_processes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of two processes the first saves to the file; the other may read it, says so, and saves once the first ended."""
+    path = tmp_path / "state" / "x.json"
+    file = counts(path)
+    with caplog.at_level(logging.WARNING, "nodescope"), another_process(path):
+        assert file.load() == SAVED
+        assert [file.save(Counts(sequence=1)) for _ in range(2)] == [False] * 2
+        assert json.loads(path.read_bytes())["sequence"] == 7
+    assert [record.getMessage() for record in caplog.records] == [file.problem]
+    assert "give each a state.directory of its own" in file.problem
+    assert file.save(Counts(sequence=8))
+    assert (file.problem, counts(path).load()) == ("", Counts(sequence=8))
+    assert stat.S_IMODE((tmp_path / "state" / "x.json.lock").stat().st_mode) == 0o600
+
+
+def test_a_file_that_was_closed_is_another_process_s(tmp_path: Path) -> None:
+    """Once closed, it can be kept by another process at once."""
+    path = tmp_path / "x.json"
+    file = counts(path)
+    assert file.save(SAVED)
+    file.close()
+    with another_process(path):
+        assert not counts(path).save(SAVED)
 
 
 def test_the_first_change_is_saved_at_once() -> None:

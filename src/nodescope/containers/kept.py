@@ -167,6 +167,8 @@ class KeptContainers:
             self._end()
         if self._saver is not None:
             self._saver.close()
+        if self._file is not None:
+            self._file.close()
 
     def _end(self) -> None:
         leader, self._leader = self._leader, None

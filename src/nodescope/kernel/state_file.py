@@ -1,8 +1,13 @@
-"""A small file that outlives the process: replaced as a whole, written by a thread of its own."""
+"""A small file that outlives the process: replaced as a whole, by a thread of its own, by one process at a time.
+
+Source: fcntl(2) (advisory record locking).
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import logging
 import os
 import threading
@@ -11,11 +16,14 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from nodescope.kernel.file import Absent, Malformed, read_stored
+from nodescope.kernel.file import Absent, Descriptor, Malformed, read_stored
 
 SAVE_S: Final = 5.0
 RETRY_S: Final = 60.0
 CLOSE_S: Final = 2.0
+
+_HELD: Final = frozenset({errno.EACCES, errno.EAGAIN})
+"""Either is what a lock that another process holds gives, on one system or the other."""
 
 State = TypeVar("State", bound=msgspec.Struct)
 
@@ -26,6 +34,7 @@ class StateFile(Generic[State]):
     """A JSON file of one `kind`, which has a field `version`. `what` is in it, for messages.
 
     What is in its place and cannot be used is kept beside it as `.bad`. A failure is logged once, until it is another.
+    One process at a time saves to it, and holds a lock on a file beside it, `.lock`; any may load.
     """
 
     def __init__(self, path: str, kind: type[State], version: int, what: str) -> None:
@@ -34,6 +43,7 @@ class StateFile(Generic[State]):
         self._kind = kind
         self._version = version
         self._what = what
+        self._lock: Descriptor | None = None
 
     def load(self) -> State | None:
         """What was saved; None where nothing was, or nothing that can be used."""
@@ -53,6 +63,13 @@ class StateFile(Generic[State]):
     def save(self, state: State) -> bool:
         """Whether it is on the disk now."""
         try:
+            os.makedirs(self._folder, 0o755, exist_ok=True)
+            if not self._own():
+                self._tell(
+                    f"{self.path}: another nodescope keeps {self._what} there, so this one does not; give each a"
+                    " state.directory of its own"
+                )
+                return False
             self._replace(msgspec.json.encode(state))
         except OSError as error:
             self._tell(
@@ -63,9 +80,35 @@ class StateFile(Generic[State]):
         self.problem = ""
         return True
 
+    def close(self) -> None:
+        """Lets another process save to it."""
+        self._lock = None
+
+    @property
+    def _folder(self) -> str:
+        return os.path.dirname(self.path) or "."
+
+    def _own(self) -> bool:
+        """Whether no other process saves to it; from now on none other does."""
+        if self._lock is not None:
+            return True
+        try:
+            # Who may not write to it cannot lock it either.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            lock = Descriptor(os.open(f"{self.path}.lock", flags, 0o600), None, 0)
+        except OSError:
+            # A folder that cannot be written to: then the file cannot be either, and that is told.
+            return True
+        try:
+            fcntl.lockf(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # Some filesystems have no locks.
+            return error.errno not in _HELD
+        self._lock = lock
+        return True
+
     def _replace(self, data: bytes) -> None:
-        folder = os.path.dirname(self.path) or "."
-        os.makedirs(folder, 0o755, exist_ok=True)
+        folder = self._folder
         new = f"{self.path}.new"
         # A leftover, or a link that somebody put there, must not be written through.
         with contextlib.suppress(FileNotFoundError):

@@ -53,10 +53,10 @@ def until(done: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def heard(follower: Followed, count: int) -> list[ContainerEvent]:
+def heard(follower: Followed, count: int, deadline_s: float = DEADLINE_S) -> list[ContainerEvent]:
     """So many events, and none more in a short while."""
     events: list[ContainerEvent] = []
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + deadline_s
     while len(events) < count and time.monotonic() < deadline:
         events += follower.take(QUIET_S)
     return events + follower.take(QUIET_S)

@@ -174,6 +174,8 @@ class XidCounts:
         self._tell(messages)
         if self._saver is not None:
             self._saver.close()
+        if self._file is not None:
+            self._file.close()
 
     def _is_new(self, gpu: str, xid: int, source: XidSource, seconds: float, now: float) -> bool:
         if not 0 < len(gpu) <= MAX_GPU_CHARACTERS or not 0 <= xid <= MAX_XID:
