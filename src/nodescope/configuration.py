@@ -75,8 +75,7 @@ def load(
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint ", did you mean X?" or nothing."""
-    # Most make no mistake.
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # most make no mistake
 
     close = get_close_matches(word, list(known), 1, NEAR)
     return f", did you mean {close[0]}?" if close else ""

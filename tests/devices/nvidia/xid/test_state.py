@@ -20,12 +20,12 @@ SAVED: Final = Saved(
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    """What was saved is loaded, from a folder that is made for it, and nothing else is left in it."""
+    """What was saved is loaded, from a folder that is made for it; beside it is its lock alone."""
     path = tmp_path / "nodescope/gpu_xids.json"
     assert state_file(str(path)).load() is None
     assert state_file(str(path)).save(SAVED)
     assert state_file(str(path)).load() == SAVED
-    assert [entry.name for entry in path.parent.iterdir()] == ["gpu_xids.json"]
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["gpu_xids.json", "gpu_xids.json.lock"]
     assert path.stat().st_mode & 0o777 == 0o644
 
 
