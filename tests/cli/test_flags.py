@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
 from nodescope.cli.flags import FlagParser, parse, parser, terminal_columns
@@ -99,10 +102,15 @@ def test_help_names_every_setting(made: FlagParser) -> None:
             assert f"--{setting.flag_name}" in text
 
 
+def no_terminal() -> os.terminal_size:
+    raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
+
+
 @pytest.mark.parametrize(("given", "columns"), [("60", 60), ("0", 80), ("-3", 80), ("wide", 80), ("9" * 5000, 9999)])
 def test_help_is_as_wide_as_it_is_told(monkeypatch: pytest.MonkeyPatch, given: str, columns: int) -> None:
     """COLUMNS is believed where it is a number of columns; without it and without a terminal there are 80."""
     monkeypatch.setenv("COLUMNS", given)
+    monkeypatch.setattr("os.get_terminal_size", no_terminal)
     assert terminal_columns() == columns
 
 

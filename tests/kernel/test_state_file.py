@@ -134,6 +134,16 @@ def test_two_processes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None
     assert stat.S_IMODE((tmp_path / "state" / "x.json.lock").stat().st_mode) == 0o600
 
 
+def test_a_lock_that_is_not_ours(tmp_path: Path) -> None:
+    """What stands in the place of the lock and cannot be opened is told of by name, and nothing is overwritten."""
+    path = tmp_path / "x.json"
+    (tmp_path / "x.json.lock").symlink_to(tmp_path / "elsewhere")
+    file = counts(path)
+    assert not file.save(SAVED)
+    assert f"{path}.lock" in file.problem
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["x.json.lock"]
+
+
 def test_a_file_that_was_closed_is_another_process_s(tmp_path: Path) -> None:
     """Once closed, it can be kept by another process at once."""
     path = tmp_path / "x.json"

@@ -89,16 +89,12 @@ class StateFile(Generic[State]):
         return os.path.dirname(self.path) or "."
 
     def _own(self) -> bool:
-        """Whether no other process saves to it; from now on none other does."""
+        """Whether no other process saves to it; from now on none other does. Raises `OSError`."""
         if self._lock is not None:
             return True
-        try:
-            # Who may not write to it cannot lock it either.
-            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            lock = Descriptor(os.open(f"{self.path}.lock", flags, 0o600), None, 0)
-        except OSError:
-            # A folder that cannot be written to: then the file cannot be either, and that is told.
-            return True
+        # Who may not write to it cannot lock it either.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        lock = Descriptor(os.open(f"{self.path}.lock", flags, 0o600), None, 0)
         try:
             fcntl.lockf(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
