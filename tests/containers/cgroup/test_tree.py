@@ -8,7 +8,7 @@ import pytest
 
 from nodescope.containers.cgroup import tree as tree_module
 from nodescope.containers.cgroup.hierarchy import find_hierarchies
-from nodescope.containers.cgroup.tree import MAX_CONTAINERS, MAX_DEPTH, RELIST_SECONDS, ContainerTree, Tree
+from nodescope.containers.cgroup.tree import MAX_CONTAINERS, MAX_DEPTH, ContainerTree, Tree
 from tests.collectors.host.machine import Machine
 from tests.containers.cgroup.trees import ID, OTHER, Clock, mount_v1, mount_v2, put_v1, put_v2
 
@@ -92,11 +92,10 @@ def test_what_runtimes_tell(machine: Machine) -> None:
 
 
 def test_what_comes_and_goes(machine: Machine) -> None:
-    """The next walk finds what is new and loses what is gone; what was exchanged is seen in a minute at worst."""
+    """The next walk finds what is new, loses what is gone and sees what was exchanged."""
     mount_v2(machine)
     folder(machine, f"/docker/{ID}")
-    clock = Clock()
-    tree = ContainerTree(find_hierarchies(machine.host), clock)
+    tree = ContainerTree(find_hierarchies(machine.host), Clock())
     assert list(tree.find()) == [ID]
     folder(machine, f"/docker/{OTHER}")
     assert set(tree.find()) == {ID, OTHER}
@@ -104,8 +103,21 @@ def test_what_comes_and_goes(machine: Machine) -> None:
     assert set(tree.find()) == {OTHER}
     machine.remove(f"sys/fs/cgroup/docker/{OTHER}")
     folder(machine, f"/docker/{'9' * 64}")
-    clock.now += RELIST_SECONDS
     assert set(tree.find()) == {"9" * 64}
+    assert tree.left_out == 0
+
+
+@pytest.mark.parametrize("parent", ["/docker", "/kubepods/burstable", "/a/b/c"])
+def test_one_in_the_place_of_another(machine: Machine, parent: str) -> None:
+    """A container that starts as another ends is seen at the next walk, though there are as many cgroups as before."""
+    mount_v2(machine)
+    folder(machine, f"{parent}/{'1' * 64}")
+    folder(machine, f"{parent}/{'2' * 64}/below")
+    tree = ContainerTree(find_hierarchies(machine.host), Clock())
+    assert set(tree.find()) == {"1" * 64, "2" * 64}
+    (machine.folder / f"sys/fs/cgroup{parent}/{'1' * 64}").rmdir()
+    folder(machine, f"{parent}/{'3' * 64}")
+    assert set(tree.find()) == {"2" * 64, "3" * 64}
     assert tree.left_out == 0
 
 

@@ -1,7 +1,8 @@
 """Finds the cgroups of containers by walking the hierarchies. Nothing is kept open.
 
-A cgroup's folder has two links and one for each cgroup in it (kernfs), so one without cgroups in it is never listed,
-and one whose links are as many as before is listed again only each `RELIST_SECONDS`.
+A cgroup's folder has two links and one for each cgroup in it (kernfs), so one without cgroups in it is never listed.
+One with as many links as before, and with all that was in it before, has no other in it: it is listed again only each
+`RELIST_SECONDS`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ MAX_DEPTH: Final = 32
 MAX_CGROUPS: Final = 16_384
 MAX_CONTAINERS: Final = 2048
 RELIST_SECONDS: Final = 60.0
+"""One may come or go between the count of links and the list."""
 LEAF_LINKS: Final = 2
 
 
@@ -48,17 +50,31 @@ class Tree:
     def walk(self) -> dict[str, ContainerPath]:
         """Path below the root -> the container. None at all where the hierarchy is gone."""
         now = self._clock()
-        before: Mapping[str, tuple[int, tuple[str, ...]]] = self._listed
         if now >= self._relist_at:
-            before, self._relist_at = {}, now + RELIST_SECONDS
+            self._listed, self._relist_at = {}, now + RELIST_SECONDS
+        if not self._walked():
+            # What was replaced is not in the lists any more.
+            self._walked()
+        return self._containers
+
+    def _walked(self) -> bool:
+        """Whether each list that was kept still told what is there: one cgroup may have taken another's place."""
+        before = self._listed
         known, self._containers = self._containers, {}
         self._listed, self.left_out = {}, 0
+        current = True
         walked = 0
         waiting = [("", 0)]
         while waiting:
             path, depth = waiting.pop()
             walked += 1
             names = self._below(path, before)
+            if names is None:
+                above = path.rpartition("/")[0]
+                if path and above in before and self._listed.get(above) is before[above]:
+                    del self._listed[above]
+                    current = False
+                continue
             if depth >= MAX_DEPTH or walked + len(waiting) + len(names) > MAX_CGROUPS:
                 self.left_out += len(names)
                 continue
@@ -67,7 +83,7 @@ class Tree:
                 waiting.append((below, depth + 1))
                 if leaf_container(name) is not None:
                     self._keep(below, known)
-        return self._containers
+        return current
 
     def _keep(self, path: str, known: Mapping[str, ContainerPath]) -> None:
         container = known.get(path) or container_of(path)
@@ -78,8 +94,8 @@ class Tree:
         else:
             self._containers[path] = container
 
-    def _below(self, path: str, before: Mapping[str, tuple[int, tuple[str, ...]]]) -> tuple[str, ...]:
-        """Names of the cgroups in a cgroup; none where it went just now."""
+    def _below(self, path: str, before: Mapping[str, tuple[int, tuple[str, ...]]]) -> tuple[str, ...] | None:
+        """Names of the cgroups in a cgroup; None where it is gone."""
         folder = self._root + path
         try:
             links = os.stat(folder).st_nlink
@@ -93,7 +109,7 @@ class Tree:
                 listed = links, tuple(name for name in names if text(os.fsencode(name)) == name)
                 self.left_out += len(names) - len(listed[1])
         except FileNotFoundError:
-            return ()
+            return None
         except OSError:
             self.left_out += 1
             return ()
