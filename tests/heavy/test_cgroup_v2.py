@@ -184,6 +184,14 @@ def test_what_happened_was_seen(found: dict[str, Any]) -> None:
     assert found["status"] == 0
 
 
+@pytest.mark.parametrize("letter", ["a", "b", "c"])
+def test_what_is_frozen_is_paused(found: dict[str, Any], letter: str) -> None:
+    """No runtime tells their state: it is that of their cgroups, which are frozen."""
+    page = shown(found["page"], letter)
+    states = {labels for (name, labels), value in page.items() if name == f"{OWN}state" and value == 1}
+    assert states == {'state="paused"'}
+
+
 def test_runtimes_are_known_by_their_cgroups(found: dict[str, Any]) -> None:
     """Without a runtime to ask, the names of the cgroups tell whose containers they are, and which pod's."""
     page = found["page"]

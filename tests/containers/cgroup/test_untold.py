@@ -22,12 +22,14 @@ PATHS = {
 }
 
 
-def found(told: set[str], *answering: str) -> dict[str, Container]:
+def found(told: set[str], *answering: str, frozen: tuple[str, ...] = ()) -> dict[str, Container]:
     statuses = [RuntimeStatus(runtime=runtime, socket="/s", state="ok") for runtime in answering]
     untold = Untold(iter((0.0, PATIENCE_SECONDS)).__next__)
     return {
         one.id[0]: one
-        for one in untold.of(PATHS, told, [*statuses, RuntimeStatus(runtime="cri-o", socket="/s", state="denied")])
+        for one in untold.of(
+            PATHS, told, [*statuses, RuntimeStatus(runtime="cri-o", socket="/s", state="denied")], frozen.__contains__
+        )
     }
 
 
@@ -39,6 +41,12 @@ def test_without_any_runtime() -> None:
         runtime="cri-containerd", id=IDS[1], name=IDS[1][:12], pod_uid=UID, cgroup=f"/kubepods/pod{UID}/{IDS[1]}"
     )
     assert (told["a"].runtime, told["c"].runtime, told["e"].runtime) == ("docker", "unknown", "podman")
+
+
+def test_a_frozen_one_is_paused() -> None:
+    """What its cgroup says is frozen is shown as paused, all others as running."""
+    states = {letter: one.state for letter, one in found(set(), frozen=(IDS[1],)).items()}
+    assert states == {"a": "running", "b": "paused", "c": "running", "e": "running"}
 
 
 def test_what_a_runtime_answers_for() -> None:
@@ -55,7 +63,7 @@ def test_a_runtime_that_has_not_answered_yet() -> None:
     pending = [RuntimeStatus(runtime="docker", socket="/s", state="absent")]
 
     def ids() -> set[str]:
-        return {one.id[0] for one in untold.of(PATHS, (), pending)}
+        return {one.id[0] for one in untold.of(PATHS, (), pending, lambda _: False)}
 
     assert ids() == set("be")
     assert untold.waits(pending)

@@ -73,7 +73,8 @@ class ContainerSampler:
         statuses = self._runtimes.statuses()
         usage = self._used({one.id: one.cgroup for one in told if one.cgroup})
         self._runtimes.killed(usage.oom_kills)
-        known = self._pods.named((*told, *self._untold.of(usage.containers, {one.id for one in told}, statuses)))
+        untold = self._untold.of(usage.containers, {one.id for one in told}, statuses, self._is_frozen)
+        known = self._pods.named((*told, *untold))
         # Whose devices are waits for names: no one is to be told under an id first.
         waits = self._untold.waits(statuses)
         held = Claims() if waits else self._holding.claims(known, self._pods.devices())
@@ -106,6 +107,9 @@ class ContainerSampler:
             except Absent:
                 return Snapshot({}, (), (), (), {}, 0)
         return self._usage.look(told)
+
+    def _is_frozen(self, container_id: str) -> bool:
+        return self._usage is not None and self._usage.is_frozen(container_id)
 
     def _tell_unknown(self, unknown: Sequence[str]) -> None:
         """One line where there are others than before."""

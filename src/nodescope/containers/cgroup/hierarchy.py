@@ -13,7 +13,8 @@ from nodescope.host import Absent, Host
 
 FOLDER: Final = "fs/cgroup"
 CONTROLLERS: Final = ("cpu", "cpuacct", "memory", "blkio", "pids")
-"""Those of v1 that are read."""
+"""Those of v1 that figures are read of."""
+FREEZER: Final = "freezer"
 WALKED: Final = ("memory", "cpuacct", "cpu", "pids", "blkio", "name=systemd")
 """The hierarchies of v1 in which containers are looked for: the first that is there."""
 
@@ -40,7 +41,7 @@ def find_hierarchies(host: Host) -> Hierarchies:
     for name in host.list(root):
         folder = f"{root}/{name}"
         for controller in name.split(","):
-            if controller in CONTROLLERS and os.path.isdir(folder):
+            if controller in (*CONTROLLERS, FREEZER) and os.path.isdir(folder):
                 legacy.setdefault(controller, folder)
         if name == "systemd":
             legacy["name=systemd"] = folder

@@ -29,12 +29,16 @@ class Untold:
         return self._clock() < self._patient_until and any(status.state == "absent" for status in statuses)
 
     def of(
-        self, paths: Mapping[str, ContainerPath], told: Collection[str], statuses: Iterable[RuntimeStatus]
+        self,
+        paths: Mapping[str, ContainerPath],
+        told: Collection[str],
+        statuses: Iterable[RuntimeStatus],
+        is_frozen: Callable[[str], bool],
     ) -> Iterator[Container]:
         """Of the containers in `paths`, by id, those that are not `told` and whose runtime does not answer.
 
         What any runtime may have named so is left out as soon as one answers. The name is the id, as short as runtimes
-        show it.
+        show it. One that `is_frozen` is paused.
         """
         states = ("ok", "absent") if self._clock() < self._patient_until else ("ok",)
         answering = {status.runtime for status in statuses if status.state in states}
@@ -47,6 +51,7 @@ class Untold:
                     runtime=path.runtime or UNNAMED,
                     id=container_id,
                     name=container_id[:SHORT_ID],
+                    state="paused" if is_frozen(container_id) else "running",
                     pod_uid=path.pod_uid,
                     cgroup=path.cgroup,
                 )

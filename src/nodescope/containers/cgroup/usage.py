@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from nodescope.containers.cgroup.figures import Figures, Io
+from nodescope.containers.cgroup.freezer import Freezer
 from nodescope.containers.cgroup.hierarchy import find_hierarchies
 from nodescope.containers.cgroup.oom import OomDeath, OomKills
 from nodescope.containers.cgroup.path import ContainerPath
@@ -66,6 +67,7 @@ class ContainerUsage:
         hierarchies = find_hierarchies(host)
         self._tree = ContainerTree(hierarchies, clock)
         self._reader = Reader(hierarchies)
+        self._freezer = Freezer(host, hierarchies)
         self._names = DiskNames(host, clock)
         self._clock = clock
         self._oom = OomKills(self._reader.oom_kills)
@@ -113,6 +115,11 @@ class ContainerUsage:
             kills,
             self._reader.left_out + self._tree.left_out,
         )
+
+    def is_frozen(self, container_id: str) -> bool:
+        """Whether a container that was found is frozen now, for those whose runtime does not tell their state."""
+        found = self._found.get(container_id)
+        return found is not None and self._freezer.holds(found)
 
     def forget(self, container_id: str) -> None:
         """Forgets the OOM kills of a container that its runtime has deleted."""
