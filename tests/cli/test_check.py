@@ -1,131 +1,28 @@
-"""What `nodescope check` says of GPUs, and with which exit code."""
+"""What `nodescope check` sees, and when it ends."""
 
 from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-import msgspec
 import pytest
 
 from nodescope import configuration
-from nodescope.cli.check import EXIT_UNKNOWN, MAX_PROBLEMS, awaited, main, summary
+from nodescope.cli.check import awaited, awaited_links, look, main
+from nodescope.cli.check_text import EXIT_UNKNOWN, part_of_gpus, part_of_links, summary
 from nodescope.collectors.parts import Surroundings, unheard
 from nodescope.host import Absent
 from nodescope.measurement import Measurement
 from nodescope.metric import Metric
 from nodescope.profiles import View
-from nodescope.records.gpu import GpuIdentity
-from nodescope.records.gpu_snapshot import Gpu, GpuHealth, GpuSource
+from nodescope.records.gpu_snapshot import Gpu
 from nodescope.runner import Runner
 from nodescope.sampling import SamplerLoop, SnapshotCollector
-
-VALUES = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
-
-
-def verdict(number: int, component: str, state: str = "ok", **texts: str) -> GpuHealth:
-    identity = GpuIdentity(vendor="nvidia", uuid=f"GPU-{number}", index=number, pci_address=f"0000:1{number}:00.0")
-    return GpuHealth(identity=identity, component=component, state=state, value=VALUES[state], **texts)
-
-
-def source(state: str, reason: str = "") -> GpuSource:
-    return GpuSource(vendor="nvidia", kind="nvml", state=state, reason=reason)
-
-
-def test_all_healthy() -> None:
-    """One line says so, with the numbers behind a bar."""
-    verdicts = [verdict(number, component) for number in range(8) for component in ("memory", "all")]
-    text = "GPU OK - 8 GPUs healthy | gpus=8 ok=8 warning=0 critical=0 unknown=0"
-    assert summary(verdicts, [source("ok")]) == (text, 0)
-    assert summary(verdicts[:2], [])[0].startswith("GPU OK - 1 GPU healthy | gpus=1 ")
-
-
-def test_problems_are_told_worst_first() -> None:
-    """The worst GPU gives the exit code; each problem has its reason, what was read and what to do."""
-    hot = {"reason": "at 87 C it is hot", "evidence": "temperature_celsius=87", "action": "look at fans"}
-    lost = {"reason": "the GPU no longer answers", "action": "reboot it"}
-    verdicts = [
-        *(verdict(0, "thermal", "warning", **hot), verdict(0, "all", "warning", **hot)),
-        *(verdict(1, "device", "critical", **lost), verdict(1, "all", "critical", **lost)),
-        *(verdict(2, "device"), verdict(2, "all")),
-    ]
-    text, code = summary(verdicts, [source("ok")])
-    assert code == 2
-    assert text.splitlines() == [
-        "GPU CRITICAL - of 3 GPUs 1 critical, 1 warning, 1 ok | gpus=3 ok=1 warning=1 critical=1 unknown=0",
-        "CRITICAL: GPU 1 (0000:11:00.0): device: the GPU no longer answers",
-        "    do: reboot it",
-        "WARNING: GPU 0 (0000:10:00.0): thermal: at 87 C it is hot",
-        "    read: temperature_celsius=87",
-        "    do: look at fans",
-    ]
-    assert summary(verdicts[:2], [])[1] == 1
-
-
-def test_the_same_is_told_once() -> None:
-    """What several components or several GPUs have alike is one problem, that names them all."""
-    failed = {"reason": "the driver cannot be read", "action": "run nvidia-smi"}
-    silent = {"reason": "the GPU gives no readings"}
-    verdicts = []
-    for number in range(2):
-        verdicts += [verdict(number, "driver", "critical", **failed), verdict(number, "all", "critical", **failed)]
-        verdicts += [verdict(number, component, "unknown", **silent) for component in ("power", "memory")]
-    assert summary(verdicts, [])[0].splitlines()[1:] == [
-        "CRITICAL: GPU 0 (0000:10:00.0), 1 (0000:11:00.0): driver: the driver cannot be read",
-        "    do: run nvidia-smi",
-        "UNKNOWN: GPU 0 (0000:10:00.0), 1 (0000:11:00.0): power, memory: the GPU gives no readings",
-    ]
-
-
-def test_what_is_unknown() -> None:
-    """A GPU of which nothing is known gives 3, unless another is ill; what merely was not judged is told with 0."""
-    unknown = [
-        verdict(0, "device", "unknown", reason="not allowed"),
-        verdict(0, "all", "unknown", reason="not allowed"),
-    ]
-    assert summary([*unknown, verdict(1, "all")], [])[1] == 3
-    assert summary([*unknown, verdict(1, "all", "warning")], [])[1] == 1
-    text, code = summary([verdict(0, "memory", "unknown", reason="MIG is on"), verdict(0, "all")], [])
-    assert (code, text.splitlines()[1]) == (0, "UNKNOWN: GPU 0 (0000:10:00.0): memory: MIG is on")
-
-
-@pytest.mark.parametrize(
-    ("sources", "reason", "allow_none", "code", "words"),
-    [
-        ([], "no GPU on this node: /proc/driver/nvidia/version is not there", False, 3, "no GPU on this node"),
-        ([], "no GPU on this node: /proc/driver/nvidia/version is not there", True, 0, "GPU OK - no GPU on this node"),
-        ([source("ok")], "", False, 3, "no GPU on this node"),
-        ([source("ok")], "", True, 0, "no GPU on this node"),
-        ([source("failed", "driver | library\n differ")], "", True, 2, "the driver cannot be read: driver / library"),
-        ([source("abandoned")], "", False, 2, "the driver cannot be read: abandoned"),
-        ([source("paused", "nodescope pause")], "", True, 3, "the driver is paused: nodescope pause"),
-        ([source("starting")], "", False, 3, "the driver is starting"),
-        ([], "NoSnapshot: gpu: no sample in the last 3 s", True, 3, "no sample"),
-        ([], "", True, 3, "no reading of the GPUs in time"),
-    ],
-)
-def test_without_verdicts(sources: Sequence[GpuSource], reason: str, allow_none: bool, code: int, words: str) -> None:
-    """No GPU is unknown, or well where that is allowed; a driver that fails is critical, whatever is allowed."""
-    text, found = summary([], sources, reason, allow_none)
-    assert (found, words in text) == (code, True)
-    assert text.startswith(f"GPU {next(state for state, value in VALUES.items() if value == code).upper()} - ")
-    assert text.endswith(" | gpus=0")
-    assert "\n" not in text
-
-
-def test_text_of_the_driver_cannot_break_a_line() -> None:
-    """Line ends, bars and bytes of no text in reasons are replaced, and a great many problems are counted."""
-    odd = verdict(0, "device", "critical", reason="a\nb|c\udc80\x00", action="é")
-    lines = summary([odd, verdict(0, "all", "critical")], [])[0].splitlines()
-    assert lines[1:] == ["CRITICAL: GPU 0 (0000:10:00.0): device: a b/c\\udc80 ", "    do: \\xe9"]
-    many = [verdict(0, f"c{number}", "warning", reason=f"reason {number}") for number in range(MAX_PROBLEMS + 3)]
-    lines = summary([*many, verdict(0, "all", "warning")], [])[0].splitlines()
-    assert (len(lines), lines[-1]) == (MAX_PROBLEMS + 2, "and 3 more")
-    anonymous = msgspec.structs.replace(odd, identity=GpuIdentity(vendor="nvidia", uuid="GPU-x"))
-    assert "GPU GPU-x (GPU-x): device" in summary([anonymous, verdict(0, "all", "critical")], [])[0]
+from nodescope.simulate.rdma_tree import write_rdma
+from tests.cli.check_verdicts import link, source, verdict
 
 
 class Sampled:
@@ -197,6 +94,40 @@ def test_it_knows_that_there_is_no_gpu(wait: Callable[..., Any]) -> None:
     assert wait([source("failed", "differ")]).sources == (source("failed", "differ"),)
 
 
+def test_it_waits_for_links() -> None:
+    """The verdicts on links are those of the first sample; what failed or came too late says so."""
+
+    def wait_for_links(answer: Any, timeout_s: float = 10.0) -> Any:
+        loop = SamplerLoop(Sampled(answer))
+        try:
+            runner = Runner({"link_health": Collected(loop, View(()))}, 5.0)
+            return awaited_links(loop, runner, time.monotonic() + timeout_s)
+        finally:
+            loop.stop()
+
+    assert wait_for_links([link("nvme", "nvme0")]) == ((link("nvme", "nvme0"),), "")
+    assert wait_for_links(Absent("any RDMA, PCI or NVMe device")) == ((), "")
+    assert "ValueError: broken" in wait_for_links(ValueError("broken")).reason
+
+
+@pytest.mark.parametrize(("down", "code"), [(False, 0), (True, 1)])
+def test_links_of_a_machine(tmp_path: Path, down: bool, code: int) -> None:
+    """A machine's ports are looked at once: one that is down beside others that are up is a warning."""
+    write_rdma(tmp_path, 4)
+    if down:
+        state = tmp_path / "sys/class/infiniband/mlx5_1/ports/1/state"
+        state.unlink()
+        state.write_bytes(b"1: DOWN\n")
+    (tmp_path / "proc").mkdir(exist_ok=True)
+    paths = {"path.procfs": f"{tmp_path}/proc", "path.sysfs": f"{tmp_path}/sys", "path.rootfs": str(tmp_path)}
+    given = {**paths, "collector.gpu.kmsg": "", "state.directory": str(tmp_path / "state")}
+    gpus, links = look(configuration.load(given, {}), True, time.monotonic() + 30)
+    assert links is not None
+    part = part_of_links(links.verdicts, links.reason)
+    text, found = summary(part_of_gpus(gpus.verdicts, gpus.sources, gpus.reason, allow_none=True), part)
+    assert (found, "WARNING: RDMA port mlx5_1/1: the port is down" in text) == (code, down), text
+
+
 @pytest.mark.parametrize(
     ("faults", "code", "words"),
     [
@@ -219,7 +150,7 @@ def test_a_whole_machine(faults: str, code: int, words: str, tmp_path: Path) -> 
         seen = awaited(measurement.loops["gpu"], measurement.runner, time.monotonic() + 30)
     finally:
         measurement.stop()
-    text, found = summary(seen.verdicts, seen.sources, seen.reason)
+    text, found = summary(part_of_gpus(seen.verdicts, seen.sources, seen.reason))
     assert (found, words in text) == (code, True), text
 
 
@@ -247,4 +178,4 @@ def test_help_says_the_exit_codes(run: Callable[..., subprocess.CompletedProcess
     """--help ends with 0 and names the codes."""
     done = run("check", "--help")
     assert done.returncode == 0
-    assert "Ends with 0 where they are" in done.stdout
+    assert "Ends with 0 where they are" in " ".join(done.stdout.split())
