@@ -97,7 +97,8 @@ def test_with_the_clocks_of_this_machine() -> None:
 
 NUMBER = st.none() | st.integers(0, 2**63 - 1) | st.integers(0, 20)
 FIELDS = [name for name in GpuReading.__struct_fields__ if name not in ("driver_fields", "profiling")]
-READINGS = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, NUMBER))
+CAUSES = st.dictionaries(st.sampled_from(["ppt", "prochot", "hbm_thermal"]), st.integers(0, 2**63 - 1))
+READINGS = st.fixed_dictionaries({}, optional={**dict.fromkeys(FIELDS, NUMBER), "throttled_ns": CAUSES})
 
 
 @given(

@@ -111,6 +111,28 @@ def test_share_of_time_slowed_by_heat() -> None:
     assert (brake.state, "braked the GPU" in brake.reason) == ("warning", True)
 
 
+def test_share_of_time_slowed_by_heat_on_amd() -> None:
+    """By the longest of the causes that are heat, which may overlap; a power limit is none, nor what began anew."""
+
+    def slowed(**shares: float) -> Reads:
+        counted = {cause: share * 60e9 for cause, share in shares.items()}
+        unlike_nvidia = {"thermal_violation_ns": None, "throttle_reasons": None}
+        return lambda minute: {
+            **unlike_nvidia,
+            "throttled_ns": {cause: 10**12 + int(minute * each) for cause, each in counted.items()},
+        }
+
+    found = minutes(Judge(), 14, slowed(socket_thermal=0.2, hbm_thermal=0.1, ppt=0.9), "thermal")
+    assert (found.state, "heat slowed the GPU down for 20 % of the last" in found.reason) == ("warning", True)
+    assert minutes(Judge(), 14, slowed(prochot=0.6), "thermal").state == "critical"
+    assert minutes(Judge(), 14, slowed(ppt=1.0, vr_thermal=0.05), "thermal").state == "ok"
+    again = {"thermal_violation_ns": None, "throttle_reasons": None}
+    anew = minutes(
+        Judge(), 14, lambda minute: {**again, "throttled_ns": {"hbm_thermal": 10**12 * (14 - minute)}}, "thermal"
+    )
+    assert anew.state == "ok"
+
+
 def usual_and_then(then: dict[str, Any], component: str = "clocks", usual: dict[str, Any] = BUSY) -> GpuHealth:
     """An hour as usual, then a quarter of one otherwise."""
     return minutes(Judge(), 75, lambda minute: usual if minute < 60 else {**usual, **then}, component)

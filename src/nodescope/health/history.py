@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import nan
 from typing import Final, NamedTuple
 
@@ -16,6 +16,7 @@ from nodescope.health.trend import grown_by, growth, median, slope
 from nodescope.records.gpu import GpuReading
 from nodescope.records.gpu_snapshot import Gpu, GpuLink
 
+NANOSECONDS: Final = 1_000_000_000
 SAMPLE_SECONDS: Final = 60.0
 CAPACITY: Final = 1440
 SLACK: Final = 60
@@ -39,6 +40,8 @@ COUNTERS: Final = ("corrected", "uncorrected", "replays", "nvlink_errors", "nvli
 MEANS: Final = ("utilization", "memory_utilization", "clock", "power", "heat", "brake", "capped", "set")
 
 _HEAT: Final = REASONS["sw_thermal_slowdown"] | REASONS["hw_thermal_slowdown"]
+_HEAT_CAUSES: Final = ("prochot", "socket_thermal", "vr_thermal", "hbm_thermal")
+"""Of `GpuReading.throttled_ns`; amd-smi has the first as "processor hot"."""
 _BRAKE: Final = REASONS["hw_power_brake_slowdown"]
 _CAPPED: Final = REASONS["sw_power_cap"]
 _SET: Final = REASONS["applications_clocks_setting"] | REASONS["sync_boost"]
@@ -78,6 +81,7 @@ class History:
         self._counters = {name: array("d") for name in COUNTERS}
         self._means = {name: array("f") for name in MEANS}
         self._sums: dict[str, tuple[float, int]] = {}
+        self._throttled: tuple[float, Mapping[str, int]] = (0.0, {})
         self._life = ""
         self._due = float("-inf")
         self._first_seconds = first_seconds
@@ -94,6 +98,7 @@ class History:
         if now < self._due and not self._lost_data(gpu.reading):
             return
         self._due = now + (SAMPLE_SECONDS if self._seconds else self._first_seconds)
+        self._add_heat(now, gpu.reading.throttled_ns)
         self._append(now, self._counts(gpu.reading, links))
         self._derive(now)
         self.version += 1
@@ -111,6 +116,15 @@ class History:
             if value is not None:
                 total, count = self._sums.get(name, (0.0, 0))
                 self._sums[name] = (total + value, count + 1)
+
+    def _add_heat(self, now: float, throttled_ns: Mapping[str, int]) -> None:
+        """What the causes that are heat held the clocks down since the last sample of a minute: they may overlap."""
+        (before_at, before), self._throttled = self._throttled, (now, throttled_ns)
+        grown = [throttled_ns[cause] - before[cause] for cause in _HEAT_CAUSES if cause in throttled_ns.keys() & before]
+        # A counter that is less than it was began anew, and what it counted since is not known.
+        known = [more for more in grown if more >= 0]
+        if known and now > before_at:
+            self._sums["heat"] = (min(max(known) / NANOSECONDS / (now - before_at), 1.0), 1)
 
     def _lost_data(self, reading: GpuReading) -> bool:
         count, before = self._ecc(reading, "uncorrected"), self._counters["uncorrected"][-1]
@@ -182,7 +196,7 @@ class History:
         heat = _mean(self._means["heat"][start:])
         slowed_ns = grown_by(self._counters["heat_ns"][start:])
         if slowed_ns is not None:
-            share = slowed_ns / 1e9 / (now - self._seconds[start])
+            share = slowed_ns / NANOSECONDS / (now - self._seconds[start])
             heat = max(heat or 0.0, min(share, 1.0))
         brake = _mean(self._means["brake"][start:])
         return {"thermal_throttle_percent": _percent(heat), "power_brake_percent": _percent(brake)}
