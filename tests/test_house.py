@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Final
 
@@ -103,6 +104,18 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def longest(name: str, files: Collection[str]) -> str:
+    """The module that an imported name is, or is in; empty for the package itself."""
+    while name and name not in files:
+        name = name.rpartition(".")[0]
+    return name
+
+
 def test_imports_run_one_way() -> None:
     """A room imports only what its row of the table allows; agent may import every room but cli."""
     wrong = []
@@ -117,6 +130,19 @@ def test_imports_run_one_way() -> None:
             if not any(f"{name}.".startswith(f"{prefix}.") for prefix in allowed)
         ]
     assert wrong == []
+
+
+def test_no_circle_of_imports() -> None:
+    """No file imports another that, over however many, imports it, not for its types either."""
+    files = {module_of(path): path for path in python_files("src/nodescope")}
+    graph = {
+        name: {found for imports, _ in imported(path) if (found := longest(imports, files)) and found != name}
+        for name, path in files.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
 def test_the_table_of_imports_is_current() -> None:

@@ -13,7 +13,8 @@ from nodescope.roles import BY_NAME, Role
 from nodescope.settings import Settings, SettingsError
 from nodescope.web.access import Access
 from nodescope.web.address import AddressError, BindError, bind, parse
-from nodescope.web.server import Limits, Listener
+from nodescope.web.limits import Limits
+from nodescope.web.server import Listener
 from nodescope.web.web_config import WebConfig, WebConfigError, load
 
 AGAIN_AFTER_S: Final = 0.25

@@ -16,8 +16,9 @@ from nodescope.api.envelope import Lens, Problem, Standard
 from nodescope.api.node import NoNode
 from nodescope.api.service import Api
 from nodescope.api.table import OPENAPI_PATH, ROUTES, ApiRoute
+from nodescope.web.limits import Limits
 from nodescope.web.routes import Site, dispatcher, routes
-from nodescope.web.server import Limits, Listener
+from nodescope.web.server import Listener
 from tests.api.records import ask, whole
 
 PREFIX: Final = "#/components/schemas/"

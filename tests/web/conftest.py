@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import pytest
 
+from nodescope.web.limits import Limits
 from nodescope.web.message import Request, Response
-from nodescope.web.server import Handler, Limits, Listener
+from nodescope.web.server import Handler, Listener
 from nodescope.web.web_config import WebConfig
 from tests.web.raw_client import Client, port_of
 

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodescope.web.head import MAX_HEAD_BYTES
+from nodescope.web.limits import Limits
 from nodescope.web.message import Request, Response
-from nodescope.web.server import Limits, Listener
+from nodescope.web.server import Listener
 from tests.web.conftest import Serve, hello
 from tests.web.raw_client import GET, Client, get, port_of
 

@@ -13,8 +13,9 @@ import pytest
 
 from nodescope.web.address import BindError, bind, parse
 from nodescope.web.head import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from nodescope.web.limits import Limits
 from nodescope.web.message import Request, Response
-from nodescope.web.server import Limits, Listener
+from nodescope.web.server import Listener
 from tests.web.conftest import Serve
 from tests.web.raw_client import GET, Client, get, port_of
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from nodescope.web.limits import Limits
 from nodescope.web.message import Request, Response
-from nodescope.web.server import Limits, Listener
+from nodescope.web.server import Listener
 from nodescope.web.web_config import WebConfig, WebConfigError, parse
 from tests.web.conftest import Serve, hello
 from tests.web.raw_client import GET, Client, get, port_of

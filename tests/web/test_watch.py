@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from nodescope.web.alarm import Alarm
+from nodescope.web.limits import Limits
 from nodescope.web.message import Request, Response
-from nodescope.web.server import Limits
 from tests.web.conftest import Serve
 from tests.web.raw_client import GET, Client, get
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import ssl
 
     from nodescope.web.auth import Users
-    from nodescope.web.server import Server
+    from nodescope.web.serving import Serving
     from nodescope.web.web_config import WebConfig
 
 CHECK_INTERVAL_S: Final = 1.0
@@ -77,7 +77,7 @@ class Access:
             self._rules = _rules(config, self._rules)
             self._watch(config)
 
-    def connection(self, server: Server, sock: socket.socket, remote: str) -> Connection:
+    def connection(self, server: Serving, sock: socket.socket, remote: str) -> Connection:
         """A connection under these rules. Raises `OSError` where TLS cannot begin on it."""
         rules = self.rules()
         if rules.context is None:

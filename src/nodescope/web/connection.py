@@ -19,7 +19,7 @@ from nodescope.web.message import Request, Response, text
 if TYPE_CHECKING:
     import ssl
 
-    from nodescope.web.server import Server
+    from nodescope.web.serving import Serving
 
 RECEIVE_BYTES: Final = 8 * 1024
 MAX_SEEN_BYTES: Final = 2 * 1024
@@ -51,7 +51,7 @@ class Connection(HTTPConnection):
     rfile, `send` for wfile.
     """
 
-    def __init__(self, server: Server, sock: socket.socket, remote: str) -> None:
+    def __init__(self, server: Serving, sock: socket.socket, remote: str) -> None:
         self.server = server
         self.socket = sock
         self.fd = sock.fileno()
@@ -206,7 +206,7 @@ class Exchange(HTTPRequest):
 
     def parse_request(self) -> None:
         # A connection kept from other TLS settings than those in force gets no answer: its client calls again.
-        self.ready = not self.conn.served or self.conn.context is self.server.access.rules().context
+        self.ready = not self.conn.served or self.conn.context is self.server.context
 
     def respond(self) -> None:
         Answer(self).respond()
@@ -228,7 +228,7 @@ class Answer(Gateway):
         request = Request(found.method, found.path, found.query, found.headers, connection.remote_addr, body)
         connection.work = work = Work(request, found)
         try:
-            response, extra = server.answer(request, connection)
+            response, extra = server.answer(request)
         finally:
             exchange.late = not work.claim()
             if exchange.late:

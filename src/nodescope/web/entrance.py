@@ -17,7 +17,7 @@ from nodescope.web.connection import READABLE, Connection
 from nodescope.web.places import NEVER, WAITING, Places
 
 if TYPE_CHECKING:
-    from nodescope.web.server import Server
+    from nodescope.web.serving import Serving
 
 MAX_ACCEPTS: Final = 64
 OUT_OF_DESCRIPTORS_PAUSE_S: Final = 1.0
@@ -29,17 +29,20 @@ log = logging.getLogger(__name__)
 
 
 class Entrance:
-    """Takes connections in, each as a place that waits for a request. `close(connection, reason)` lets one go.
+    """Takes connections in, each as a place that waits for a request.
+
+    `connect(socket, peer)` makes one, or raises `OSError`; `close(connection, reason)` lets one go.
 
     `again_at`: when to `listen` again after descriptors ran out, on the monotonic clock.
     """
 
     def __init__(
         self,
-        server: Server,
+        server: Serving,
         places: Places,
         epoll: select.epoll,
         sockets: Sequence[socket.socket],
+        connect: Callable[[socket.socket, str], Connection],
         close: Callable[[Connection, str], None],
     ) -> None:
         self.again_at = NEVER
@@ -47,6 +50,7 @@ class Entrance:
         self._counts = server.counts
         self._places = places
         self._epoll = epoll
+        self._connect = connect
         self._close = close
         self._listening = {sock.fileno(): sock for sock in sockets}
         self._warn_again_at = 0.0
@@ -85,7 +89,7 @@ class Entrance:
         sock.setblocking(False)
         remote = str(peer[0]) if isinstance(peer, tuple) else "unix"
         try:
-            connection = self._server.connection(sock, remote)
+            connection = self._connect(sock, remote)
         except OSError as error:
             log.debug("connection from %s: %s", remote, error)
             self._counts.closed("handshake")

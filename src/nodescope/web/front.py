@@ -15,7 +15,7 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +30,7 @@ from nodescope.web.places import BUSY, IDLE, LINGERING, NEVER, READING, WRITING,
 from nodescope.web.watch import Watch
 
 if TYPE_CHECKING:
-    from nodescope.web.server import Server
+    from nodescope.web.serving import Serving
 
 MAX_UNSENT_BYTES: Final = 32 * 1024 * 1024
 
@@ -42,7 +42,10 @@ log = logging.getLogger(__name__)
 class Front:
     """Where workers come for requests (`get`) and bring answered connections back (`put`)."""
 
-    def __init__(self, server: Server, sockets: Sequence[socket.socket]) -> None:
+    def __init__(
+        self, server: Serving, sockets: Sequence[socket.socket], connect: Callable[[socket.socket, str], Connection]
+    ) -> None:
+        """`connect`: makes a connection over an accepted socket and its peer's address; raises `OSError`."""
         self._server = server
         self._counts = server.counts
         self._places = Places()
@@ -56,7 +59,7 @@ class Front:
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._wakeup, READABLE | _ONCE)
         self._watch = Watch(self._epoll)
-        self._entrance = Entrance(server, self._places, self._epoll, sockets, self._close)
+        self._entrance = Entrance(server, self._places, self._epoll, sockets, connect, self._close)
 
     @property
     def open(self) -> int:
@@ -174,7 +177,7 @@ class Front:
 
     def _answer_again(self, connection: Connection, work: Work) -> None:
         request = msgspec.structs.replace(work.request, again=True)
-        response, extra = self._server.answer(request, connection)
+        response, extra = self._server.answer(request)
         if work.claim():
             connection.reply(response, extra, work.head)
             connection.served = True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from nodescope.web.connection import Connection
-    from nodescope.web.server import Limits
+    from nodescope.web.limits import Limits
 
 LINGER_S: Final = 1.0
 

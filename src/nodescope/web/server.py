@@ -11,18 +11,20 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from nodescope.web import address
 from nodescope.web._cheroot import HTTPServer
 from nodescope.web.access import Access
 from nodescope.web.connection import Answer, Connection
+from nodescope.web.counts import Counters, Counts
 from nodescope.web.front import Front
+from nodescope.web.limits import Limits
 from nodescope.web.message import Request, Response
 from nodescope.web.reply import Headers
 from nodescope.web.workers import Workers
 
 if TYPE_CHECKING:
+    import ssl
+
     from nodescope.web.web_config import WebConfig
 
 STOP_S: Final = 1.0
@@ -30,79 +32,6 @@ STOP_S: Final = 1.0
 Handler = Callable[[Request], Response]
 
 log = logging.getLogger(__name__)
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What one listener grants its clients; times in seconds.
-
-    `again_after_s`: a GET that a worker has had for so long is given to the handler once more, in a thread of its own,
-    with `Request.again`; None for never.
-    """
-
-    request_timeout_s: float = 10.0
-    idle_timeout_s: float = 120.0
-    max_connections: int = 512
-    workers: int = 8
-    again_after_s: float | None = None
-
-
-class Counters(msgspec.Struct, frozen=True):
-    """What a listener has counted since it was made, and how many connections are open and with a worker now.
-
-    `closed` by reason; `requests` by status code, those included that were refused before they were whole.
-    """
-
-    accepted: int
-    closed: dict[str, int]
-    requests: dict[int, int]
-    timeouts: int
-    refused: int
-    open: int
-    busy: int
-
-
-class Counts:
-    """The counters, as the threads write them."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.accepted = 0
-        self.timeouts = 0
-        self.refusals = 0
-        self._closed: dict[str, int] = {}
-        self._requests: dict[int, int] = {}
-
-    def accept(self) -> None:
-        with self._lock:
-            self.accepted += 1
-
-    def closed(self, reason: str) -> None:
-        with self._lock:
-            self._closed[reason] = self._closed.get(reason, 0) + 1
-
-    def answered(self, status: int) -> None:
-        with self._lock:
-            self._requests[status] = self._requests.get(status, 0) + 1
-
-    def timed_out(self) -> None:
-        with self._lock:
-            self.timeouts += 1
-
-    def refused(self) -> None:
-        with self._lock:
-            self.refusals += 1
-
-    def read(self, open_connections: int, busy: int) -> Counters:
-        with self._lock:
-            return Counters(
-                self.accepted,
-                dict(self._closed),
-                dict(self._requests),
-                self.timeouts,
-                self.refusals,
-                open_connections,
-                busy,
-            )
 
 
 class Server(HTTPServer):
@@ -114,7 +43,7 @@ class Server(HTTPServer):
         self.handler = handler
         self.access = access
         super().__init__(("localhost", 0), Answer, minthreads=1, maxthreads=limits.workers, server_name="nodescope")
-        self._connections = Front(self, sockets)
+        self._connections = Front(self, sockets, self.connection)
         self.requests = Workers(self, self._connections.get, limits.workers)
         self._sockets = tuple(sockets)
 
@@ -151,7 +80,12 @@ class Server(HTTPServer):
         """A connection over an accepted socket. Raises `OSError` where TLS cannot begin on it."""
         return self.access.connection(self, sock, remote)
 
-    def answer(self, request: Request, connection: Connection) -> tuple[Response, Headers]:
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        """Of TLS, as it is in force now; None without."""
+        return self.access.rules().context
+
+    def answer(self, request: Request) -> tuple[Response, Headers]:
         """The answer to a request, and the header fields that the web config file adds."""
         rules = self.access.rules()
         refusal = rules.refusal(request)

@@ -18,7 +18,7 @@ from nodescope.web.connection import READABLE, RECEIVE_BYTES, WRITABLE, Connecti
 from nodescope.web.web_config import TlsConfig, WebConfigError, read
 
 if TYPE_CHECKING:
-    from nodescope.web.server import Server
+    from nodescope.web.serving import Serving
 
 PLAIN_HTTP_ANSWER: Final = (
     b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
@@ -137,7 +137,7 @@ class TlsConnection(Connection):
     """A connection under TLS; `greet` is its handshake. Needs what a plain one needs, in records."""
 
     def __init__(
-        self, server: Server, sock: socket.socket, remote: str, context: ssl.SSLContext, allowed_sans: tuple[str, ...]
+        self, server: Serving, sock: socket.socket, remote: str, context: ssl.SSLContext, allowed_sans: tuple[str, ...]
     ) -> None:
         wrapped = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         super().__init__(server, wrapped, remote)

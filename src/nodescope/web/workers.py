@@ -9,12 +9,9 @@ import logging
 import threading
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nodescope.web._cheroot import ThreadPool, worker
-
-if TYPE_CHECKING:
-    from nodescope.web.server import Server
+from nodescope.web._cheroot import HTTPServer, ThreadPool, worker
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +22,7 @@ class Workers(ThreadPool):
     `get`: what a worker calls for its next connection. `most`: requests that are answered at a time.
     """
 
-    def __init__(self, server: Server, get: Callable[[], Any], most: int) -> None:
+    def __init__(self, server: HTTPServer, get: Callable[[], Any], most: int) -> None:
         super().__init__(server, min=1, max=most)
         self.get = get
         self._threads: list[threading.Thread] = []
