@@ -126,12 +126,12 @@ class Reply(NamedTuple):
 
 @pytest.fixture(scope="session")
 def http_get() -> Callable[..., Reply]:
-    """get(port, path="/", headers=None): one GET on 127.0.0.1, without proxies, redirects or decompression."""
+    """get(port, path="/", headers=None, method="GET"): on 127.0.0.1, without proxies, redirects or decompression."""
 
-    def get(port: int, path: str = "/", headers: Mapping[str, str] | None = None) -> Reply:
+    def get(port: int, path: str = "/", headers: Mapping[str, str] | None = None, method: str = "GET") -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_TIMEOUT_S)
         with contextlib.closing(connection):
-            connection.request("GET", path, headers=dict(headers or {}))
+            connection.request(method, path, headers=dict(headers or {}))
             response = connection.getresponse()
             return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections import Counter
@@ -77,6 +78,59 @@ def test_a_listener_is_added_and_taken_away_by_a_reload(http_get: Get, free_port
         assert http_get(free_port, "/metrics").status == 200
         with pytest.raises(OSError, match="refused"):
             http_get(first)
+    finally:
+        agent.stop()
+
+
+@pytest.mark.parametrize(
+    "others", [[""], ["", "localhost", "127.0.0.1"], ["localhost", ""]], ids=["all", "all and back", "another name"]
+)
+def test_a_reload_moves_between_addresses_of_one_port(http_get: Get, free_port: int, others: list[str]) -> None:
+    """From loopback alone to every interface and back: the new listener takes the old one's port."""
+    source = Source()
+    source.given["web.listen-address"] = [f"127.0.0.1:{free_port}"]
+    agent = source.agent()
+    agent.start()
+    try:
+        for host in others:
+            source.given["web.listen-address"] = [f"{host}:{free_port}"]
+            assert agent.reload() is None
+            assert ports(agent) == [free_port]
+            assert http_get(free_port, "/metrics").status == 200
+    finally:
+        agent.stop()
+
+
+def test_a_reload_is_answered_on_the_listener_that_it_takes_away(http_get: Get, free_port: int) -> None:
+    """Who asks for a reload over HTTP has the answer, though the listener it asked is gone then."""
+    source = Source()
+    agent = source.agent()
+    agent.start()
+    try:
+        (first,) = ports(agent)
+        source.given["web.listen-address"] = [f"127.0.0.1:{free_port}"]
+        assert http_get(first, "/-/reload", method="POST").status == 200
+        assert ports(agent) == [free_port]
+        with pytest.raises(OSError, match="refused"):
+            http_get(first, "/-/reload", method="POST")
+    finally:
+        agent.stop()
+
+
+def test_a_port_that_another_has_is_refused_by_a_reload(http_get: Get, free_port: int) -> None:
+    """A part of a port that another program has is not taken: the reload says so, and the old listener goes on."""
+    source = Source()
+    source.given["web.listen-address"] = [f"127.0.0.2:{free_port}"]
+    agent = source.agent()
+    agent.start()
+    try:
+        with socket.create_server(("127.0.0.1", free_port)):
+            source.given["web.listen-address"] = [f":{free_port}"]
+            assert f":{free_port} is in use by another program" in (agent.reload() or "")
+        with socket.create_connection(("127.0.0.2", free_port), timeout=5):
+            pass
+        assert agent.reload() is None
+        assert http_get(free_port, "/metrics").status == 200
     finally:
         agent.stop()
 

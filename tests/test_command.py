@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,10 @@ PYTHON = sys.executable
 DEADLINE_S = 20.0
 
 
-def until(done: Callable[[], bool]) -> None:
+def until(done: Callable[[], bool], else_: Callable[[], str] = lambda: "") -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not done():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, else_()
         time.sleep(0.005)
 
 
@@ -40,10 +41,15 @@ def open_descriptors() -> list[str]:
     return sorted(os.listdir("/proc/self/fd"))
 
 
-def descriptors_in_use() -> list[str]:
-    """A thread of a test before may come to its end meanwhile, and leave what it opened to the garbage collector."""
+def left_open(before: Sequence[str]) -> list[str]:
+    """What is open that was not. A thread of a test before may come to its end meanwhile, and leave what it opened to
+    the garbage collector."""
     gc.collect()
-    return open_descriptors()
+    found = []
+    for fd in set(open_descriptors()) - set(before):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(f"{fd}: {os.readlink(f'/proc/self/fd/{fd}')}")
+    return found
 
 
 def is_there(pid: int) -> bool:
@@ -63,7 +69,7 @@ def nothing_is_left() -> Iterator[None]:
     """Whatever a test does, afterwards no descriptor is open and no child is there that was not before."""
     descriptors, processes = open_descriptors(), children()
     yield
-    until(lambda: set(descriptors_in_use()) <= set(descriptors))
+    until(lambda: not left_open(descriptors), lambda: ", ".join(left_open(descriptors)))
     assert children() == processes
 
 
@@ -244,6 +250,19 @@ def test_all_that_runs_can_be_ended(tmp_path: Path) -> None:
     thread.join(DEADLINE_S)
     assert len(failed) == 1
     assert not is_there(int(file.read_text()))
+
+
+def test_what_is_being_started_meanwhile_is_ended_too() -> None:
+    """A program whose start was under way when all were ended does not outlive that."""
+
+    def end_all() -> bool:
+        kill_all()
+        return False
+
+    begun = time.monotonic()
+    with pytest.raises(CommandFailed, match="sleep was ended by SIGKILL"):
+        run(["sleep", "60"], 60, 1000, unwanted=end_all)
+    assert time.monotonic() - begun < DEADLINE_S
 
 
 def test_what_is_no_longer_wanted_is_ended(tmp_path: Path) -> None:

@@ -140,8 +140,9 @@ class Agent:
             wanted = listening.plans(settings, self.role)
             if settings["web.systemd-socket"]:
                 wanted = listening.over_passed(wanted, len(self._slots))
-            added = listening.added([slot.plan for slot in self._slots], wanted)
-            sockets = listening.bound(added)
+            added, gone = listening.changes([slot.plan for slot in self._slots], wanted)
+            leaving = [slot.listener for slot in self._slots if any(slot.plan is plan for plan in gone)]
+            sockets = listening.bound(added, [sock for listener in leaving for sock in listener.sockets])
             try:
                 self._put_in_force(settings, wanted, sockets)
             except _CANNOT_BE:
@@ -174,7 +175,7 @@ class Agent:
             logs.configure(*(settings[key] for key in _LOGGING))
         before, self._measurement = self._measurement, measurement
         self.settings, self._slots = settings, slots
-        listening.stop([slot.listener for slot in spare])
+        listening.leave([slot.listener for slot in spare])
         if before is not None:
             before.retire()
 

@@ -50,6 +50,8 @@ _unreaped: list[Child] = []
 _unreaped_lock: Final = threading.Lock()
 _running: set[Child] = set()
 """What `run` waits for, in whichever thread."""
+_ends: Final = [0]
+"""How often all of it was ended."""
 
 
 class CommandFailed(Exception):
@@ -171,11 +173,15 @@ def run(
     atexit.unregister(kill_all)
     atexit.register(kill_all)
     _reap_those_left(argv[0])
+    ends = _ends[0]
     if unwanted():
         raise CommandFailed(f"{argv[0]} is not started: {_UNWANTED}")
     deadline = time.monotonic() + timeout_s
     child = _spawn(argv, env, with_input=False)
     _running.add(child)
+    if _ends[0] != ends:
+        # It was being started when all were ended, and not among them yet.
+        child.kill()
     try:
         output, complaints, truncated = _collect(child, deadline, max_output_bytes, unwanted)
         in_time = truncated or _wait(lambda: child.has_ended() or unwanted(), deadline)
@@ -200,7 +206,9 @@ def run(
 
 
 def kill_all() -> None:
-    """SIGKILL to all that `run` waits for: to be called when this process ends, which those threads do not outlive."""
+    """SIGKILL to all that `run` waits for, or starts just now: to be called when this process ends, which those threads
+    do not outlive."""
+    _ends[0] += 1
     for child in tuple(_running):
         child.kill()
 

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Sequence
+from itertools import permutations
 from typing import Final, NamedTuple
 
 from nodescope import systemd
@@ -55,11 +56,20 @@ def plans(settings: Settings, role: Role) -> list[Plan]:
         _check(address, settings)
         if addresses.count(address) > 1 and not address.endswith(":0"):
             raise SettingsError(f"{settings.origin('listeners')}: {address} is given to two listeners, expected one")
+    for wide, other in permutations(addresses, 2):
+        if parse(wide).includes(parse(other)):
+            raise SettingsError(
+                f"{settings.origin(_key(other, settings))}: {wide} includes {other}, expected one of the two"
+            )
     return made
 
 
+def _key(address: str, settings: Settings) -> str:
+    return "web.listen-address" if address in settings["web.listen-address"] else "listeners"
+
+
 def _check(address: str, settings: Settings) -> None:
-    key = "web.listen-address" if address in settings["web.listen-address"] else "listeners"
+    key = _key(address, settings)
     try:
         parse(address)
     except AddressError as error:
@@ -98,12 +108,12 @@ def over_passed(wanted: list[Plan], passed: int) -> list[Plan]:
     return [plan._replace(address=f"socket {index} of systemd") for index, plan in enumerate(served)]
 
 
-def bound(addresses: list[str]) -> list[socket.socket]:
-    """A listening socket for each address, all or none. Raises `CannotStart`."""
+def bound(addresses: list[str], leaving: Sequence[socket.socket] = ()) -> list[socket.socket]:
+    """A listening socket for each address, all or none. Raises `CannotStart`. `leaving`: as `bind` says."""
     made: list[socket.socket] = []
     try:
         for address in addresses:
-            made.append(bind(parse(address)))  # noqa: PERF401 what is open so far must be known when one fails
+            made.append(bind(parse(address), leaving))  # noqa: PERF401 what is open so far must be known when one fails
     except (AddressError, BindError) as error:
         for sock in made:
             sock.close()
@@ -154,16 +164,26 @@ def web_config(settings: Settings) -> WebConfig | None:
     return load(path) if path else None
 
 
-def added(before: Sequence[Plan], wanted: Sequence[Plan]) -> list[str]:
-    """The addresses in `wanted`, in order, for which there is no listener yet; one can be wanted several times."""
-    spare = [plan.address for plan in before]
+def changes(before: Sequence[Plan], wanted: Sequence[Plan]) -> tuple[list[str], list[Plan]]:
+    """The addresses in `wanted`, in order, for which there is no listener yet, and the plans of `before` that are not
+    wanted any more. An address can be wanted several times."""
+    gone = list(before)
     found = []
     for plan in wanted:
-        if plan.address in spare:
-            spare.remove(plan.address)
-        else:
+        same = next((other for other in gone if other.address == plan.address), None)
+        if same is None:
             found.append(plan.address)
-    return found
+        else:
+            gone.remove(same)
+    return found, gone
+
+
+def leave(listeners: Sequence[Listener]) -> None:
+    """Closes their sockets; the rest ends in the background, for one of them may be answering the caller."""
+    for listener in listeners:
+        listener.leave()
+    if listeners:
+        threading.Thread(target=stop, args=(listeners,), name="stop", daemon=True).start()
 
 
 def stop(listeners: Sequence[Listener]) -> None:

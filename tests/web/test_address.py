@@ -52,6 +52,26 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
     assert parse(str(address)) == address
 
 
+@pytest.mark.parametrize(
+    ("wide", "other", "included"),
+    [
+        (":9100", "127.0.0.1:9100", True),
+        (":9100", "[::1]:9100", True),
+        ("[::]:9100", "0.0.0.0:9100", True),
+        ("0.0.0.0:9100", "10.0.0.1:9100", True),
+        ("0.0.0.0:9100", "[::1]:9100", False),
+        (":9100", "127.0.0.1:9101", False),
+        (":0", "127.0.0.1:0", False),
+        ("127.0.0.1:9100", ":9100", False),
+        (":9100", "unix:/run/a.sock", False),
+        ("unix:/run/a.sock", ":9100", False),
+    ],
+)
+def test_every_interface_includes_each(wide: str, other: str, included: bool) -> None:
+    """Every interface of a port includes each one of it, of its families; a free port is another each time."""
+    assert parse(wide).includes(parse(other)) is included
+
+
 @pytest.mark.parametrize("text", ["127.0.0.1:0", "localhost:0", "[::1]:0", ":0"])
 def test_a_bound_address_answers(text: str) -> None:
     """A socket listens on the address asked for, on a port that its name tells."""
@@ -82,6 +102,29 @@ def test_a_port_in_use_is_named_with_what_to_do() -> None:
     assert str(caught.value) == (
         f"{taken} is in use by another program; stop it or choose another address with --web.listen-address"
     )
+
+
+@pytest.mark.parametrize(("first", "second"), [("127.0.0.1", ""), ("", "127.0.0.1"), ("127.0.0.1", "localhost")])
+def test_a_place_that_is_being_left_can_be_taken(first: str, second: str) -> None:
+    """Beside a socket of ours that is closed soon the same port is bound; after that nobody else can have it."""
+    with bind(parse(f"{first}:0")) as before:
+        port = before.getsockname()[1]
+        with bind(parse(f"{second}:{port}"), [before]) as after:
+            before.close()
+            socket.create_connection(("localhost", port), timeout=5).close()
+            assert after.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) == 0
+            with pytest.raises(BindError, match="in use by another program"):
+                bind(parse(f"{second}:{port}"))
+
+
+def test_what_is_being_left_is_as_it_was_where_another_has_the_port() -> None:
+    """Where the port is another's too the error says so, and the socket that was to be left shares nothing."""
+    with bind(parse("127.0.0.2:0")) as before:
+        port = before.getsockname()[1]
+        with bind(parse(f"127.0.0.1:{port}")):
+            with pytest.raises(BindError, match="in use by another program"):
+                bind(parse(f":{port}"), [before])
+            assert before.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) == 0
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 BACKLOG: Final = 1024
@@ -41,6 +42,12 @@ class Address(NamedTuple):
         if self.path:
             return f"unix:{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def includes(self, other: Address) -> bool:
+        """Whether `other` is a part of this one: the same port on one interface, where this has them all."""
+        if self.path or other.path or not self.port or self.port != other.port:
+            return False
+        return self.host in _ANY or (self.host == "0.0.0.0" and ":" not in other.host)
 
 
 class UnixSocket(socket.socket):
@@ -95,10 +102,13 @@ def _host(host: str, text: str) -> str:
     return host
 
 
-def bind(address: Address) -> socket.socket:
-    """A listening socket that does not block. Raises `BindError`."""
+def bind(address: Address, leaving: Sequence[socket.socket] = ()) -> socket.socket:
+    """A listening socket that does not block. Raises `BindError`.
+
+    `leaving`: listening sockets of ours that are closed soon, and may hold the address, or a part of it, until then.
+    """
     try:
-        sock = _bind_unix(address.path) if address.path else _bind_tcp(address)
+        sock = _bind_unix(address.path) if address.path else _bind_beside(address, leaving)
     except BindError:
         raise
     except socket.gaierror as error:
@@ -117,27 +127,56 @@ def name(sock: socket.socket) -> str:
     return str(Address(host, port))
 
 
-def _bind_tcp(address: Address) -> socket.socket:
+def _bind_beside(address: Address, leaving: Sequence[socket.socket]) -> socket.socket:
+    try:
+        return _bind_tcp(address)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE or not leaving:
+            raise
+    # Sockets of one user that all want it share a port (socket(7)): so nobody is turned away meanwhile.
+    with _sharing(leaving):
+        sock = _bind_tcp(address, share=True)
+        _share(sock, False)
+        return sock
+
+
+@contextlib.contextmanager
+def _sharing(sockets: Sequence[socket.socket]) -> Iterator[None]:
+    internet = [sock for sock in sockets if sock.family != socket.AF_UNIX]
+    try:
+        for sock in internet:
+            _share(sock, True)
+        yield
+    finally:
+        for sock in internet:
+            _share(sock, False)
+
+
+def _share(sock: socket.socket, wanted: bool) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(wanted))
+
+
+def _bind_tcp(address: Address, share: bool = False) -> socket.socket:
     if address.host in _ANY:
-        return _bind_any(address.port)
+        return _bind_any(address.port, share)
     # As bytes: Python puts any text through its codec of international names, and loads their tables for that.
     host = address.host.encode() if address.host.isascii() else address.host
     found = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, target = found[0]
-    return _listen(socket.AddressFamily(family), target)
+    return _listen(socket.AddressFamily(family), target, share)
 
 
-def _bind_any(port: int) -> socket.socket:
+def _bind_any(port: int, share: bool) -> socket.socket:
     try:
-        return _listen(socket.AF_INET6, ("::", port))
+        return _listen(socket.AF_INET6, ("::", port), share)
     except OSError as error:
         # A kernel without IPv6, or with it switched off.
         if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
             raise
-    return _listen(socket.AF_INET, ("0.0.0.0", port))
+    return _listen(socket.AF_INET, ("0.0.0.0", port), share)
 
 
-def _listen(family: socket.AddressFamily, target: tuple[object, ...]) -> socket.socket:
+def _listen(family: socket.AddressFamily, target: tuple[object, ...], share: bool) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -145,6 +184,8 @@ def _listen(family: socket.AddressFamily, target: tuple[object, ...]) -> socket.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if target[0] == "::" else 1)
+        if share:
+            _share(sock, True)
         sock.bind(target)
         sock.listen(BACKLOG)
     except OSError:

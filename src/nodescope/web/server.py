@@ -45,7 +45,7 @@ class Server(HTTPServer):
         super().__init__(("localhost", 0), Answer, minthreads=1, maxthreads=limits.workers, server_name="nodescope")
         self._connections = Front(self, sockets, self.connection)
         self.requests = Workers(self, self._connections.get, limits.workers)
-        self._sockets = tuple(sockets)
+        self.sockets = tuple(sockets)
 
     @property
     def busy(self) -> int:
@@ -67,12 +67,16 @@ class Server(HTTPServer):
         """Starts the first worker and returns."""
         self.prepare()
 
-    def stop(self) -> None:
-        """Ends within `STOP_S`: what is being answered may finish, what hangs is left behind."""
+    def leave(self) -> None:
+        """Takes no further connection and no further request."""
         self.ready = False
         self._connections.stop()
-        for sock in self._sockets:
+        for sock in self.sockets:
             sock.close()
+
+    def stop(self) -> None:
+        """Ends within `STOP_S`: what is being answered may finish, what hangs is left behind."""
+        self.leave()
         self.requests.stop(STOP_S)
         self._connections.close()
 
@@ -144,6 +148,11 @@ class Listener:
         return ", ".join(self._addresses)
 
     @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """Those it accepts from, until it is stopped."""
+        return self._server.sockets
+
+    @property
     def alive(self) -> bool:
         """Whether it has been started, has not been stopped, and a worker runs to take requests."""
         return self._server.ready and self._server.requests.alive
@@ -155,6 +164,10 @@ class Listener:
     def start(self) -> None:
         """Starts its threads and returns."""
         self._server.start()
+
+    def leave(self) -> None:
+        """Closes the sockets and takes nothing further; to be stopped when what is being answered has had its time."""
+        self._server.leave()
 
     def stop(self) -> None:
         """Ends within `STOP_S` and closes the sockets. It cannot be started again."""

@@ -1,0 +1,48 @@
+"""nodescope.listening: which listeners settings ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nodescope import configuration
+from nodescope.listening import changes, plans
+from nodescope.roles import BY_NAME
+from nodescope.settings import SettingsError
+
+ROLE = BY_NAME["agent"]
+
+
+def addresses(*given: str, **more: Any) -> list[str]:
+    settings = configuration.load({"web.listen-address": list(given), **more}, {})
+    return [plan.address for plan in plans(settings, ROLE)]
+
+
+def test_each_address_is_a_listener() -> None:
+    """Addresses that do not overlap are served each, a free port as often as it is asked for."""
+    wanted = ["127.0.0.1:9100", "[::1]:9100", ":9101", "127.0.0.1:0", "127.0.0.1:0", "unix:/run/a.sock"]
+    assert addresses(*wanted) == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["127.0.0.1:9100", "127.0.0.1:9100"], "127.0.0.1:9100 is given to two listeners, expected one"),
+        (["127.0.0.1:9100", ":9100"], ":9100 includes 127.0.0.1:9100, expected one of the two"),
+        ([":9100", "[::1]:9100"], r":9100 includes \[::1\]:9100, expected one of the two"),
+    ],
+)
+def test_addresses_that_overlap_are_refused(given: list[str], message: str) -> None:
+    """Two listeners at one place are refused in a sentence that names both."""
+    with pytest.raises(SettingsError, match=message):
+        addresses(*given)
+
+
+def test_what_changes() -> None:
+    """What is wanted and not there is new, what is there and not wanted goes; each free port counts."""
+    settings = configuration.load({"web.listen-address": ["127.0.0.1:0", "127.0.0.1:9101", "127.0.0.1:0"]}, {})
+    before = plans(settings, ROLE)
+    assert changes(before, before) == ([], [])
+    assert changes(before, before[:1]) == ([], before[1:])
+    assert changes(before[:1], before) == (["127.0.0.1:9101", "127.0.0.1:0"], [])
