@@ -206,8 +206,7 @@ def run(
 
 
 def kill_all() -> None:
-    """SIGKILL to all that `run` waits for, or starts just now: to be called when this process ends, which those threads
-    do not outlive."""
+    """SIGKILL to all that `run` waits for or starts: for when this process ends, which those threads do not outlive."""
     _ends[0] += 1
     for child in tuple(_running):
         child.kill()
@@ -254,14 +253,9 @@ def _spawn(argv: Sequence[str], env: Mapping[str, str] | None, with_input: bool)
             os.set_blocking(ours[-1], False)
             actions.append((os.POSIX_SPAWN_DUP2, theirs[-1], fd))
         actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in _inheritable()]
+        seen = environment() if env is None else env
         pid = os.posix_spawnp(
-            argv[0],
-            list(argv),
-            environment() if env is None else env,
-            file_actions=actions,
-            setsid=True,
-            setsigmask=(),
-            setsigdef=_DEFAULT_SIGNALS,
+            argv[0], list(argv), seen, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULT_SIGNALS
         )
     except ValueError as error:
         _close_all(ours)
