@@ -159,7 +159,7 @@ def start_time_seconds(start_ticks: int, boot_time_seconds: float) -> float:
 
 
 SUCCEEDS_WITHOUT: Final = frozenset(
-    {"btrfs", "drm", "ksmd", "lnstat", "meminfo_numa", "sockstat", "thermal_zone", "xfs"}
+    {"bcache", "btrfs", "drm", "ksmd", "lnstat", "meminfo_numa", "sockstat", "thermal_zone", "xfs"}
 )
 """Collectors that node_exporter counts as successful where there is nothing for them."""
 

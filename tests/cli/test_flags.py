@@ -52,7 +52,7 @@ def test_flags_of_collectors_that_are_left_out_are_accepted(made: FlagParser) ->
             "--no-collector.wifi",
             "--collector.ntp.server",
             "127.0.0.1",
-            "--collector.drbd",
+            "--collector.runit",
             "--no-collector.perf.cpus",
             "--runtime.gomaxprocs=1",
             "--collector.cpu",
@@ -61,7 +61,7 @@ def test_flags_of_collectors_that_are_left_out_are_accepted(made: FlagParser) ->
     assert given == {"collector.cpu.enabled": True}
     assert [warning.split(" has no effect")[0] for warning in warnings] == [
         "--collector.ntp.server",
-        "--collector.drbd",
+        "--collector.runit",
         "--no-collector.perf.cpus",
     ]
 

@@ -15,7 +15,21 @@ from tests.simulate.exposition import Rows
 
 DEFAULT: Final = tuple(collects.name for collects in HOST if collects.on)
 NOT_THERE: Final = frozenset(
-    {"bonding", "btrfs", "fibrechannel", "infiniband", "ipvs", "mdadm", "nfs", "nfsd", "powersupplyclass", "zfs"}
+    [
+        "bcache",
+        "bcachefs",
+        "bonding",
+        "btrfs",
+        "fibrechannel",
+        "infiniband",
+        "ipvs",
+        "mdadm",
+        "nfs",
+        "nfsd",
+        "powersupplyclass",
+        "tapestats",
+        "zfs",
+    ]
 )
 """Default collectors of what the simulated machine does not have."""
 NOTHING_TO_SHOW: Final = frozenset({"dmmultipath"})

@@ -34,9 +34,12 @@ class Finding(NamedTuple):
 
 # What to do where a collector has nothing to read, by the start of its name.
 _ABSENT_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
+    ("bcachefs", "where there are bcachefs filesystems: mount them"),
+    ("bcache", "where block devices are cached: modprobe bcache"),
     ("bonding", "where there are bonded devices: modprobe bonding"),
     ("conntrack", "where connections are tracked: modprobe nf_conntrack"),
     ("dmi", "virtual machines and some boards have none; else the kernel needs CONFIG_DMIID"),
+    ("drbd", "where DRBD 8 mirrors disks: modprobe drbd; DRBD 9 does not tell by /proc/drbd"),
     ("drm", "where there are graphics cards: load their driver"),
     ("fibrechannel", "where there are Fibre Channel adapters: load their driver (lpfc, qla2xxx)"),
     ("gpu", "where there are NVIDIA GPUs: load their driver (modprobe nvidia); in a container, pass the devices in"),
@@ -54,6 +57,8 @@ _ABSENT_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("schedstat", "the kernel needs CONFIG_SCHEDSTATS"),
     ("slabinfo", "run as root: /proc/slabinfo is for root alone"),
     ("systemd", "where systemd runs: start dbus, and in a container mount /run/dbus/system_bus_socket"),
+    ("tapestats", "where there are tape drives: modprobe st"),
+    ("xfrm", "the kernel needs CONFIG_XFRM_STATISTICS"),
     ("zfs", "where there are ZFS pools: modprobe zfs"),
     ("", "check --path.procfs, --path.sysfs and --path.rootfs: in a container they must be the host's mounts"),
 )

@@ -22,9 +22,7 @@ MAX_DIGITS: Final = 4
 REPEATABLE: Final = frozenset({"list", "labels"})
 
 # node_exporter's collectors that nodescope does not have: their flags are accepted, so its command lines work.
-_LEFT_OUT: Final = frozenset(
-    ["bcache", "bcachefs", "drbd", "logind", "ntp", "perf", "runit", "supervisord", "tapestats", "wifi", "xfrm"]
-)
+_LEFT_OUT: Final = frozenset(["logind", "ntp", "perf", "runit", "supervisord", "wifi"])
 # Flags that node_exporter still takes under their old names.
 _DEPRECATED: Final = {
     "collector.diskstats.ignored-devices": "collector.diskstats.device-exclude",

@@ -15,6 +15,8 @@ class Collects(NamedTuple):
 
 HOST: Final[tuple[Collects, ...]] = (
     Collects("arp", "ARP entries of each network device"),
+    Collects("bcache", "caches of block devices by bcache"),
+    Collects("bcachefs", "space and errors of bcachefs filesystems"),
     Collects("bonding", "how many slaves of each bond are there and up"),
     Collects("btrfs", "space and errors of Btrfs filesystems"),
     Collects("buddyinfo", "free blocks of memory by order", on=False),
@@ -26,6 +28,7 @@ HOST: Final[tuple[Collects, ...]] = (
     Collects("diskstats", "block device I/O"),
     Collects("dmi", "the machine's make, model and firmware"),
     Collects("dmmultipath", "paths of device-mapper multipath devices"),
+    Collects("drbd", "block devices that DRBD mirrors", on=False),
     Collects("drm", "memory and load of graphics cards", on=False),
     Collects("edac", "memory errors that the memory controllers corrected or not"),
     Collects("entropy", "the kernel's pool of randomness"),
@@ -71,6 +74,7 @@ HOST: Final[tuple[Collects, ...]] = (
     Collects("swap", "swap devices", on=False),
     Collects("sysctl", "chosen kernel settings", on=False),
     Collects("systemd", "systemd's units", on=False),
+    Collects("tapestats", "I/O of tape drives"),
     Collects("tcpstat", "TCP connections by state", on=False),
     Collects("thermal_zone", "temperatures of thermal zones, states of cooling devices"),
     Collects("time", "system time and clock sources"),
@@ -80,6 +84,7 @@ HOST: Final[tuple[Collects, ...]] = (
     Collects("vmstat", "virtual memory counters"),
     Collects("watchdog", "watchdog timers"),
     Collects("xfs", "operations of XFS filesystems"),
+    Collects("xfrm", "errors of IPsec packets", on=False),
     Collects("zfs", "ZFS caches, pools and datasets"),
     Collects("zoneinfo", "memory by zone", on=False),
     # The last, so that no file can take a name before the collector whose name it is.

@@ -25,6 +25,9 @@ HOST_OPTIONS: Final[tuple[Setting, ...]] = (
     Setting("collector.arp.device-exclude", "regex", "", "Network devices to leave out (not with device-include)."),
     Setting("collector.arp.device-include", "regex", "", "Network devices to keep (not with device-exclude)."),
     Setting("collector.arp.netlink", "bool", True, "Read neighbours over netlink rather than from /proc/net/arp."),
+    Setting(
+        "collector.bcache.priorityStats", "bool", False, "Read priority_stats too, for which the kernel sorts a cache."
+    ),
     Setting("collector.cpu.guest", "bool", True, "Add node_cpu_guest_seconds_total."),
     Setting("collector.cpu.info", "bool", False, "Add node_cpu_info, from /proc/cpuinfo."),
     Setting("collector.cpu.info.flags-include", "regex", "", "Flags of /proc/cpuinfo that become node_cpu_flag_info."),
@@ -213,6 +216,7 @@ HOST_OPTIONS: Final[tuple[Setting, ...]] = (
         False,
         "Ask over the private socket of systemd, which needs root, rather than over the system bus.",
     ),
+    Setting("collector.tapestats.ignored-devices", "regex", "^$", "Tape drives to leave out."),
     Setting(
         "collector.textfile.directory",
         "list",
