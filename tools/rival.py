@@ -16,7 +16,7 @@ TWELVE: Final = (
 )  # fmt: skip
 """Those that read one or two files of procfs each."""
 DEFAULTS: Final = tuple(collects.name for collects in HOST if collects.on)
-NEWER: Final = frozenset({"dmmultipath", "kernel_hung", "watchdog"})
+NEWER: Final = frozenset({"bcachefs", "dmmultipath", "kernel_hung", "watchdog"})
 """Of our defaults those that Debian 12's node_exporter does not have."""
 
 # Both take these flags. Debian and newer versions differ in the defaults of the last five.
