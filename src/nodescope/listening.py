@@ -180,10 +180,16 @@ def changes(before: Sequence[Plan], wanted: Sequence[Plan]) -> tuple[list[str], 
 
 def leave(listeners: Sequence[Listener]) -> None:
     """Closes their sockets; the rest ends in the background, for one of them may be answering the caller."""
+    if not listeners:
+        return
     for listener in listeners:
         listener.leave()
-    if listeners:
+    try:
         threading.Thread(target=stop, args=(listeners,), name="stop", daemon=True).start()
+    except RuntimeError:
+        # No thread is to be had: who waits for an answer from them has none.
+        for listener in listeners:
+            listener.stop()
 
 
 def stop(listeners: Sequence[Listener]) -> None:

@@ -83,8 +83,8 @@ HOST: Final[tuple[Collects, ...]] = (
     Collects("uname", "kernel identification"),
     Collects("vmstat", "virtual memory counters"),
     Collects("watchdog", "watchdog timers"),
-    Collects("xfs", "operations of XFS filesystems"),
     Collects("xfrm", "errors of IPsec packets", on=False),
+    Collects("xfs", "operations of XFS filesystems"),
     Collects("zfs", "ZFS caches, pools and datasets"),
     Collects("zoneinfo", "memory by zone", on=False),
     # The last, so that no file can take a name before the collector whose name it is.

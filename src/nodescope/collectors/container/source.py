@@ -96,6 +96,7 @@ class ContainerSampler:
                 events=self._gate.left_out,
                 requests=len(held.unknown),
                 claims=held.left_out,
+                files=usage.left_out,
             ),
         )
 

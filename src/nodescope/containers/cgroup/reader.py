@@ -14,15 +14,17 @@ from nodescope.containers.cgroup.figures import (
     File,
     Io,
     cores_v1,
+    parse_flat,
     parse_io_stat,
     parse_throttle,
     working_set,
 )
-from nodescope.containers.cgroup.hierarchy import CONTROLLERS, Hierarchies
+from nodescope.containers.cgroup.hierarchy import CONTROLLERS, FREEZER, Hierarchies
 from nodescope.containers.cgroup.tree import Found
 from nodescope.host import Malformed
 from nodescope.kernel.file import GONE
 
+EVENTS: Final = "cgroup.events"
 FILE_BYTES: Final = 65_536
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -48,6 +50,7 @@ class Reader:
 
     def __init__(self, hierarchies: Hierarchies) -> None:
         self._legacy = {name: hierarchies.legacy[name] for name in CONTROLLERS if name in hierarchies.legacy}
+        self._freezer = hierarchies.legacy.get(FREEZER)
         self.left_out = 0
         available = hierarchies.available
         unified = [file for file in V2_FILES if not file.controller or file.controller in available]
@@ -86,6 +89,36 @@ class Reader:
         finally:
             os.close(fd)
         return None if kills is None else int(kills)
+
+    def is_frozen(self, found: Found) -> bool:
+        """Whether nothing runs in the cgroup until it, or one above, is thawed. False where nobody tells.
+
+        Source: cgroup.events of v2, where the kernel freezes since Linux 5.2; freezer.state of v1
+        (Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst).
+        """
+        events = self._file(found.unified, EVENTS)
+        try:
+            if events and parse_flat(events, EVENTS).get(b"frozen") == b"1":
+                return True
+        except Malformed:
+            self.left_out += 1
+        legacy = None if self._freezer is None or found.legacy is None else self._freezer + found.legacy
+        state = self._file(legacy, "freezer.state")
+        return state is not None and state.strip() == b"FROZEN"
+
+    def _file(self, folder: str | None, name: str) -> bytes | None:
+        """One file of a cgroup; None where it is not told."""
+        try:
+            fd = _opened(folder) if folder is not None else None
+        except OSError:
+            self.left_out += 1
+            return None
+        if fd is None:
+            return None
+        try:
+            return self._data(fd, name)
+        finally:
+            os.close(fd)
 
     def _read(self, found: Found, seldom: bool) -> Sample | None:
         incarnation: list[tuple[int, int]] = []

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from nodescope.containers.cgroup.figures import Figures, Io
-from nodescope.containers.cgroup.freezer import Freezer
 from nodescope.containers.cgroup.hierarchy import find_hierarchies
 from nodescope.containers.cgroup.oom import OomDeath, OomKills
 from nodescope.containers.cgroup.path import ContainerPath
@@ -67,7 +66,6 @@ class ContainerUsage:
         hierarchies = find_hierarchies(host)
         self._tree = ContainerTree(hierarchies, clock)
         self._reader = Reader(hierarchies)
-        self._freezer = Freezer(host, hierarchies)
         self._names = DiskNames(host, clock)
         self._clock = clock
         self._oom = OomKills(self._reader.oom_kills)
@@ -79,7 +77,6 @@ class ContainerUsage:
     def look(self, told: Mapping[str, str] | None = None) -> Snapshot:
         """All containers now. `told`: id -> cgroup path, as runtimes tell, of those whose path does not name them."""
         self._walk(dict(told or {}))
-        self._reader.left_out = 0
         uses, io = [], []
         samples: dict[str, Sample] = {}
         read_at: dict[str, float] = {}
@@ -107,19 +104,21 @@ class ContainerUsage:
             del self._known[container_id]
         if gone:
             self._walk_at = float("-inf")
+        # With those that `is_frozen` could not read since the look before.
+        left_out, self._reader.left_out = self._reader.left_out + self._tree.left_out, 0
         return Snapshot(
             {container_id: self._found[container_id].container for container_id in samples},
             tuple(uses),
             tuple(io),
             deaths,
             kills,
-            self._reader.left_out + self._tree.left_out,
+            left_out,
         )
 
     def is_frozen(self, container_id: str) -> bool:
         """Whether a container that was found is frozen now, for those whose runtime does not tell their state."""
         found = self._found.get(container_id)
-        return found is not None and self._freezer.holds(found)
+        return found is not None and self._reader.is_frozen(found)
 
     def forget(self, container_id: str) -> None:
         """Forgets the OOM kills of a container that its runtime has deleted."""

@@ -1,4 +1,4 @@
-"""nodescope.containers.cgroup.freezer: which containers' cgroups are frozen."""
+"""nodescope.containers.cgroup.reader: which containers' cgroups are frozen. What it reads of them is in test_usage."""
 
 from __future__ import annotations
 
@@ -47,6 +47,16 @@ def test_v1(machine: Machine, state: str, frozen: bool) -> None:
     mount_v1(machine)
     put_v1(machine, CGROUP, {"freezer/freezer.state": f"{state}\n"})
     assert is_frozen(machine) is frozen
+
+
+def test_what_cannot_be_read_is_counted(machine: Machine) -> None:
+    """A file that is not as documented is told with the next look, and not again."""
+    mount_v2(machine)
+    put_v2(machine, CGROUP, {"cgroup.events": "frozen\n"})
+    usage = ContainerUsage(machine.host)
+    assert usage.look().left_out == 0
+    assert not usage.is_frozen(ID)
+    assert [usage.look().left_out for _ in range(2)] == [1, 0]
 
 
 def test_hybrid(machine: Machine) -> None:
