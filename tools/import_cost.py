@@ -7,11 +7,11 @@ from typing import Final
 
 STANDARD: Final = ("argparse", "logging", "re", "select", "socket", "threading")
 DEPENDENCIES: Final = (
-    ("nodescope._msgspec", "msgspec, without typing_extensions"),
+    ("nodescope._msgspec", "msgspec, imported without what its unused parts need"),
     ("nodescope.web._cheroot", "cheroot, imported without what its replaced parts need"),
     ("yaml", "PyYAML, only where a YAML file is read"),
     ("bcrypt", "bcrypt (extra), only with users"),
-    ("pynvml", "nvidia-ml-py, only in the child that reads NVIDIA's GPUs"),
+    ("nodescope.devices.nvidia.child._pynvml", "nvidia-ml-py, only in the child that reads NVIDIA's GPUs"),
     ("ssl", "ssl of the standard library, only with TLS"),
 )
 

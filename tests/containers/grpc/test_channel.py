@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodescope.containers.grpc import hpack
-from nodescope.containers.grpc.channel import UNIMPLEMENTED, CallFailed, Channel, Stream
+from nodescope.containers.grpc.channel import UNIMPLEMENTED, CallFailed, Channel, Stream, reason_of
 from nodescope.containers.grpc.connection import END_HEADERS, END_STREAM, Unreachable, frame
 from nodescope.kernel.file import Absent, Malformed
 from tests.containers.grpc_fake import serving
@@ -55,6 +55,21 @@ def test_an_answer_of_12_mib(tmp_path: Path) -> None:
         with pytest.raises(Malformed, match="at most 1000 bytes"):
             channel.unary("/a.B/Big", max_bytes=1000)
         channel.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (b"not found", "not found"),
+        (b"no %E2%82%AC left, 100%25", "no \u20ac left, 100%"),
+        (b"%zz %4", "%zz %4"),
+        (b"%ff%fe", "\ufffd"),
+        (b"", ""),
+    ],
+)
+def test_the_words_of_a_refusal(sent: bytes, reason: str) -> None:
+    """%XX is a byte of UTF-8; what is no such escape stays as it is."""
+    assert reason_of({b"grpc-message": sent}) == reason
 
 
 def test_refusals(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 
 from nodescope.collectors.host.os_release import MAX_LINES, parse_os_release
 from nodescope.host import Absent, Host
+from nodescope.kernel.date import SECONDS_PER_DAY, days_in_month, days_since_1970
 from nodescope.metric import Family, Metric, single
 from nodescope.settings import Settings
 
@@ -26,13 +27,10 @@ VERSION: Final = Metric(
 SUPPORT_END: Final = Metric(
     "node_os_support_end_timestamp_seconds", "gauge", "Metric containing the end-of-life date timestamp of the OS."
 )
-SECONDS_PER_DAY: Final = 86_400
 MAX_VERSION_DIGITS: Final = 64
 
 _MAJOR_MINOR: Final = re.compile(r"[0-9]+\.?[0-9]*")
 _DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
-_DAYS_IN_MONTH: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_DAYS_BEFORE_1970: Final = 719_528
 
 
 def major_minor(version_id: str) -> float | None:
@@ -49,12 +47,9 @@ def unix_seconds(date: str) -> int | None:
     if found is None:
         return None
     year, month, day = (int(part) for part in found.groups())
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    if not 1 <= month <= 12 or not 1 <= day <= _DAYS_IN_MONTH[month - 1] + (leap and month == 2):
+    if not 1 <= month <= 12 or not 1 <= day <= days_in_month(year, month):
         return None
-    before = year - 1
-    days = year * 365 + (before // 4 - before // 100 + before // 400 + 1) + sum(_DAYS_IN_MONTH[: month - 1]) + day - 1
-    return (days + (leap and month > 2) - _DAYS_BEFORE_1970) * SECONDS_PER_DAY
+    return days_since_1970(year, month, day) * SECONDS_PER_DAY
 
 
 def families_of(release: dict[str, str]) -> list[Family]:

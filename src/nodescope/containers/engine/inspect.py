@@ -6,7 +6,6 @@ service answers the same. Absent where the engine says null, "", 0 for a limit, 
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from nodescope.containers.engine.device_evidence import DeviceMapping, DeviceRequest, Int64, device_evidence
+from nodescope.kernel.date import SECONDS_PER_DAY, days_since_1970
 from nodescope.kernel.file import Malformed
 from nodescope.records.container import Container
 
@@ -215,7 +215,8 @@ def seconds(told: str | None) -> float | None:
     if year < 1970 or not 1 <= month <= 12 or not 1 <= day <= 31:
         return None
     offset = (int(hours) * 3600 + int(minutes) * 60) * (-1 if sign == "-" else 1) if sign else 0
-    whole = calendar.timegm((year, month, day, hour, minute, second)) - offset
+    days = days_since_1970(year, month, day)
+    whole = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second - offset
     nanoseconds = int((fraction or "0").ljust(9, "0"))
     # One division, as with the time of an event, so that equal times are equal numbers.
     return (whole * NANOSECONDS + nanoseconds) / NANOSECONDS if whole > 0 else None

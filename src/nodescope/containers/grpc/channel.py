@@ -7,9 +7,10 @@ only read, so one that finds its connection gone is made again on a new one, onc
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Mapping
 from typing import Final
-from urllib.parse import unquote
 
 from nodescope.containers.grpc.connection import Connection, Event, Unreachable
 from nodescope.kernel.file import Malformed, text
@@ -33,6 +34,8 @@ STATUS_NAMES: Final = (
     *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
 )
 
+_PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+
 Metadata = tuple[tuple[str, str], ...]
 
 
@@ -43,6 +46,11 @@ class CallFailed(Exception):
         name = STATUS_NAMES[code] if 0 <= code < len(STATUS_NAMES) else str(code)
         super().__init__(f"{path}: {method}: {name}: {reason[:MAX_REASON_CHARACTERS]}")
         self.code = code
+
+
+def reason_of(headers: Mapping[bytes, bytes]) -> str:
+    """The server's words, of which it writes all but printable ASCII as %XX."""
+    return text(_PERCENT.sub(lambda found: bytes.fromhex(found[1].decode()), headers.get(b"grpc-message", b"")))
 
 
 class _Answer:
@@ -84,7 +92,7 @@ class _Answer:
         if not raw.isdigit() or len(raw) > 9:
             raise Malformed(self._path, raw, f"a grpc-status at the end of the answer to {self._method}")
         if code := int(raw):
-            raise CallFailed(self._path, self._method, code, unquote(text(headers.get(b"grpc-message", b""))))
+            raise CallFailed(self._path, self._method, code, reason_of(headers))
         if self._in:
             raise Malformed(self._path, bytes(self._in), f"a whole message at the end of the answer to {self._method}")
         self.ended = True

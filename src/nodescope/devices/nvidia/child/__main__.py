@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# The first: what comes after it lies where what it drops was.
+import nodescope.devices.nvidia.child._pynvml
+
+# isort: split
 import gc
 import os
 import signal

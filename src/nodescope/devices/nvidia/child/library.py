@@ -1,4 +1,4 @@
-"""The driver's library, loaded through nvidia-ml-py: its functions by name, and the calls that are about no GPU."""
+"""The driver's library: its functions by name, and the calls that are about no GPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from nodescope.devices.nvidia.child._pynvml import pynvml
 from nodescope.devices.nvidia.child.errors import FUNCTION_NOT_FOUND, LIBRARY_NOT_FOUND, NOT_NVML, SUCCESS, CallFailed
 
 TEXT_BYTES: Final = 96
@@ -26,7 +25,7 @@ class Library:
 
     def __init__(self, path: str) -> None:
         try:
-            pynvml.nvmlLib = ctypes.CDLL(path)
+            self._library = ctypes.CDLL(path)
         except OSError as error:
             missing = error.errno == errno.ENOENT or "No such file" in str(error)
             raise CallFailed("dlopen", LIBRARY_NOT_FOUND, f"{path}: {error}", no_library=missing) from None
@@ -48,10 +47,7 @@ class Library:
     def function(self, name: str) -> Function | None:
         """The function `name`; None where this driver's library has none."""
         if name not in self._functions:
-            try:
-                self._functions[name] = pynvml._nvmlGetFunctionPointer(name)
-            except pynvml.NVMLError:
-                self._functions[name] = None
+            self._functions[name] = getattr(self._library, name, None)
         return self._functions[name]
 
     def call(self, name: str, *arguments: Any) -> int:
