@@ -14,17 +14,6 @@ LIMIT_S = 240
 pytestmark = pytest.mark.timeout(2 * LIMIT_S)
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The test is skipped where no package index answers."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-    folder = str(tmp_path_factory.mktemp("index"))
-    try:
-        subprocess.run([*command, folder, "msgspec"], check=True, capture_output=True, timeout=LIMIT_S)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-        pytest.skip("no package index answers, or this environment has no pip")
-
-
 @pytest.mark.parametrize("lacks", ["", "ensurepip"])
 @pytest.mark.usefixtures("index")
 def test_run_environment_works(lacks: str, tmp_path: Path) -> None:
