@@ -15,6 +15,7 @@ import pytest
 
 from nodescope import configuration
 from nodescope.agent import Agent
+from tools.serving import state_directory
 
 SETTLED_S: Final = 1.0
 LONG_S: Final = 20.0
@@ -28,7 +29,7 @@ class Source:
     """Settings that a test changes between two reloads."""
 
     def __init__(self, **given: Any) -> None:
-        self.given = {"web.listen-address": ["127.0.0.1:0"], **given}
+        self.given = {"web.listen-address": ["127.0.0.1:0"], "state.directory": state_directory(), **given}
 
     def load(self) -> Any:
         return configuration.load(self.given, {})

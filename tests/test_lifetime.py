@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from nodescope import configuration
@@ -27,11 +28,12 @@ def open_descriptors() -> list[str]:
     return sorted(found)
 
 
-def test_nothing_is_left_after_stop(http_get: Callable[..., Any]) -> None:
+def test_nothing_is_left_after_stop(http_get: Callable[..., Any], tmp_path: Path) -> None:
     """After 50 starts, scrapes and stops of the agent there are no more threads and descriptors than after two."""
 
     def once() -> None:
-        agent = Agent(configuration.load({"web.listen-address": ["127.0.0.1:0"]}, {}))
+        given = {"web.listen-address": ["127.0.0.1:0"], "state.directory": str(tmp_path)}
+        agent = Agent(configuration.load(given, {}))
         agent.start()
         try:
             (address,) = agent.addresses

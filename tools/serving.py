@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,8 +40,22 @@ def nodescope_command(arguments: Sequence[str], port: int) -> list[str]:
 
 
 def own_environment() -> dict[str, str]:
-    """This process's environment without nodescope's settings and the tests' own switches."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("NODESCOPE_")}
+    """This process's environment without nodescope's settings and the tests' own switches; with a place of its own for
+    what an agent keeps, so that none that serves this machine loses or gains anything."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("NODESCOPE_")}
+    return {**kept, "STATE_DIRECTORY": state_directory()}
+
+
+def state_directory() -> str:
+    """A new directory, which goes when this process ends."""
+    return tempfile.mkdtemp(dir=_state_root())
+
+
+@functools.cache
+def _state_root() -> str:
+    root = tempfile.mkdtemp(prefix="nodescope-state-")
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    return root
 
 
 class Server:
