@@ -77,11 +77,7 @@ class Reader:
 
     def oom_kills(self, folder: str) -> int | None:
         """oom_kill in memory.events of a v2 cgroup, which counts those below it too; None where it is not told."""
-        try:
-            fd = _opened(folder)
-        except OSError:
-            self.left_out += 1
-            return None
+        fd = self._folder(folder)
         if fd is None:
             return None
         try:
@@ -108,17 +104,21 @@ class Reader:
 
     def _file(self, folder: str | None, name: str) -> bytes | None:
         """One file of a cgroup; None where it is not told."""
-        try:
-            fd = _opened(folder) if folder is not None else None
-        except OSError:
-            self.left_out += 1
-            return None
+        fd = self._folder(folder) if folder is not None else None
         if fd is None:
             return None
         try:
             return self._data(fd, name)
         finally:
             os.close(fd)
+
+    def _folder(self, path: str) -> int | None:
+        """A descriptor of a cgroup's folder; None where it is gone or cannot be opened."""
+        try:
+            return _opened(path)
+        except OSError:
+            self.left_out += 1
+            return None
 
     def _read(self, found: Found, seldom: bool) -> Sample | None:
         incarnation: list[tuple[int, int]] = []
