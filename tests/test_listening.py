@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import socket
+import threading
+from typing import Any, Final
 
 import pytest
 
 from nodescope import configuration
-from nodescope.listening import changes, plans
+from nodescope.listening import changes, leave, plans
 from nodescope.roles import BY_NAME
 from nodescope.settings import SettingsError
+from nodescope.web.message import Response
+from nodescope.web.server import Listener
 
 ROLE = BY_NAME["agent"]
+IMPOSSIBLE_STACK_BYTES: Final = 1 << 46
 
 
 def addresses(*given: str, **more: Any) -> list[str]:
@@ -46,3 +51,19 @@ def test_what_changes() -> None:
     assert changes(before, before) == ([], [])
     assert changes(before, before[:1]) == ([], before[1:])
     assert changes(before[:1], before) == (["127.0.0.1:9101", "127.0.0.1:0"], [])
+
+
+def test_leaving_where_no_thread_is_to_be_had() -> None:
+    """The sockets are closed all the same, and the caller hears nothing of it."""
+    listener = Listener("127.0.0.1:0", lambda request: Response(200, b""))
+    listener.start()
+    port = listener.sockets[0].getsockname()[1]
+    usual = threading.stack_size(IMPOSSIBLE_STACK_BYTES)
+    try:
+        with pytest.raises(RuntimeError, match="start new thread"):
+            threading.Thread(target=print).start()
+        leave([listener])
+    finally:
+        threading.stack_size(usual)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)

@@ -2,9 +2,9 @@
 
 It takes types from uuid and decimal to encode such values, of which nodescope has none, the C half of datetime, and
 typing_extensions where that is installed, though it needs nothing of it from Python 3.11 on; its own schema of types
-is for the OpenAPI document alone, and loaded by it. While msgspec is imported others stand in for them: 0.6 MB for 2.4.
-Afterwards whoever imports one of these names gets the real one. A msgspec that needs
-more of them is imported plainly. Import this before other threads run.
+is for the OpenAPI document alone, and loaded by it. While msgspec is imported others stand in for them: 0.6 MB for
+2.4. Afterwards whoever imports one of these names gets the real one. A msgspec that needs more of them is imported
+plainly. Import this before other threads run.
 """
 
 from __future__ import annotations

@@ -185,7 +185,13 @@ LEFT_OUT: Final = (
     Row(f"{_OWN}filtered_events_total", _COUNTER, "Events of containers that the filter does not show.", (), "events"),
     Row(f"{_OWN}unknown_requests", _GAUGE, "Requests of devices that name none of this node.", (), "requests"),
     Row(f"{_OWN}dropped_claims", _GAUGE, "Claims on devices beyond the most that are shown.", (), "claims"),
-    Row(f"{_OWN}unread_files", _GAUGE, "Files of cgroups that could not be read or understood.", (), "files"),
+    Row(
+        f"{_OWN}unread_files",
+        _GAUGE,
+        "Cgroups of containers, and files in them, that could not be read or understood, or are too many.",
+        (),
+        "files",
+    ),
 )
 
 PROFILE: Final[dict[type, tuple[Row, ...]]] = {

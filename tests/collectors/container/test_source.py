@@ -15,6 +15,7 @@ from nodescope.collectors.parts import Parts, Surroundings
 from nodescope.exposition.text import TextEncoder
 from nodescope.host import Absent, Host
 from nodescope.records.container import Container
+from nodescope.records.container_choice import ContainersLeftOut
 from tests.containers.engine.fake_engine import FakeEngine
 
 LONG_S = 20.0
@@ -74,6 +75,23 @@ def test_a_host_without_cgroups(root: Path) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         made.stop()
+
+
+def test_a_file_that_cannot_be_understood(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is counted at each look, and the log has it once, by its name and place, until it is well again."""
+    file = cgroup(root, "a" * 64) / "memory.current"
+    made = loop(parts(root, []))
+    counts = []
+    for data in ("many\n", "many\n", "1\n", "few\n"):
+        file.write_text(data)
+        (told,) = [record for record in made.sampler.sample() if type(record) is ContainersLeftOut]
+        counts.append(told.files)
+    made.stop()
+    assert counts == [1, 1, 0, 1]
+    told_of = [line for line in caplog.messages if "containers' cgroups" in line]
+    where = f"of what containers' cgroups tell 1 are left out; the first: {file.parent}: memory.current: expected"
+    assert [line.startswith(where) for line in told_of] == [True, True]
+    assert [data in line for data, line in zip(("many", "few"), told_of, strict=True)] == [True, True]
 
 
 def test_a_container(root: Path) -> None:

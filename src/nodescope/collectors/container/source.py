@@ -65,6 +65,7 @@ class ContainerSampler:
         self._usage: ContainerUsage | None = None
         self._untold = Untold()
         self._unknown: Sequence[str] = ()
+        self._unread = False
 
     def sample(self) -> tuple[Any, ...]:
         self._pods.start(devices=bool(self._holding.loops()))
@@ -72,6 +73,7 @@ class ContainerSampler:
         told = self._runtimes.containers()
         statuses = self._runtimes.statuses()
         usage = self._used({one.id: one.cgroup for one in told if one.cgroup})
+        self._tell_unread(usage)
         self._runtimes.killed(usage.oom_kills)
         untold = self._untold.of(usage.containers, {one.id for one in told}, statuses, self._is_frozen)
         known = self._pods.named((*told, *untold))
@@ -118,6 +120,14 @@ class ContainerSampler:
             shown = ", ".join(unknown[:MAX_TOLD])
             log.warning("of containers' requests %d name no device of this node: %s", len(unknown), shown)
         self._unknown = unknown
+
+    def _tell_unread(self, usage: Snapshot) -> None:
+        """One line where all could be read before."""
+        if usage.problem and not self._unread:
+            log.warning(
+                "of what containers' cgroups tell %d are left out; the first: %s", usage.left_out, usage.problem
+            )
+        self._unread = bool(usage.problem)
 
     def close(self) -> None:
         """Ends what follows the runtimes."""

@@ -45,13 +45,20 @@ class Sample(NamedTuple):
     io: dict[str, Io]
 
 
+class Missed(NamedTuple):
+    """How many files and cgroups could not be read or understood, and which was the first, and why."""
+
+    left_out: int
+    first: str
+
+
 class Reader:
-    """Reads what the hierarchies have of a container. `left_out`: files that could not be read or understood."""
+    """Reads what the hierarchies have of a container."""
 
     def __init__(self, hierarchies: Hierarchies) -> None:
         self._legacy = {name: hierarchies.legacy[name] for name in CONTROLLERS if name in hierarchies.legacy}
         self._freezer = hierarchies.legacy.get(FREEZER)
-        self.left_out = 0
+        self._missed = Missed(0, "")
         available = hierarchies.available
         unified = [file for file in V2_FILES if not file.controller or file.controller in available]
         self._io_stat = "io" in available
@@ -62,6 +69,18 @@ class Reader:
             for seldom in (False, True)
         }
 
+    def missed(self) -> Missed:
+        """What was missed since the last call."""
+        missed, self._missed = self._missed, Missed(0, "")
+        return missed
+
+    def miss(self, why: object, folder: int | None = None) -> None:
+        """Counts what could not be read or understood. `folder`: of the cgroup, open, where `why` does not name it."""
+        left_out, first = self._missed
+        if not first:
+            first = str(why) if folder is None else f"{os.readlink(f'/proc/self/fd/{folder}')}: {why}"
+        self._missed = Missed(left_out + 1, first)
+
     def read(self, found: Found) -> Sample | None:
         """What changes; None where the cgroup is gone. Raises `OSError` where nobody can say."""
         return self._read(found, seldom=False)
@@ -70,8 +89,8 @@ class Reader:
         """What hardly changes: limits."""
         try:
             sample = self._read(found, seldom=True)
-        except OSError:
-            self.left_out += 1
+        except OSError as error:
+            self.miss(error)
             return {}
         return sample.figures if sample is not None else {}
 
@@ -96,8 +115,8 @@ class Reader:
         try:
             if events and parse_flat(events, EVENTS).get(b"frozen") == b"1":
                 return True
-        except Malformed:
-            self.left_out += 1
+        except Malformed as malformed:
+            self.miss(f"{found.unified}: {malformed}")
         legacy = None if self._freezer is None or found.legacy is None else self._freezer + found.legacy
         state = self._file(legacy, "freezer.state")
         return state is not None and state.strip() == b"FROZEN"
@@ -116,8 +135,8 @@ class Reader:
         """A descriptor of a cgroup's folder; None where it is gone or cannot be opened."""
         try:
             return _opened(path)
-        except OSError:
-            self.left_out += 1
+        except OSError as error:
+            self.miss(error)
             return None
 
     def _read(self, found: Found, seldom: bool) -> Sample | None:
@@ -159,8 +178,8 @@ class Reader:
                 continue
             try:
                 figures.update(file.parse(data, file.name))
-            except Malformed:
-                self.left_out += 1
+            except Malformed as malformed:
+                self.miss(malformed, fd)
         return figures
 
     def _data(self, folder: int, name: str) -> bytes | None:
@@ -168,18 +187,20 @@ class Reader:
         try:
             fd = os.open(name, _FILE, dir_fd=folder)
         except OSError as error:
-            self.left_out += error.errno not in _NOT_TOLD
+            if error.errno not in _NOT_TOLD:
+                self.miss(error, folder)
             return None
         try:
             data = os.read(fd, FILE_BYTES)
         except OSError as error:
             # ENODEV: the cgroup was removed just now.
-            self.left_out += error.errno not in _NOT_TOLD and error.errno != errno.ENODEV
+            if error.errno not in _NOT_TOLD and error.errno != errno.ENODEV:
+                self.miss(f"{name}: {error}", folder)
             return None
         finally:
             os.close(fd)
         if len(data) == FILE_BYTES:
-            self.left_out += 1
+            self.miss(f"{name}: expected less than {FILE_BYTES} bytes", folder)
             return None
         return data
 
@@ -187,8 +208,8 @@ class Reader:
         data = self._data(fd, "io.stat")
         try:
             return parse_io_stat(data, "io.stat") if data else {}
-        except Malformed:
-            self.left_out += 1
+        except Malformed as malformed:
+            self.miss(malformed, fd)
             return {}
 
     def _throttle_of(self, fd: int) -> dict[str, Io]:
@@ -200,8 +221,8 @@ class Reader:
                 data = self._data(fd, names[1])
             try:
                 told.append(parse_throttle(data, names[0]) if data else {})
-            except Malformed:
-                self.left_out += 1
+            except Malformed as malformed:
+                self.miss(malformed, fd)
                 told.append({})
         sizes, requests = told
         nothing = (None, None)
@@ -212,8 +233,8 @@ class Reader:
         quota, period = self._data(fd, "cpu.cfs_quota_us"), self._data(fd, "cpu.cfs_period_us")
         try:
             return cores_v1(quota, period, "cpu.cfs_quota_us") if quota and period else {}
-        except Malformed:
-            self.left_out += 1
+        except Malformed as malformed:
+            self.miss(malformed, fd)
             return {}
 
 

@@ -32,7 +32,8 @@ class Snapshot(NamedTuple):
     """One look at all cgroups of containers.
 
     `containers`: id -> what its path tells. `deaths`: cgroups that went, or were made anew, since the look before.
-    `oom_kills`: id -> kills, of those that are gone too. `left_out`: files and cgroups that could not be read.
+    `oom_kills`: id -> kills, of those that are gone too. `left_out`: files and cgroups that could not be read
+    or understood, or are too many. `problem`: the first file of them.
     """
 
     containers: dict[str, ContainerPath]
@@ -41,6 +42,7 @@ class Snapshot(NamedTuple):
     deaths: tuple[OomDeath, ...]
     oom_kills: dict[str, int]
     left_out: int
+    problem: str = ""
 
 
 class _Known:
@@ -85,12 +87,12 @@ class ContainerUsage:
             read_at[container_id] = self._clock()
             try:
                 sample = self._reader.read(found)
-            except OSError:
+            except OSError as error:
                 unread.add(container_id)
+                self._reader.miss(error)
                 continue
             if sample is not None:
                 samples[container_id] = sample
-        self._reader.left_out += len(unread)
         deaths = self._oom.see(self._found, samples, unread)
         kills = self._oom.kills
         for container_id, sample in samples.items():
@@ -105,14 +107,15 @@ class ContainerUsage:
         if gone:
             self._walk_at = float("-inf")
         # With those that `is_frozen` could not read since the look before.
-        left_out, self._reader.left_out = self._reader.left_out + self._tree.left_out, 0
+        missed = self._reader.missed()
         return Snapshot(
             {container_id: self._found[container_id].container for container_id in samples},
             tuple(uses),
             tuple(io),
             deaths,
             kills,
-            left_out,
+            missed.left_out + self._tree.left_out,
+            missed.first,
         )
 
     def is_frozen(self, container_id: str) -> bool:
