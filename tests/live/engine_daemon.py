@@ -97,7 +97,9 @@ class Engine:
         if self.name == "docker" and self._namespaces is None:
             self._namespaces = self._popen(*_NAMESPACES, _UNIFIED if self._unified else _HYBRID)
             pid = self._namespaces.pid
-            until(lambda: b"sleep" in cmdline(pid) or not alive(pid))
+            # Its own name and no more: the words of the shell that makes the namespaces have it too.
+            until(lambda: cmdline(pid).startswith(b"sleep\0") or not alive(pid))
+            assert alive(pid), f"no namespaces for dockerd: {self.log[-500:]}"
         self.again()
 
     def again(self) -> None:
