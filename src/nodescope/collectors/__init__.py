@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nodescope.collectors.parts import Parts
-from nodescope.settings.container import CONTAINER
+from nodescope.settings.container import CONTAINER, MACHINE
 from nodescope.settings.gpu import GPU
 from nodescope.settings.health import HEALTH
 from nodescope.settings.host import HOST
@@ -61,6 +61,7 @@ TABLE: Final[tuple[Entry, ...]] = (
         Entry(collects.name, f"{__name__}.container.{collects.name}", (f"{__name__}.container.source",))
         for collects in CONTAINER
     ),
+    *(Entry(collects.name, f"{__name__}.container.{collects.name}") for collects in MACHINE),
     *(
         Entry(
             collects.name,

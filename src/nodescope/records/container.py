@@ -67,7 +67,10 @@ class ContainerUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """What a container uses, from its cgroup, v1 or v2. Counters are since its cgroup was made. None: not told.
 
     `cgroup`: the path that was read. `memory_working_set_bytes`: use less inactive file pages. `cpu_percent`: of one
-    CPU, over the time since the sample before. `*_stalled_seconds`: pressure, "some".
+    CPU, over the time since the sample before. `cpu_shares`: on v1's scale, also where v2 has a weight.
+    `memory_swap_limit_bytes`: of memory and swap together under v1, of swap alone under v2.
+    `memory_reservation_bytes`: v1's soft limit, v2's memory.low. `own_*`: without the cgroups below it, told by v1
+    alone. `*_stalled_seconds`: pressure, "some"; `*_full_stalled_seconds`: "full".
     """
 
     id: str
@@ -79,23 +82,45 @@ class ContainerUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     cpu_periods: int | None = None
     cpu_throttled_periods: int | None = None
     cpu_throttled_seconds: float | None = None
+    cpu_burst_periods: int | None = None
+    cpu_burst_seconds: float | None = None
     cpu_limit_cores: float | None = None
+    cpu_shares: int | None = None
     memory_used_bytes: int | None = None
     memory_working_set_bytes: int | None = None
     memory_rss_bytes: int | None = None
     memory_cache_bytes: int | None = None
+    memory_kernel_bytes: int | None = None
     memory_mapped_file_bytes: int | None = None
+    memory_dirty_file_bytes: int | None = None
+    memory_writeback_bytes: int | None = None
+    memory_active_file_bytes: int | None = None
+    memory_inactive_file_bytes: int | None = None
     memory_swap_bytes: int | None = None
     memory_max_used_bytes: int | None = None
     memory_limit_bytes: int | None = None
+    memory_swap_limit_bytes: int | None = None
+    memory_reservation_bytes: int | None = None
     memory_failures: int | None = None
+    memory_high_events: int | None = None
+    page_faults: int | None = None
+    major_page_faults: int | None = None
+    own_page_faults: int | None = None
+    own_major_page_faults: int | None = None
+    pages_scanned: int | None = None
+    pages_reclaimed: int | None = None
+    file_refaults: int | None = None
+    anonymous_refaults: int | None = None
     oom_events: int | None = None
     oom_kills: int | None = None
     pids: int | None = None
     pids_limit: int | None = None
     cpu_stalled_seconds: float | None = None
+    cpu_full_stalled_seconds: float | None = None
     memory_stalled_seconds: float | None = None
+    memory_full_stalled_seconds: float | None = None
     io_stalled_seconds: float | None = None
+    io_full_stalled_seconds: float | None = None
 
 
 class ContainerIo(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ CFS_PERIOD_MICROSECONDS: Final = 100_000
 STATES: Final = ("created", "running", "paused", "restarting", "exited", "dead")
 HEALTH: Final = ("starting", "healthy", "unhealthy")
 QUANTITIES: Final = frozenset({"memory_bytes", "utilization_ratio", "power_watts", "energy_joules"})
+NO_HEALTH_CHECK: Final = -1
 SHORT_ID: Final = 12
 PERCENT: Final = 100
 ACCELERATING: Final = frozenset({"gpu", "rdma"})
@@ -62,6 +63,37 @@ class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
     def memory_limit_bytes_or_0(self) -> int | None:
         """0 for a container that has none, as cAdvisor has it."""
         return (self.memory_limit_bytes or 0) if self.use else self.memory_limit_bytes
+
+    @property
+    def memory_swap_limit_bytes_or_0(self) -> int | None:
+        """0 for a container that has none, as cAdvisor has it."""
+        use = self.use
+        return None if use is None or use.memory_used_bytes is None else use.memory_swap_limit_bytes or 0
+
+    @property
+    def memory_reservation_bytes_or_0(self) -> int | None:
+        """0 for a container that has none, as cAdvisor has it."""
+        use = self.use
+        return None if use is None or use.memory_used_bytes is None else use.memory_reservation_bytes or 0
+
+    @property
+    def own_page_faults(self) -> int | None:
+        """Without those of cgroups below its own, where that is told."""
+        use = self.use
+        found = use.own_page_faults if use else None
+        return found if found is not None or use is None else use.page_faults
+
+    @property
+    def own_major_page_faults(self) -> int | None:
+        """As `own_page_faults`."""
+        use = self.use
+        found = use.own_major_page_faults if use else None
+        return found if found is not None or use is None else use.major_page_faults
+
+    @property
+    def health_number(self) -> int:
+        """1 for healthy, -1 where no check is defined, else 0, as cAdvisor has it."""
+        return NO_HEALTH_CHECK if self.container.health is None else int(self.container.health == "healthy")
 
     @property
     def memory_available_bytes(self) -> int | None:

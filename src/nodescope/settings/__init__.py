@@ -6,7 +6,7 @@ from typing import Final
 
 from nodescope.settings.agent import AGENT, SIMULATE
 from nodescope.settings.api import API
-from nodescope.settings.container import CONTAINER, CONTAINER_OPTIONS
+from nodescope.settings.container import CONTAINER, CONTAINER_OPTIONS, MACHINE
 from nodescope.settings.gpu import GPU, GPU_OPTIONS
 from nodescope.settings.health import HEALTH, HEALTH_OPTIONS
 from nodescope.settings.host import HOST
@@ -27,7 +27,7 @@ _ENABLED: Final = tuple(
         f"Collect {collects.what}.",
         flag=f"collector.{collects.name}",
     )
-    for collects in (*HOST, *GPU, *RDMA, *PCI, *NVME, *HEALTH, *LISTENING, *CONTAINER, *KUBELET)
+    for collects in (*HOST, *GPU, *RDMA, *PCI, *NVME, *HEALTH, *LISTENING, *CONTAINER, *MACHINE, *KUBELET)
 )
 _OPTIONS: Final = (
     *HOST_OPTIONS,

@@ -13,6 +13,10 @@ CONTAINER: Final[tuple[Collects, ...]] = (
     Collects("docker_stats", "containers, under the names of the worker docker-stats exporter"),
 )
 
+MACHINE: Final[tuple[Collects, ...]] = (
+    Collects("machine", "CPUs and memory of the machine that containers run on, under cAdvisor's names"),
+)
+
 CONTAINER_OPTIONS: Final[tuple[Setting, ...]] = (
     Setting(
         "collector.container.interval",

@@ -25,14 +25,44 @@ def test_labels() -> None:
 
 
 def test_what_has_no_limit() -> None:
-    """It shows 0 for no limit of memory or threads, as cAdvisor does, and no CPU quota."""
+    """It shows 0 for no limit of memory or threads, and -1 for no health check, as cAdvisor does, and no CPU quota."""
+    text = shown(
+        ContainerCadvisorCollector,
+        Container(runtime="docker", id="a", name="a"),
+        ContainerUse(id="a", cgroup="/a", memory_used_bytes=1),
+    )
+    labels = 'container="",id="/a",image="",name="a",namespace="",pod=""'
+    for limit in ("spec_memory_limit_bytes", "spec_memory_swap_limit_bytes", "spec_memory_reservation_limit_bytes"):
+        assert f"container_{limit}{{{labels}}} 0\n" in text
+    assert f"container_threads_max{{{labels}}} 0\n" in text
+    assert f"container_health_state{{{labels}}} -1\n" in text
+    assert "container_spec_cpu_quota" not in text
+
+
+def test_without_a_memory_controller() -> None:
+    """Where nobody counts a container's memory nothing is said of its swap limit, reservation and faults."""
     text = shown(
         ContainerCadvisorCollector, Container(runtime="docker", id="a", name="a"), ContainerUse(id="a", cgroup="/a")
     )
-    labels = 'container="",id="/a",image="",name="a",namespace="",pod=""'
-    assert f"container_spec_memory_limit_bytes{{{labels}}} 0\n" in text
-    assert f"container_threads_max{{{labels}}} 0\n" in text
-    assert "container_spec_cpu_quota" not in text
+    assert "swap_limit" not in text
+    assert "reservation" not in text
+    assert "memory_failures" not in text
+
+
+def test_faults_under_cgroup_v2() -> None:
+    """v2 counts no faults of a cgroup without those below it, and both scopes are the same, as cAdvisor has them."""
+    text = shown(
+        ContainerCadvisorCollector,
+        Container(runtime="docker", id="a", name="a"),
+        ContainerUse(id="a", cgroup="/a", page_faults=9, major_page_faults=2),
+    )
+    found = re.findall(r'failures_total\{.*failure_type="(\w+)".*scope="(\w+)"\} (\d+)', text)
+    assert found == [
+        ("pgfault", "container", "9"),
+        ("pgfault", "hierarchy", "9"),
+        ("pgmajfault", "container", "2"),
+        ("pgmajfault", "hierarchy", "2"),
+    ]
 
 
 def test_the_mock_exporters_names() -> None:

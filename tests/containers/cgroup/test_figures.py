@@ -20,6 +20,7 @@ from nodescope.containers.cgroup.figures import (
     parse_flat,
     parse_io_stat,
     parse_throttle,
+    parse_weight,
     working_set,
 )
 from nodescope.host import Malformed
@@ -49,6 +50,29 @@ def test_cpu_max(data: bytes, cores: Figures) -> None:
     assert parse_cpu_max(data, "cpu.max") == cores
 
 
+@pytest.mark.parametrize(("weight", "shares"), [(1, 2), (20, 500), (100, 2597), (10_000, 262_144)])
+def test_weight(weight: int, shares: int) -> None:
+    """The weights of v2 are on the scale of v1's shares, as runtimes turn the one into the other."""
+    assert parse_weight(f"{weight}\n".encode(), "cpu.weight") == {"cpu_shares": shares}
+    with pytest.raises(Malformed, match=r"cpu\.weight: expected a weight from 1 to 10000"):
+        parse_weight(b"10001\n", "cpu.weight")
+
+
+@pytest.mark.parametrize(
+    ("full", "figures"),
+    [
+        (b"full avg10=0.00 avg60=0.00 avg300=0.00 total=500000\n", {"cpu_full_stalled_seconds": 0.5}),
+        (b"full avg10=0.00\n", {}),
+    ],
+)
+def test_pressure(full: bytes, figures: Figures) -> None:
+    """How long some task was stalled, and all, where the kernel tells that too."""
+    some = b"some avg10=0.00 avg60=0.00 avg300=0.00 total=2000000\n"
+    assert file_of(V2_FILES, "cpu.pressure").parse(some + full, "cpu.pressure") == {"cpu_stalled_seconds": 2} | figures
+    with pytest.raises(Malformed):
+        file_of(V2_FILES, "cpu.pressure").parse(full + some, "cpu.pressure")
+
+
 def test_cores_of_v1() -> None:
     """-1 is no limit."""
     assert cores_v1(b"50000\n", b"100000\n", "quota") == {"cpu_limit_cores": 0.5}
@@ -62,7 +86,11 @@ def test_cores_of_v1() -> None:
         (V2_FILES, "memory.max", b"max\n", {}),
         (V2_FILES, "pids.max", b"max\n", {}),
         (V2_FILES, "cpu.stat", b"usage_usec 5\n", {"cpu_seconds": 5e-6}),
-        (V2_FILES, "memory.events", b"low 0\nhigh 0\nmax 0\noom 0\n", {"memory_failures": 0, "oom_events": 0}),
+        (V2_FILES, "memory.events", b"low 0\nmax 0\noom 0\n", {"memory_failures": 0, "oom_events": 0}),
+        (V2_FILES, "memory.swap.max", b"max\n", {}),
+        (V2_FILES, "cpu.weight", b"0\n", {}),
+        (V1_FILES, "memory.memsw.limit_in_bytes", b"9223372036854771712\n", {}),
+        (V1_FILES, "memory.soft_limit_in_bytes", b"9223372036854771712\n", {}),
         (V1_FILES, "memory.limit_in_bytes", b"9223372036854771712\n", {}),
         (V1_FILES, "memory.oom_control", b"oom_kill_disable 0\nunder_oom 0\n", {}),
         (V2_FILES, "cpu.pressure", b"some avg10=0.00 avg60=0.00 avg300=0.00 total=2000000", {"cpu_stalled_seconds": 2}),
@@ -110,9 +138,9 @@ def test_throttle() -> None:
 @pytest.mark.parametrize(("used", "inactive", "expected"), [(10, 4, 6), (10, 12, 10), (10, 10, 10)])
 def test_working_set(used: int, inactive: int, expected: int) -> None:
     """Inactive file pages count off only where they are fewer than what is used."""
-    figures: Figures = {"memory_used_bytes": used, "inactive_file": inactive}
+    figures: Figures = {"memory_used_bytes": used, "memory_inactive_file_bytes": inactive}
     working_set(figures)
-    assert figures == {"memory_used_bytes": used, "memory_working_set_bytes": expected}
+    assert figures["memory_working_set_bytes"] == expected
 
 
 @given(st.data())

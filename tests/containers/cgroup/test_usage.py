@@ -34,21 +34,44 @@ BOTH: dict[str, Any] = {
     "cpu_periods": 100,
     "cpu_throttled_periods": 7,
     "cpu_throttled_seconds": 1.25,
+    "cpu_burst_periods": 4,
+    "cpu_burst_seconds": 0.25,
     "cpu_limit_cores": 1.5,
+    "cpu_shares": 2597,
     "memory_used_bytes": 96 * MIB,
     "memory_working_set_bytes": 76 * MIB,
     "memory_rss_bytes": 40 * MIB,
     "memory_cache_bytes": 50 * MIB,
+    "memory_kernel_bytes": 1000,
     "memory_mapped_file_bytes": 3 * MIB,
+    "memory_dirty_file_bytes": 8192,
+    "memory_writeback_bytes": 4096,
+    "memory_active_file_bytes": 30 * MIB,
+    "memory_inactive_file_bytes": 20 * MIB,
     "memory_swap_bytes": 5 * MIB,
     "memory_max_used_bytes": 110 * MIB,
     "memory_limit_bytes": 128 * MIB,
+    "memory_swap_limit_bytes": 64 * MIB,
+    "memory_reservation_bytes": 32 * MIB,
     "memory_failures": 12,
+    "page_faults": 900,
+    "major_page_faults": 10,
+    "file_refaults": 6,
+    "anonymous_refaults": 5,
     "oom_kills": 2,
     "pids": 17,
     "pids_limit": 200,
 }
-STALLED: dict[str, Any] = {"cpu_stalled_seconds": 1.5, "memory_stalled_seconds": 0.25, "io_stalled_seconds": 0.0}
+STALLED: dict[str, Any] = {
+    "cpu_stalled_seconds": 1.5,
+    "cpu_full_stalled_seconds": 0.5,
+    "memory_stalled_seconds": 0.25,
+    "memory_full_stalled_seconds": 0.5,
+    "io_stalled_seconds": 0.0,
+    "io_full_stalled_seconds": 0.5,
+}
+V2_ALONE: dict[str, Any] = {"oom_events": 3, "memory_high_events": 11, "pages_scanned": 7, "pages_reclaimed": 8}
+V1_ALONE: dict[str, Any] = {"own_page_faults": 300, "own_major_page_faults": 4}
 
 
 @pytest.fixture
@@ -72,7 +95,7 @@ def test_v2(machine: Machine) -> None:
     (machine.folder / "sys/dev/block").mkdir(parents=True)
     os.symlink("../../devices/pci0000:00/nvme/nvme0/nvme0n1", machine.folder / "sys/dev/block/259:0")
     snapshot = usage(machine).look()
-    assert snapshot.uses == (ContainerUse(**BOTH, **STALLED, oom_events=3),)
+    assert snapshot.uses == (ContainerUse(**BOTH, **STALLED, **V2_ALONE),)
     assert snapshot.io == (
         ContainerIo(id=ID, device="259:0", name="nvme0n1", read_bytes=4096, written_bytes=8192, reads=1, writes=2),
         ContainerIo(id=ID, device="8:16", name=None, read_bytes=1, written_bytes=0, reads=1, writes=0),
@@ -82,11 +105,11 @@ def test_v2(machine: Machine) -> None:
 
 
 def test_v1(machine: Machine) -> None:
-    """All figures of v1: the same but for pressure and OOM events, which it has not."""
+    """All figures of v1: the same but for pressure and what reclaim does, which it has not; faults also of its own."""
     mount_v1(machine)
     put_v1(machine, CGROUP)
     snapshot = usage(machine).look()
-    assert snapshot.uses == (ContainerUse(**BOTH),)
+    assert snapshot.uses == (ContainerUse(**BOTH, **V1_ALONE),)
     assert snapshot.io == (
         ContainerIo(id=ID, device="259:0", name=None, read_bytes=4096, written_bytes=8192, reads=1, writes=2),
     )
@@ -100,7 +123,7 @@ def test_hybrid(machine: Machine) -> None:
     put_v1(machine, CGROUP, {"cpuacct/cpuacct.usage": "99\n"})
     put_v2(machine, CGROUP, folder="/unified")
     snapshot = usage(machine).look()
-    assert snapshot.uses == (ContainerUse(**BOTH, **STALLED),)
+    assert snapshot.uses == (ContainerUse(**BOTH, **STALLED, **V1_ALONE),)
     assert [io.read_bytes for io in snapshot.io] == [4096]
 
 
@@ -126,7 +149,7 @@ def test_one_broken_among_healthy_ones(machine: Machine) -> None:
     machine.write(f"sys/fs/cgroup/docker/{OTHER}/cpu.stat/no", "")
     snapshot = usage(machine).look()
     uses = {use.id: use for use in snapshot.uses}
-    assert uses[ID] == ContainerUse(**BOTH, **STALLED, oom_events=3)
+    assert uses[ID] == ContainerUse(**BOTH, **STALLED, **V2_ALONE)
     broken = uses[OTHER]
     assert (broken.memory_used_bytes, broken.memory_rss_bytes, broken.cpu_seconds, broken.pids) == (None,) * 4
     assert (broken.memory_max_used_bytes, broken.oom_kills) == (110 * MIB, 2)

@@ -11,19 +11,26 @@ from tests.collectors.host.machine import Machine
 ID: Final = "4f0c1d2e" * 8
 OTHER: Final = "a1b2c3d4" * 8
 MIB: Final = 1 << 20
-PRESSURE: Final = "some avg10=1.50 avg60=0.20 avg300=0.00 total={}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=1\n"
+PRESSURE: Final = (
+    "some avg10=1.50 avg60=0.20 avg300=0.00 total={}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=500000\n"
+)
 
 V2: Final = {
     "cpu.stat": "usage_usec 2500000\nuser_usec 2000000\nsystem_usec 500000\nnice_usec 0\ncore_sched.force_idle_usec 0\n"
-    "nr_periods 100\nnr_throttled 7\nthrottled_usec 1250000\nnr_bursts 0\nburst_usec 0\n",
+    "nr_periods 100\nnr_throttled 7\nthrottled_usec 1250000\nnr_bursts 4\nburst_usec 250000\n",
     "cpu.max": "150000 100000\n",
+    "cpu.weight": "100\n",
     "memory.current": f"{96 * MIB}\n",
     "memory.stat": f"anon {40 * MIB}\nfile {50 * MIB}\nkernel 1000\nfile_mapped {3 * MIB}\nshmem 0\n"
-    f"inactive_anon 1\nactive_anon 2\ninactive_file {20 * MIB}\nactive_file {30 * MIB}\n",
-    "memory.events": "low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 0\n",
+    f"file_dirty 8192\nfile_writeback 4096\ninactive_anon 1\nactive_anon 2\ninactive_file {20 * MIB}\n"
+    f"active_file {30 * MIB}\nworkingset_refault_anon 5\nworkingset_refault_file 6\npgscan 7\npgsteal 8\n"
+    "pgfault 900\npgmajfault 10\n",
+    "memory.events": "low 0\nhigh 11\nmax 12\noom 3\noom_kill 2\noom_group_kill 0\n",
     "memory.swap.current": f"{5 * MIB}\n",
     "memory.peak": f"{110 * MIB}\n",
     "memory.max": f"{128 * MIB}\n",
+    "memory.swap.max": f"{64 * MIB}\n",
+    "memory.low": f"{32 * MIB}\n",
     "pids.current": "17\n",
     "pids.max": "200\n",
     "io.stat": "259:0 rbytes=4096 wbytes=8192 rios=1 wios=2 dbytes=0 dios=0\n"
@@ -36,12 +43,19 @@ V2: Final = {
 V1: Final = {
     "cpuacct/cpuacct.usage": "2500000000\n",
     "cpuacct/cpuacct.stat": "user 200\nsystem 50\n",
-    "cpu/cpu.stat": "nr_periods 100\nnr_throttled 7\nthrottled_time 1250000000\n",
+    "cpu/cpu.stat": "nr_periods 100\nnr_throttled 7\nthrottled_time 1250000000\nnr_bursts 4\nburst_time 250000000\n",
+    "cpu/cpu.shares": "2597\n",
     "cpu/cpu.cfs_quota_us": "150000\n",
     "cpu/cpu.cfs_period_us": "100000\n",
     "memory/memory.usage_in_bytes": f"{96 * MIB}\n",
-    "memory/memory.stat": f"cache 1\nrss 2\ntotal_cache {50 * MIB}\ntotal_rss {40 * MIB}\ntotal_mapped_file {3 * MIB}\n"
-    f"total_swap {5 * MIB}\ntotal_inactive_file {20 * MIB}\n",
+    "memory/memory.stat": "cache 1\nrss 2\npgfault 300\npgmajfault 4\n"
+    f"total_cache {50 * MIB}\ntotal_rss {40 * MIB}\ntotal_mapped_file {3 * MIB}\n"
+    "total_dirty 8192\ntotal_writeback 4096\ntotal_workingset_refault_anon 5\ntotal_workingset_refault_file 6\n"
+    "total_pgfault 900\ntotal_pgmajfault 10\n"
+    f"total_swap {5 * MIB}\ntotal_inactive_file {20 * MIB}\ntotal_active_file {30 * MIB}\n",
+    "memory/memory.kmem.usage_in_bytes": "1000\n",
+    "memory/memory.memsw.limit_in_bytes": f"{64 * MIB}\n",
+    "memory/memory.soft_limit_in_bytes": f"{32 * MIB}\n",
     "memory/memory.max_usage_in_bytes": f"{110 * MIB}\n",
     "memory/memory.failcnt": "12\n",
     "memory/memory.limit_in_bytes": f"{128 * MIB}\n",

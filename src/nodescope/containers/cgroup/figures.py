@@ -1,8 +1,8 @@
 """What the files of a cgroup say, v2 and v1, as the fields of `ContainerUse` and rows of `ContainerIo`.
 
 Sources: Documentation/admin-guide/cgroup-v2.rst; Documentation/admin-guide/cgroup-v1/{memory,cpuacct,blkio-controller,
-pids}.rst; Documentation/scheduler/sched-bwc.rst; Documentation/accounting/psi.rst. A parser gives only what the file
-tells, and raises `Malformed` where it is not of its documented form.
+pids}.rst; Documentation/scheduler/{sched-bwc,sched-design-CFS}.rst; Documentation/accounting/psi.rst. A parser gives
+only what the file tells, and raises `Malformed` where it is not of its documented form.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ NANOSECONDS: Final = 1_000_000_000
 MAX_IO_DEVICES: Final = 256
 NO_LIMIT_BYTES: Final = 1 << 62
 """v1 prints the greatest number of whole pages for "no limit"."""
+LEAST_SHARES: Final = 2
+MOST_SHARES: Final = 262_144
+LEAST_WEIGHT: Final = 1
+MOST_WEIGHT: Final = 10_000
 
 Figures = dict[str, int | float]
 Scale = tuple[str, int]
@@ -78,19 +82,43 @@ def _single(field: str, divisor: int = 1) -> Callable[[bytes, str], Figures]:
     return parse
 
 
-def _memory_limit_v1(data: bytes, source: str) -> Figures:
-    value = _number(data.strip(), source)
-    return {} if value >= NO_LIMIT_BYTES else {"memory_limit_bytes": value}
-
-
-def _pressure(field: str) -> Callable[[bytes, str], Figures]:
-    """A parser of a *.pressure file: the time that some task was stalled."""
+def _limit_v1(field: str) -> Callable[[bytes, str], Figures]:
+    """A parser of a limit in bytes of v1."""
 
     def parse(data: bytes, source: str) -> Figures:
-        before, mark, after = data.partition(b" total=")
+        value = _number(data.strip(), source)
+        return {} if value >= NO_LIMIT_BYTES else {field: value}
+
+    return parse
+
+
+def parse_weight(data: bytes, source: str) -> Figures:
+    """cpu.weight of v2, 1 to 10,000, on the scale of v1's cpu.shares, 2 to 262,144: runtimes go the other way.
+
+    0 is no weight: what has cpu.idle set gets what is left.
+    """
+    weight = _number(data.strip(), source)
+    if weight == 0:
+        return {}
+    if not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
+        raise Malformed(source, data, f"a weight from {LEAST_WEIGHT} to {MOST_WEIGHT}")
+    shares = (weight - LEAST_WEIGHT) * (MOST_SHARES - LEAST_SHARES) // (MOST_WEIGHT - LEAST_WEIGHT)
+    return {"cpu_shares": LEAST_SHARES + shares}
+
+
+def _pressure(resource: str) -> Callable[[bytes, str], Figures]:
+    """A parser of a *.pressure file: how long some task was stalled, and, but for CPUs before Linux 5.13, all were."""
+
+    def parse(data: bytes, source: str) -> Figures:
+        some, _, full = data.partition(b"\n")
+        before, mark, total = some.partition(b" total=")
         if not mark or not before.startswith(b"some "):
             raise Malformed(source, data, 'a line of "some" with total=')
-        return {field: _number(after.split(b"\n", 1)[0].strip(), source) / MICROSECONDS}
+        figures: Figures = {f"{resource}_stalled_seconds": _number(total.strip(), source) / MICROSECONDS}
+        before, mark, total = full.partition(b" total=")
+        if mark and before.startswith(b"full "):
+            figures[f"{resource}_full_stalled_seconds"] = _number(total.strip(), source) / MICROSECONDS
+        return figures
 
     return parse
 
@@ -150,8 +178,8 @@ def parse_throttle(data: bytes, source: str) -> dict[str, tuple[int, int]]:
 
 
 def working_set(figures: Figures) -> None:
-    """Puts the memory in use less inactive file pages into `figures`, and takes those out."""
-    inactive = figures.pop("inactive_file", None)
+    """Puts the memory in use less inactive file pages into `figures`."""
+    inactive = figures.get("memory_inactive_file_bytes")
     used = figures.get("memory_used_bytes")
     if used is not None and inactive is not None:
         figures["memory_working_set_bytes"] = used - inactive if inactive < used else used
@@ -171,23 +199,33 @@ V2_FILES: Final = (
         b"usage_usec": ("cpu_seconds", MICROSECONDS), b"user_usec": ("cpu_user_seconds", MICROSECONDS),
         b"system_usec": ("cpu_system_seconds", MICROSECONDS), b"nr_periods": ("cpu_periods", 1),
         b"nr_throttled": ("cpu_throttled_periods", 1), b"throttled_usec": ("cpu_throttled_seconds", MICROSECONDS),
+        b"nr_bursts": ("cpu_burst_periods", 1), b"burst_usec": ("cpu_burst_seconds", MICROSECONDS),
     })),
     File("memory.current", "memory", _single("memory_used_bytes")),
     File("memory.stat", "memory", _chosen({
         b"anon": ("memory_rss_bytes", 1), b"file": ("memory_cache_bytes", 1),
-        b"file_mapped": ("memory_mapped_file_bytes", 1), b"inactive_file": ("inactive_file", 1),
+        b"kernel": ("memory_kernel_bytes", 1), b"file_mapped": ("memory_mapped_file_bytes", 1),
+        b"file_dirty": ("memory_dirty_file_bytes", 1), b"file_writeback": ("memory_writeback_bytes", 1),
+        b"active_file": ("memory_active_file_bytes", 1), b"inactive_file": ("memory_inactive_file_bytes", 1),
+        b"pgfault": ("page_faults", 1), b"pgmajfault": ("major_page_faults", 1),
+        b"pgscan": ("pages_scanned", 1), b"pgsteal": ("pages_reclaimed", 1),
+        b"workingset_refault_file": ("file_refaults", 1), b"workingset_refault_anon": ("anonymous_refaults", 1),
     })),
     File("memory.events", "memory", _chosen({
-        b"max": ("memory_failures", 1), b"oom": ("oom_events", 1), b"oom_kill": ("oom_kills", 1),
+        b"high": ("memory_high_events", 1), b"max": ("memory_failures", 1),
+        b"oom": ("oom_events", 1), b"oom_kill": ("oom_kills", 1),
     })),
     File("memory.swap.current", "memory", _single("memory_swap_bytes")),
     File("memory.peak", "memory", _single("memory_max_used_bytes")),
     File("pids.current", "pids", _single("pids")),
-    File("cpu.pressure", "", _pressure("cpu_stalled_seconds")),
-    File("memory.pressure", "", _pressure("memory_stalled_seconds")),
-    File("io.pressure", "", _pressure("io_stalled_seconds")),
+    File("cpu.pressure", "", _pressure("cpu")),
+    File("memory.pressure", "", _pressure("memory")),
+    File("io.pressure", "", _pressure("io")),
     File("cpu.max", "cpu", parse_cpu_max, seldom=True),
+    File("cpu.weight", "cpu", parse_weight, seldom=True),
     File("memory.max", "memory", _single("memory_limit_bytes"), seldom=True),
+    File("memory.swap.max", "memory", _single("memory_swap_limit_bytes"), seldom=True),
+    File("memory.low", "memory", _single("memory_reservation_bytes"), seldom=True),
     File("pids.max", "pids", _single("pids_limit"), seldom=True),
 )  # fmt: skip
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -199,17 +237,28 @@ V1_FILES: Final = (
     File("cpu.stat", "cpu", _chosen({
         b"nr_periods": ("cpu_periods", 1), b"nr_throttled": ("cpu_throttled_periods", 1),
         b"throttled_time": ("cpu_throttled_seconds", NANOSECONDS),
+        b"nr_bursts": ("cpu_burst_periods", 1), b"burst_time": ("cpu_burst_seconds", NANOSECONDS),
     })),
     File("memory.usage_in_bytes", "memory", _single("memory_used_bytes")),
     File("memory.stat", "memory", _chosen({
         b"total_rss": ("memory_rss_bytes", 1), b"total_cache": ("memory_cache_bytes", 1),
         b"total_mapped_file": ("memory_mapped_file_bytes", 1), b"total_swap": ("memory_swap_bytes", 1),
-        b"total_inactive_file": ("inactive_file", 1),
+        b"total_dirty": ("memory_dirty_file_bytes", 1), b"total_writeback": ("memory_writeback_bytes", 1),
+        b"total_active_file": ("memory_active_file_bytes", 1),
+        b"total_inactive_file": ("memory_inactive_file_bytes", 1),
+        b"total_pgfault": ("page_faults", 1), b"total_pgmajfault": ("major_page_faults", 1),
+        b"pgfault": ("own_page_faults", 1), b"pgmajfault": ("own_major_page_faults", 1),
+        b"total_workingset_refault_file": ("file_refaults", 1),
+        b"total_workingset_refault_anon": ("anonymous_refaults", 1),
     })),
+    File("memory.kmem.usage_in_bytes", "memory", _single("memory_kernel_bytes")),
     File("memory.max_usage_in_bytes", "memory", _single("memory_max_used_bytes")),
     File("memory.failcnt", "memory", _single("memory_failures")),
     File("memory.oom_control", "memory", _chosen({b"oom_kill": ("oom_kills", 1)})),
     File("pids.current", "pids", _single("pids")),
-    File("memory.limit_in_bytes", "memory", _memory_limit_v1, seldom=True),
+    File("cpu.shares", "cpu", _single("cpu_shares"), seldom=True),
+    File("memory.limit_in_bytes", "memory", _limit_v1("memory_limit_bytes"), seldom=True),
+    File("memory.memsw.limit_in_bytes", "memory", _limit_v1("memory_swap_limit_bytes"), seldom=True),
+    File("memory.soft_limit_in_bytes", "memory", _limit_v1("memory_reservation_bytes"), seldom=True),
     File("pids.max", "pids", _single("pids_limit"), seldom=True),
 )  # fmt: skip
