@@ -14,7 +14,7 @@ from nodescope.collectors.container.source import loop
 from nodescope.collectors.parts import Parts, Surroundings
 from nodescope.exposition.text import TextEncoder
 from nodescope.host import Absent, Host
-from nodescope.records.container import Container
+from nodescope.records.container import Container, ContainerUse
 from nodescope.records.container_choice import ContainersLeftOut
 from tests.containers.engine.fake_engine import FakeEngine
 
@@ -75,6 +75,19 @@ def test_a_host_without_cgroups(root: Path) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         made.stop()
+
+
+def test_a_cgroup_that_was_left_behind(root: Path) -> None:
+    """A cgroup without a process is no running container where no runtime tells of it; one that tells none is shown."""
+    left, living, untold = "a" * 64, "b" * 64, "c" * 64
+    (cgroup(root, left) / "pids.current").write_text("0\n")
+    cgroup(root, living)
+    (cgroup(root, untold) / "pids.current").unlink()
+    made = loop(parts(root, []))
+    records = made.sampler.sample()
+    made.stop()
+    assert {record.id for record in records if type(record) is Container} == {living, untold}
+    assert {record.id for record in records if type(record) is ContainerUse} == {living, untold}
 
 
 def test_a_file_that_cannot_be_understood(root: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,6 +14,7 @@ from nodescope.collectors.gpu.attributing import ledger
 from nodescope.collectors.kept_state import kept_path
 from nodescope.collectors.parts import Parts, Publish
 from nodescope.containers.cgroup.network import ContainerNetworks
+from nodescope.containers.cgroup.path import ContainerPath
 from nodescope.containers.cgroup.process import ProcessCgroups
 from nodescope.containers.cgroup.untold import Untold
 from nodescope.containers.cgroup.usage import ContainerUsage, Snapshot
@@ -75,7 +76,7 @@ class ContainerSampler:
         usage = self._used({one.id: one.cgroup for one in told if one.cgroup})
         self._tell_unread(usage)
         self._runtimes.killed(usage.oom_kills)
-        untold = self._untold.of(usage.containers, {one.id for one in told}, statuses, self._is_frozen)
+        untold = self._untold.of(_with_processes(usage), {one.id for one in told}, statuses, self._is_frozen)
         known = self._pods.named((*told, *untold))
         # Whose devices are waits for names: no one is to be told under an id first.
         waits = self._untold.waits(statuses)
@@ -146,6 +147,12 @@ class ContainerSampler:
         shown = frozenset(one.id for one in known if self._choice.shows(one, held.get(one.id, ())))
         self._gate.decided((one.id, one.id in shown) for one in known)
         return [self._choice.bare(one) for one in known if one.id in shown], shown
+
+
+def _with_processes(usage: Snapshot) -> dict[str, ContainerPath]:
+    """Without the cgroups that a container left behind: nothing runs in them, nor in any below them."""
+    empty = {use.id for use in usage.uses if use.pids == 0}
+    return {container_id: path for container_id, path in usage.containers.items() if container_id not in empty}
 
 
 def loop(parts: Parts) -> SamplerLoop:
