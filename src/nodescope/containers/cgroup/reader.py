@@ -156,11 +156,16 @@ class Reader:
                 # Where a hybrid host tells CPU time in both, v2's counts.
                 if controller == "cpuacct" and "cpu_seconds" in figures:
                     continue
+                files = self._v1.get((controller, seldom), ())
+                if incarnation and len(files) == 1 and not seldom:
+                    # Which cgroup it is is known: the folder of one file need not be opened.
+                    figures = {**self._take(None, files, f"{folder}{found.legacy}/"), **figures}
+                    continue
                 if (fd := _opened(folder + found.legacy)) is None:
                     continue
                 try:
                     incarnation.append(_identity(fd))
-                    figures = {**self._take(fd, self._v1.get((controller, seldom), ())), **figures}
+                    figures = {**self._take(fd, files), **figures}
                     if controller == "blkio" and not seldom:
                         io = {**self._throttle_of(fd), **io}
                     elif controller == "cpu" and seldom:
@@ -170,20 +175,21 @@ class Reader:
         working_set(figures)
         return Sample(frozenset(incarnation), figures, io) if incarnation else None
 
-    def _take(self, fd: int, files: Iterable[File]) -> Figures:
+    def _take(self, fd: int | None, files: Iterable[File], path: str = "") -> Figures:
+        """What files say. `path`: of their folder, with a slash behind, where that is not open."""
         figures: Figures = {}
         for file in files:
-            data = self._data(fd, file.name)
+            data = self._data(fd, path + file.name)
             if data is None:
                 continue
             try:
-                figures.update(file.parse(data, file.name))
+                figures.update(file.parse(data, path + file.name))
             except Malformed as malformed:
                 self.miss(malformed, fd)
         return figures
 
-    def _data(self, folder: int, name: str) -> bytes | None:
-        """A file of the folder; None where it is not told."""
+    def _data(self, folder: int | None, name: str) -> bytes | None:
+        """A file of the folder, or by its whole path; None where it is not told."""
         try:
             fd = os.open(name, _FILE, dir_fd=folder)
         except OSError as error:
