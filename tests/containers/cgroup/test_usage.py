@@ -116,6 +116,24 @@ def test_v1(machine: Machine) -> None:
     assert snapshot.left_out == 0
 
 
+def test_block_devices_of_v1(machine: Machine) -> None:
+    """A cgroup that never touched a disk has no row; where bytes are not understood requests are told all the same."""
+    mount_v1(machine)
+    put_v1(
+        machine,
+        CGROUP,
+        {
+            "blkio/blkio.throttle.io_service_bytes_recursive": "Total 0\n",
+            "blkio/blkio.throttle.io_serviced": "Total 0\n",
+        },
+    )
+    assert (usage(machine).look().io, usage(machine).look().left_out) == ((), 0)
+    put_v1(machine, CGROUP, {"blkio/blkio.throttle.io_service_bytes_recursive": "259:0 Read\n"})
+    snapshot = usage(machine).look()
+    (told,) = snapshot.io
+    assert (told.read_bytes, told.reads, told.writes, snapshot.left_out) == (None, 1, 2, 1)
+
+
 def test_hybrid(machine: Machine) -> None:
     """v2 tells pressure and CPU time, v1 what its controllers know; a container is told once."""
     mount_v1(machine)

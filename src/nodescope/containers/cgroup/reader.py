@@ -219,21 +219,25 @@ class Reader:
             return {}
 
     def _throttle_of(self, fd: int) -> dict[str, Io]:
-        told = []
-        for names in (_BYTES, _REQUESTS):
-            # Linux before 5.4 has no recursive figures.
-            data = self._data(fd, names[0])
-            if data is None:
-                data = self._data(fd, names[1])
-            try:
-                told.append(parse_throttle(data, names[0]) if data else {})
-            except Malformed as malformed:
-                self.miss(malformed, fd)
-                told.append({})
-        sizes, requests = told
+        sizes = self._throttle(fd, _BYTES)
+        # Both list the same devices: those that the cgroup ever did something on.
+        requests = {} if sizes == {} else self._throttle(fd, _REQUESTS) or {}
+        sizes = sizes or {}
         nothing = (None, None)
         devices = dict.fromkeys((*sizes, *requests))
         return {device: Io(*sizes.get(device, nothing), *requests.get(device, nothing)) for device in devices}
+
+    def _throttle(self, fd: int, names: tuple[str, str]) -> dict[str, tuple[int, int]] | None:
+        """Read and written by device; None where that is not told, or not understood."""
+        # Linux before 5.4 has no recursive figures.
+        data = self._data(fd, names[0])
+        if data is None:
+            data = self._data(fd, names[1])
+        try:
+            return parse_throttle(data, names[0]) if data else None
+        except Malformed as malformed:
+            self.miss(malformed, fd)
+            return None
 
     def _cores_of(self, fd: int) -> Figures:
         quota, period = self._data(fd, "cpu.cfs_quota_us"), self._data(fd, "cpu.cfs_period_us")
