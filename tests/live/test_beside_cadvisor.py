@@ -113,7 +113,7 @@ def test_the_same_containers(program: Callable[..., str], http_get: Get) -> None
                     return [differences(ours, theirs, name) for name in ("limited", "free")]
 
                 # Neither looks at the same moment as the other, and a container's network takes time to rest.
-                until(lambda: b'name="free"' in bodies()[1], why=lambda: rival.log)
+                until(lambda: all(b'name="free"' in body for body in bodies()), why=lambda: rival.log)
                 until(lambda: all_differences() == [{}, {}], SETTLE_S, why=lambda: str(all_differences()))
                 pages = bodies()
         finally:
