@@ -29,7 +29,7 @@ from nodescope.profiles.gpu_native_reading import (
     UTILIZATION,
     Labels,
 )
-from nodescope.records.container_view import Attributed
+from nodescope.records.attributed import Attributed
 from nodescope.records.gpu_engine import GpuEngine, GpuThrottledTime
 from nodescope.records.gpu_peer import GpuPeer
 from nodescope.records.gpu_snapshot import (

@@ -8,7 +8,6 @@ from typing import Any, Final
 import msgspec
 
 from nodescope.records.container import (
-    Attribution,
     Container,
     ContainerIo,
     ContainerNetwork,
@@ -20,7 +19,6 @@ CFS_PERIOD_MICROSECONDS: Final = 100_000
 """The period that runtimes set where nobody asks for another."""
 STATES: Final = ("created", "running", "paused", "restarting", "exited", "dead")
 HEALTH: Final = ("starting", "healthy", "unhealthy")
-QUANTITIES: Final = frozenset({"memory_bytes", "utilization_ratio", "power_watts", "energy_joules"})
 NO_HEALTH_CHECK: Final = -1
 SHORT_ID: Final = 12
 PERCENT: Final = 100
@@ -305,20 +303,3 @@ def _by_id(records: Iterable[Any], kind: type[ContainerIo | ContainerNetwork]) -
 def _sum(records: Iterable[Any], field: str) -> int | None:
     values = [value for record in records if (value := getattr(record, field)) is not None]
     return sum(values) if values else None
-
-
-class Attributed(msgspec.Struct, frozen=True, kw_only=True):
-    """A holder's part of a GPU's quantity, in the field of that quantity; the others are None."""
-
-    part: Attribution
-    memory_bytes: float | None = None
-    utilization_ratio: float | None = None
-    power_watts: float | None = None
-    energy_joules: float | None = None
-
-
-def attributed(parts: Iterable[Attribution]) -> Iterator[Attributed]:
-    """Each part under the name of its quantity; quantities without a field are left out."""
-    for part in parts:
-        if part.quantity in QUANTITIES:
-            yield Attributed(part=part, **{part.quantity: part.value})

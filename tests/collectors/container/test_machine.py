@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
 
-from nodescope.collectors.container.machine import MEMORY, SWAP, MachineCollector, parse_totals
+from nodescope.collectors.container.machine import KEPT_SECONDS, MachineCollector
 from nodescope.host import Absent, Malformed
-from tests.collectors.host.machine import Machine, mangled, parses_or_refuses
+from tests.collectors.host.machine import Machine
+from tests.containers.cgroup.trees import Clock
 
 MEMINFO = b"MemTotal:       24684084 kB\nMemFree:        1000 kB\nSwapTotal:       2048 kB\n"
 
@@ -62,21 +62,21 @@ def test_no_list_of_cpus(machine: Machine) -> None:
 
 
 def test_no_memory(machine: Machine) -> None:
-    """A machine without /proc/meminfo is none; one that does not tell its memory is refused with what was read."""
+    """A machine without /proc/meminfo is none; one that says nothing there is refused with what was read."""
     with pytest.raises(Absent):
         MachineCollector(machine.host).collect()
-    machine.write("proc/meminfo", "MemFree: 1 kB\n")
-    with pytest.raises(Malformed, match="expected a line like 'MemTotal: 16384 kB', got b'MemFree: 1 kB"):
+    machine.write("proc/meminfo", "nothing\n")
+    with pytest.raises(Malformed, match="expected lines like 'MemTotal: 16384 kB', got b'nothing"):
         MachineCollector(machine.host).collect()
 
 
-@given(mangled(MEMINFO))
-def test_any_file(data: bytes) -> None:
-    """Whatever the file says, it is refused or memory is told in whole bytes."""
-
-    def parse() -> None:
-        found = parse_totals(data, "meminfo")
-        assert MEMORY in found
-        assert found.keys() <= {MEMORY, SWAP}
-
-    parses_or_refuses(parse)
+def test_what_is_kept(machine: Machine) -> None:
+    """What was read is told for some seconds, and what has changed after them."""
+    machine.write("proc/meminfo", MEMINFO.decode())
+    clock = Clock()
+    collector = MachineCollector(machine.host, clock)
+    first = collector.collect()
+    machine.write("proc/meminfo", "MemTotal: 2 kB\n")
+    assert collector.collect() is first
+    clock.now += KEPT_SECONDS
+    assert [family.rows[0][1] for family in collector.collect()] == [2048]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import ClassVar, Final
 
 from nodescope.collectors.host.cpu_topology import parse_cpu_ranges
-from nodescope.host import Host, Malformed, text
+from nodescope.collectors.host.meminfo import parse_meminfo
+from nodescope.host import Host, text
 from nodescope.kernel.attribute import seldom
 from nodescope.kernel.number import uint64
 from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 
-BYTES_PER_KIB: Final = 1024
 MAX_ID_BYTES: Final = 64
+KEPT_SECONDS: Final = 10.0
 
 _LABELS: Final = ("boot_id", "machine_id", "system_uuid")
 
@@ -27,20 +30,7 @@ SOCKETS: Final = _metric("cpu_sockets", "Number of CPU sockets.")
 MEMORY: Final = _metric("memory_bytes", "Amount of memory installed on the machine.")
 SWAP: Final = _metric("swap_bytes", "Amount of swap memory available on the machine.")
 
-_SIZES: Final = {b"MemTotal:": MEMORY, b"SwapTotal:": SWAP}
-
-
-def parse_totals(data: bytes, source: str) -> dict[Metric, int]:
-    """Bytes of memory and, where the kernel has it, of swap. Raises `Malformed` where memory is not told."""
-    found: dict[Metric, int] = {}
-    for line in data.split(b"\n"):
-        words = line.split()
-        kib = uint64(words[1]) if len(words) == 3 and words[0] in _SIZES and words[2] == b"kB" else None
-        if kib is not None:
-            found[_SIZES[words[0]]] = kib * BYTES_PER_KIB
-    if MEMORY not in found:
-        raise Malformed(source, data, "a line like 'MemTotal: 16384 kB'")
-    return found
+_SIZES: Final = {"node_memory_MemTotal_bytes": MEMORY, "node_memory_SwapTotal_bytes": SWAP}
 
 
 class MachineCollector:
@@ -50,16 +40,17 @@ class MachineCollector:
     proc_meminfo(5); the labels from /proc/sys/kernel/random/boot_id, /etc/machine-id (machine-id(5)) and
     /sys/class/dmi/id/product_uuid, which root alone may read. *Units*: bytes, counts; CPUs that are offline are not
     counted. *Absent when*: CPUs where the kernel does not list them, cores and sockets where it does not tell the
-    topology; a label is empty where its file cannot be read. *Cost*: one read; the others, two for each CPU, once a
-    minute.
+    topology, swap where it has none; a label is empty where its file cannot be read. *Cost*: one read each ten
+    seconds, two more for each CPU once a minute.
     """
 
     name: ClassVar[str] = "machine"
     metrics: ClassVar[tuple[Metric, ...]] = (CORES, PHYSICAL_CORES, SOCKETS, MEMORY, SWAP)
     left_out: int = 0
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, clock: Callable[[], float] = time.monotonic) -> None:
         self._host = host
+        self._clock = clock
         self._meminfo = host.proc("meminfo")
         self._cpus = host.sys("devices/system/cpu")
         self._ids = (
@@ -67,11 +58,22 @@ class MachineCollector:
             host.root("/etc/machine-id"),
             host.sys("class/dmi/id/product_uuid"),
         )
+        self._families: list[Family] = []
+        self._kept_until = float("-inf")
 
     def collect(self) -> list[Family]:
-        labels = tuple(text((seldom(self._host, path) or b"")[:MAX_ID_BYTES]) for path in self._ids)
-        found = {**self._counts(), **parse_totals(self._host.read(self._meminfo, at_once=True), self._meminfo)}
-        return [Family(metric, ((labels, value),)) for metric, value in found.items()]
+        now = self._clock()
+        if now >= self._kept_until:
+            labels = tuple(text((seldom(self._host, path) or b"")[:MAX_ID_BYTES]) for path in self._ids)
+            found = {**self._counts(), **self._totals()}
+            self._families = [Family(metric, ((labels, value),)) for metric, value in found.items()]
+            self._kept_until = now + KEPT_SECONDS
+        return self._families
+
+    def _totals(self) -> dict[Metric, int]:
+        """Bytes of memory and of swap."""
+        told = parse_meminfo(self._host.read(self._meminfo, at_once=True), self._meminfo)
+        return {_SIZES[metric.name]: value for metric, value in told if metric.name in _SIZES}
 
     def _counts(self) -> dict[Metric, int]:
         """CPUs that are online, the cores that they are, and the sockets that those are in; only what is told."""

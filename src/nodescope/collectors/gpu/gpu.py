@@ -12,8 +12,8 @@ from nodescope.devices.process_use import processes_by_gpu, processes_by_user, t
 from nodescope.host import Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles.gpu_native import PROCESSES, PROFILE
+from nodescope.records.attributed import attributed
 from nodescope.records.container import Attribution
-from nodescope.records.container_view import attributed
 from nodescope.records.gpu_engine import engines, process_engines
 from nodescope.records.gpu_peer import peers
 from nodescope.records.gpu_snapshot import Gpu, GpuHealth, GpuProcess
