@@ -32,20 +32,36 @@ class Finding(NamedTuple):
     action: str = ""
 
 
+_NO_RDMA: Final = "where there are RDMA adapters: load their driver (mlx5_ib, bnxt_re, irdma)"
+_NO_RUNTIME: Final = (
+    "where containers run: start their runtime; in a container, mount the host's root or /run and its cgroups, "
+    "or name the sockets in collector.container.sockets"
+)
+
 # What to do where a collector has nothing to read, by the start of its name.
 _ABSENT_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("bcachefs", "where there are bcachefs filesystems: mount them"),
     ("bcache", "where block devices are cached: modprobe bcache"),
     ("bonding", "where there are bonded devices: modprobe bonding"),
+    ("container", _NO_RUNTIME),
+    ("docker_stats", _NO_RUNTIME),
     ("conntrack", "where connections are tracked: modprobe nf_conntrack"),
     ("dmi", "virtual machines and some boards have none; else the kernel needs CONFIG_DMIID"),
     ("drbd", "where DRBD 8 mirrors disks: modprobe drbd; DRBD 9 does not tell by /proc/drbd"),
     ("drm", "where there are graphics cards: load their driver"),
     ("fibrechannel", "where there are Fibre Channel adapters: load their driver (lpfc, qla2xxx)"),
-    ("gpu", "where there are NVIDIA GPUs: load their driver (modprobe nvidia); in a container, pass the devices in"),
+    ("gpu_rocm", "where there are AMD GPUs: load their driver (modprobe amdgpu)"),
+    ("gpu_conductor", "where there are AMD GPUs: load their driver (modprobe amdgpu)"),
+    ("gpu_lens", "where there are GPUs: load their driver (modprobe nvidia, amdgpu, i915 or xe)"),
+    ("gpu_", "where there are NVIDIA GPUs: load their driver (modprobe nvidia); in a container, pass the devices in"),
+    (
+        "gpu",
+        "where there are GPUs: load their driver (modprobe nvidia, amdgpu, i915 or xe); in a container, pass them in",
+    ),
     ("hwmon", "virtual machines have no sensors; else load their drivers (modprobe coretemp, k10temp; sensors-detect)"),
-    ("infiniband", "where there are RDMA adapters: load their driver (mlx5_ib, bnxt_re, irdma)"),
+    ("infiniband", _NO_RDMA),
     ("ipvs", "where virtual servers are used: modprobe ip_vs"),
+    ("kubelet", "on a Kubernetes node: set NODE_IP or collector.kubelet.address, and give a token that may read it"),
     ("ksmd", "the kernel needs CONFIG_KSM"),
     ("mdadm", "where there is software RAID: modprobe md_mod"),
     ("nfsd", "where this machine serves NFS: start nfs-server"),
@@ -53,6 +69,7 @@ _ABSENT_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("nvme", "where there are NVMe drives: modprobe nvme"),
     ("os", "mount the host's root and give --path.rootfs, so that etc/os-release is found"),
     ("pressure", "boot the kernel with psi=1 (it needs CONFIG_PSI, Linux 4.20 or later)"),
+    ("rdma", _NO_RDMA),
     ("rapl", "modprobe intel_rapl_msr; virtual machines have none, and energy_uj is for root alone"),
     ("schedstat", "the kernel needs CONFIG_SCHEDSTATS"),
     ("slabinfo", "run as root: /proc/slabinfo is for root alone"),
@@ -110,11 +127,16 @@ def _collector(outcome: Outcome, settings: Settings) -> Finding:
     name = outcome.collector
     if outcome.state == "ok":
         series = sum(len(family.rows) for family in outcome.families)
-        return Finding("ok", name, f"{series} series")
+        return Finding("ok", name, f"{series} series" if series else "nothing to show")
     if outcome.state == "absent":
         asked_for = settings.is_set(f"collector.{name}.enabled")
-        return Finding("problem" if asked_for else "missing", name, outcome.reason, _action(_ABSENT_ACTIONS, name))
+        return Finding("problem" if asked_for else "missing", name, outcome.reason, absent_action(name))
     return Finding("problem", name, f"{outcome.state}: {outcome.reason}", _action(_ERROR_ACTIONS, outcome.reason))
+
+
+def absent_action(name: str) -> str:
+    """What to do where collector `name` has nothing to read."""
+    return _action(_ABSENT_ACTIONS, name)
 
 
 def _action(table: Sequence[tuple[str, str]], text: str) -> str:
