@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from nodescope.exposition.text import KEPT_ROWS, TextEncoder
+from nodescope.exposition.text import TextEncoder
 from nodescope.metric import Family, Metric, single
 
 DISKS = Metric("disk_bytes_total", "counter", "Bytes.", ("device",))
@@ -94,44 +91,6 @@ def test_no_more_than_max_series_are_written() -> None:
 def test_a_family_without_rows_is_not_there() -> None:
     """Unknown is absent: no header either."""
     assert TextEncoder().encode([Family(DISKS, [])]) == ""
-
-
-def test_the_very_same_rows_give_the_very_same_text() -> None:
-    """A tuple that comes again is written again, also after other rows came between, and under the limit."""
-    encoder = TextEncoder(max_series=2)
-    one, other = Family(DISKS, ((("sda",), 1), (("sdb",), 2))), Family(DISKS, ((("sda",), 3),))
-    texts = [encoder.encode([family]) for family in (one, one, other, one, one)]
-    assert texts[0] == texts[1] == texts[3] == texts[4] != texts[2]
-    assert encoder.series == 2
-    assert encoder.encode([single(LOAD, 1), one]).count("disk_bytes_total{") == 2
-    assert encoder.truncated == 1
-
-
-def test_many_rows_are_written_like_few() -> None:
-    """A family too long for its text to be kept is right each time: with other numbers, fewer rows, another order."""
-    rows = [((f"sd{index}",), index) for index in range(3 * KEPT_ROWS)]
-    scrapes = (rows, rows, [(labels, value + 1) for labels, value in rows], rows[1:], rows[::-1], rows)
-    kept = TextEncoder()
-    for scrape in scrapes:
-        assert kept.encode([Family(DISKS, scrape)]) == TextEncoder().encode([Family(DISKS, list(scrape))])
-        assert kept.series == len(scrape)
-
-
-NAMES = st.sampled_from(["a", "b_total", "c"])
-ROWS = st.lists(st.tuples(st.tuples(st.text(max_size=5)), st.floats()), max_size=8).map(tuple)
-FAMILIES = st.builds(lambda name, rows: Family(Metric(name, "gauge", "h", ("l",)), rows), NAMES, ROWS)
-
-
-@given(st.lists(FAMILIES, min_size=1, max_size=6), st.lists(st.lists(st.integers(0, 5), max_size=5), max_size=6))
-def test_what_is_kept_never_shows(pool: list[Family], scrapes: list[list[int]]) -> None:
-    """An encoder that has seen other scrapes, with the very same rows among them, writes the same text as a new one."""
-    kept = TextEncoder()
-    for scrape in scrapes:
-        families = [pool[index % len(pool)] for index in scrape]
-        fresh = TextEncoder()
-        assert kept.encode(families) == fresh.encode(families)
-        assert kept.duplicates == fresh.duplicates
-        assert kept.series == fresh.series
 
 
 def test_a_row_with_other_labels_than_its_metric_costs_itself_alone() -> None:

@@ -28,16 +28,14 @@ def number(value: float) -> str:
         spelled = repr(float(value))
         if spelled[-2:] == ".0":
             return "0" if value == 0 else spelled[:-2]
-        if "e" in spelled:
-            return _small(spelled)
-        return spelled
+        return spelled  # 1e-05: Python's exponent form is the same
     if value != value:
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "+Inf" if value > 0 else "-Inf"
     spelled = repr(float(value))
     if "e" in spelled:
-        return _small(spelled)
+        return spelled
     whole, _, fraction = spelled.partition(".")
     return _scientific(whole, "" if fraction == "0" else fraction)
 
@@ -50,12 +48,3 @@ def _scientific(whole: str, fraction: str = "") -> str:
     if len(digits) == 1:
         return digits + _EXPONENTS[len(whole) - 1]
     return digits[0] + "." + digits[1:] + _EXPONENTS[len(whole) - 1]
-
-
-def _small(spelled: str) -> str:
-    """Python's own exponent form, which differs only in a mantissa like 1.0 and in one-digit exponents."""
-    mantissa, _, exponent = spelled.partition("e")
-    if mantissa[-2:] == ".0":
-        mantissa = mantissa[:-2]
-    sign = "-" if exponent[0] == "-" else "+"
-    return f"{mantissa}e{sign}{exponent.lstrip('+-').zfill(2)}"

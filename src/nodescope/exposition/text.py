@@ -10,13 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from nodescope.exposition.lines import KEPT_ROWS, Line, Lines, Page
 from nodescope.exposition.number import number
 from nodescope.metric import SUFFIX, Family, Metric, Row
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-
-KEPT_ROWS: Final = 128
-"""Of a family with more rows the text is not kept beside that of its lines: they are joined with all others."""
 
 _OWN_LABEL: Final = {"histogram": "le", "summary": "quantile"}
 
@@ -27,73 +25,6 @@ def escape_help(text: str) -> str:
 
 def escape_label(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
-
-
-class _Line:
-    """One row as it was last written: `text`, of which the first `end` characters stay when the value changes."""
-
-    __slots__ = ("end", "labels", "scrape", "text", "value")
-
-    def __init__(self, labels: tuple[str, ...], prefix: str) -> None:
-        self.labels = labels
-        self.text = prefix
-        self.end = len(prefix)
-        self.value: float | None = None
-        self.scrape = 0
-
-    @property
-    def prefix(self) -> str:
-        return self.text[: self.end]
-
-
-class _Lines:
-    """What is kept of one family: its header, the line of each row, and the text of the rows last seen.
-
-    `only`: the labels of its row where it has one alone, and then `before` is all that precedes the number. `order`:
-    the lines of the rows last seen, each once, where all were written; `rows` has them by their labels otherwise.
-    """
-
-    __slots__ = ("alone", "before", "header", "metric", "only", "order", "rows", "seen", "series", "text")
-
-    def __init__(self, metric: Metric, header: str) -> None:
-        self.metric = metric
-        self.header = header
-        self.rows: dict[tuple[str, ...], _Line] = {}
-        self.order: list[_Line] = []
-        self.alone = True
-        self.seen: object = None
-        self.series = 0
-        self.text = ""
-        self.only: tuple[str, ...] | None = None
-        self.before = ""
-
-    def renumber(self, rows: Sequence[Row]) -> bool:
-        """Whether `rows` are those last seen, in their order, but for the numbers; if so, they are now."""
-        if len(rows) != len(self.order):
-            return False
-        for (labels, value), line in zip(rows, self.order, strict=True):
-            if labels is not line.labels and labels != line.labels:
-                return False
-            if line.value != value:
-                line.value = value
-                line.text = line.text[: line.end] + number(value) + "\n"
-        few = len(rows) <= KEPT_ROWS
-        self.seen, self.text = rows, self.header + "".join([line.text for line in self.order]) if few else ""
-        return True
-
-    def write(self, out: list[str]) -> None:
-        """Adds the text of the rows last seen."""
-        if self.text:
-            out.append(self.text)
-        else:
-            out.append(self.header)
-            out += [line.text for line in self.order]
-
-    def by_labels(self) -> dict[tuple[str, ...], _Line]:
-        """The lines by their labels, for who writes rows that may be others."""
-        if self.order:
-            self.rows, self.order, self.seen = {line.labels: line for line in self.order}, [], None
-        return self.rows
 
 
 class TextEncoder:
@@ -114,45 +45,48 @@ class TextEncoder:
         self.truncated = 0
         self.duplicates: list[str] = []
         self.mislabelled: list[str] = []
-        self._kept: dict[Metric, _Lines] = {}
+        self._kept: dict[Metric, Lines] = {}
         self._metrics: list[Metric] = []
-        self._order: list[tuple[int, _Lines]] = []
+        self._order: list[tuple[int, Lines]] = []
+        self._page: Page | None = None
         self._scrape = 0
         self._headed_last = (0, "")
         self._namesakes: tuple[int, str, set[str]] = (0, "", set())
 
     def encode(self, families: Iterable[Family]) -> str:
-        self._scrape += 1
-        self.series = self.truncated = 0
-        self.duplicates = []
-        self.mislabelled = []
         given = list(families)
+        self.truncated = 0
+        self.duplicates, self.mislabelled = [], []
+        if self._page is None or not self._page.renumber(given):
+            self._page = None
+            return self._whole(given)
+        out: list[str] = []
+        self._page.write(out)
+        out.append(self.end)
+        return "".join(out)
+
+    def _whole(self, given: list[Family]) -> str:
+        """The text of families any of which may be others than last time."""
+        self._scrape += 1
+        self.series = 0
         metrics = [metric for metric, _ in given]
         if metrics != self._metrics:
             self._plan(metrics)
         out: list[str] = []
-        append, most, series = out.append, self.max_series, 0
+        plain = True
         for index, kept in self._order:
             rows = given[index][1]
-            # The rows of the scrape before: so is their text.
-            if rows == kept.seen and series + kept.series <= most:
-                series += kept.series
+            if not rows:
+                kept.forget()
+            elif self.series + kept.series <= self.max_series and kept.again(rows):
+                self.series += kept.series
                 kept.write(out)
-            elif len(rows) == 1 and rows[0][0] == kept.only and series < most:
-                # A family of one row: all but the number is as it was.
-                series += 1
-                kept.seen, kept.text = rows, kept.before + number(rows[0][1]) + "\n"
-                append(kept.text)
-            elif rows:
-                if series + kept.series <= most and kept.renumber(rows):
-                    series += kept.series
-                    kept.write(out)
-                else:
-                    self.series = series
-                    append(self._family(rows, kept))
-                    series = self.series
-        self.series = series
-        append(self.end)
+            else:
+                out.append(self._family(rows, kept))
+                plain = plain and kept.seen is rows
+        if plain and not self.truncated:
+            self._page = Page(given, self._order)
+        out.append(self.end)
         return "".join(out)
 
     def _plan(self, metrics: list[Metric]) -> None:
@@ -162,7 +96,7 @@ class TextEncoder:
         self._order = []
         for index in order:
             metric = metrics[index]
-            kept = self._kept.get(metric) or before.get(metric) or _Lines(metric, "")
+            kept = self._kept.get(metric) or before.get(metric) or Lines(metric, "")
             self._kept[metric] = kept
             self._order.append((index, kept))
         counts = Counter(metric.name for metric in metrics)
@@ -180,7 +114,7 @@ class TextEncoder:
     def sample_name(self, metric: Metric) -> str:
         return metric.name
 
-    def _family(self, rows: Sequence[Row], kept: _Lines) -> str:
+    def _family(self, rows: Sequence[Row], kept: Lines) -> str:
         """The text of a family with `rows`, with its header unless a family of its name has been written just now."""
         scrape, lines = self._scrape, kept.by_labels()
         texts: list[str] = []
@@ -190,7 +124,7 @@ class TextEncoder:
                 if len(labels) != len(kept.metric.label_names):
                     self.mislabelled.append(f"{kept.metric.name}{labels}")
                     continue
-                line = lines[labels] = _Line(labels, self._prefix(kept.metric, labels))
+                line = lines[labels] = Line(labels, self._prefix(kept.metric, labels))
             elif line.scrape == scrape:
                 self.duplicates.append(line.prefix.rstrip())
                 continue
@@ -235,7 +169,7 @@ class TextEncoder:
                 found.append(text)
         return found
 
-    def _headed(self, block: str, kept: _Lines) -> str:
+    def _headed(self, block: str, kept: Lines) -> str:
         if kept.alone:
             return kept.header + block
         if self._headed_last == (self._scrape, kept.metric.name):

@@ -31,7 +31,7 @@ def clock(**changes: int) -> Timex:
 
 
 def shown(state: int, clock: Timex) -> dict[str, float]:
-    return series(Unlabelled(METRICS).families(timex_numbers(state, clock)))
+    return series(Unlabelled().families(METRICS, timex_numbers(state, clock)))
 
 
 def test_microseconds() -> None:

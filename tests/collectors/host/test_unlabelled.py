@@ -10,12 +10,12 @@ METRICS = [Metric("node_a", "gauge", "A."), Metric("node_b", "gauge", "B.")]
 
 
 def test_what_has_not_changed_is_the_same_object() -> None:
-    """A list of all that is as it was, a family of a number that is; lists that were given stay as they are."""
-    unlabelled = Unlabelled(METRICS)
-    first = unlabelled.families([1, 0.5])
+    """Of a number that is as it was the family is too; lists that were given stay as they are."""
+    unlabelled = Unlabelled()
+    first = unlabelled.families(METRICS, [1, 0.5])
     assert series(first) == {"node_a": 1, "node_b": 0.5}
-    assert unlabelled.families([1, 0.5]) is first
-    second = unlabelled.families([1, 2])
+    assert unlabelled.families(METRICS, [1, 0.5]) == first
+    second = unlabelled.families(METRICS, [1, 2])
     assert series(second) == {"node_a": 1, "node_b": 2}
     assert second[0] is first[0]
     assert series(first) == {"node_a": 1, "node_b": 0.5}
@@ -24,4 +24,13 @@ def test_what_has_not_changed_is_the_same_object() -> None:
 def test_one_number_for_each_metric() -> None:
     """More or fewer numbers than metrics are a mistake of the caller."""
     with pytest.raises(ValueError, match="zip"):
-        Unlabelled(METRICS).families([1])
+        Unlabelled().families(METRICS, [1])
+
+
+def test_other_metrics_have_families_of_their_own() -> None:
+    """Numbers are those of the metrics that come with them, also where others came before."""
+    unlabelled = Unlabelled()
+    unlabelled.families(METRICS, [1, 2])
+    assert series(unlabelled.families(METRICS[::-1], [1, 2])) == {"node_b": 1, "node_a": 2}
+    assert series(unlabelled.families(METRICS[:1], [3])) == {"node_a": 3}
+    assert unlabelled.families([], []) == []

@@ -78,7 +78,7 @@ def _same(collector: VmstatCollector, data: bytes) -> None:
 
 
 def test_an_odd_line_is_counted(machine: Machine) -> None:
-    """A line that is no name and number is left out and counted; the next good file counts nothing."""
+    """A line that is no name and number is left out and counted, shown or not; the next good file counts nothing."""
     machine.write("proc/vmstat", "pgpgin 5\noom_kill x\n\n")
     collector = machine.build("vmstat")
     assert series(collector.collect()) == {"node_vmstat_pgpgin": 5}
@@ -86,3 +86,8 @@ def test_an_odd_line_is_counted(machine: Machine) -> None:
     machine.write("proc/vmstat", "pgpgin 5\noom_kill 1\n")
     collector.collect()
     assert collector.left_out == 0
+    machine.write("proc/vmstat", "pgpgin 6\noom_kill 1\nnr_dirty 7\n")
+    collector.collect()
+    machine.write("proc/vmstat", "pgpgin 6\noom_kill 1\nnr_dirty y\n")
+    assert series(collector.collect()) == {"node_vmstat_pgpgin": 6, "node_vmstat_oom_kill": 1}
+    assert collector.left_out == 1

@@ -39,10 +39,10 @@ class LoadavgCollector:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._path = host.proc("loadavg")
-        self._loads = Unlabelled(LOAD)
+        self._loads = Unlabelled()
 
     def collect(self) -> list[Family]:
-        return self._loads.families(parse_loadavg(self._host.read(self._path, at_once=True), self._path))
+        return self._loads.families(LOAD, parse_loadavg(self._host.read(self._path, at_once=True), self._path))
 
 
 def build(host: Host, settings: Settings) -> LoadavgCollector:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from operator import itemgetter
+from operator import itemgetter, lshift
 from typing import ClassVar, Final
 
+from nodescope.collectors.host.unlabelled import Unlabelled
 from nodescope.host import Host, Malformed
 from nodescope.kernel.number import UINT64_MAX, uint64_any_base
-from nodescope.metric import Family, Metric, single
+from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 
 KB_SHIFT: Final = 10
@@ -80,7 +81,8 @@ class MeminfoCollector:
         self._host = host
         self._path = host.proc("meminfo")
         self._layout: _Layout | None = None
-        self._families: list[Family] = []
+        self._metrics: list[Metric] = []
+        self._shown = Unlabelled()
 
     def collect(self) -> list[Family]:
         data = self._host.read(self._path, at_once=True)
@@ -88,12 +90,9 @@ class MeminfoCollector:
         if values is None:
             found = parse_meminfo(data, self._path)
             self.left_out = _known_lines(data) - len(found)
-            self._layout = _layout(data, [metric for metric, _ in found])
-            self._families = [single(metric, value) for metric, value in found]
-            return self._families
-        pairs = zip(self._families, values, strict=True)
-        self._families = [old if old.rows[0][1] == value else single(old.metric, value) for old, value in pairs]
-        return self._families
+            self._metrics, values = [metric for metric, _ in found], [value for _, value in found]
+            self._layout = _layout(data, self._metrics)
+        return self._shown.families(self._metrics, values)
 
 
 class _Layout:
@@ -119,9 +118,9 @@ class _Layout:
         if not b"".join(numbers).isdigit() or len(max(numbers, key=len)) > PLAIN_DIGITS:
             return None
         # A zero in front says that the number is not decimal.
-        if any(number[:1] == b"0" and number != b"0" for number in numbers):
+        if (b" " + b" ".join(numbers)).count(b" 0") != numbers.count(b"0"):
             return None
-        return [int(number) << shift for number, shift in zip(numbers, self._shifts, strict=True)]
+        return list(map(lshift, map(int, numbers), self._shifts))
 
 
 def _layout(data: bytes, shown: list[Metric]) -> _Layout | None:

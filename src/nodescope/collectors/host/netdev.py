@@ -6,6 +6,8 @@ import errno
 import socket
 import time
 from collections.abc import Sequence
+from itertools import compress
+from operator import ne
 from typing import ClassVar, Final
 
 from nodescope.collectors.host.device_filter import DeviceFilter, from_settings
@@ -194,9 +196,8 @@ class NetdevCollector:
         columns = list(zip(*counters, strict=False))
         sums = self._sums
         if len(columns) == len(self._columns):
-            known = zip(self._names, columns, self._columns, strict=False)
-            changed = {name for name, column, before in known if column != before}
-            sums = [each for each in sums if not changed.isdisjoint(each[1])]
+            changed = set(compress(self._names, map(ne, columns, self._columns)))
+            sums = [each for each in sums if not changed.isdisjoint(each[1])] if changed else ()
         else:
             self._families = {}
         for name, column in summed(sums, self._names, columns):

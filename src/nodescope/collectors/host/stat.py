@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
+from nodescope.collectors.host.unlabelled import Unlabelled
 from nodescope.host import Host, Malformed
 from nodescope.kernel.number import uint64, uint64s
-from nodescope.metric import Family, Metric, single
+from nodescope.metric import Family, Metric
 from nodescope.settings import Settings
 
 LINES: Final = (
@@ -71,15 +72,17 @@ class StatCollector:
         self._host = host
         self._path = host.proc("stat")
         self._softirq = softirq
+        self._shown = Unlabelled()
 
     def collect(self) -> list[Family]:
         data = self._host.read_shared(self._path)
-        families = [single(metric, value) for metric, value in parse_stat(data, self._path)]
+        metrics, numbers = zip(*parse_stat(data, self._path), strict=True)
         self.left_out = 0
-        if len(families) < len(LINES):
-            self.left_out = sum(_line(data, key) != b"-" for key, _ in LINES) - len(families)
+        if len(numbers) < len(LINES):
+            self.left_out = sum(_line(data, key) != b"-" for key, _ in LINES) - len(numbers)
+        families = self._shown.families(metrics, numbers)
         if self._softirq and (counts := parse_softirqs(data)):
-            families.append(Family(SOFTIRQS, list(zip(_VECTOR_LABELS, counts, strict=True))))
+            families = [*families, Family(SOFTIRQS, list(zip(_VECTOR_LABELS, counts, strict=True)))]
         return families
 
 

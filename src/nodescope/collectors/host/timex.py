@@ -134,7 +134,7 @@ class TimexCollector:
     def __init__(self, read: Read = read_clock) -> None:
         self._read = read
         self._clock = Timex()
-        self._shown = Unlabelled(METRICS)
+        self._shown = Unlabelled()
 
     def collect(self) -> list[Family]:
         try:
@@ -143,7 +143,7 @@ class TimexCollector:
             if error.errno in _FORBIDDEN:
                 raise Absent("adjtimex(2)") from error
             raise
-        return self._shown.families(timex_numbers(state, self._clock))
+        return self._shown.families(METRICS, timex_numbers(state, self._clock))
 
 
 def build(host: Host, settings: Settings) -> TimexCollector:

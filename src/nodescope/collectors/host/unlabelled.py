@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress, count
+from operator import ne
 
 from nodescope.metric import Family, Metric, single
 
 
 class Unlabelled:
-    """The families of `metrics`; of a number that is as it was, the very family of the last time."""
+    """Families of one number; of a number that is as it was, the very family of the last time."""
 
-    __slots__ = ("_families", "_numbers")
+    __slots__ = ("_families", "_metrics", "_numbers")
 
-    def __init__(self, metrics: Sequence[Metric]) -> None:
-        self._numbers: Sequence[float | None] = [None] * len(metrics)
-        self._families = [Family(metric, ()) for metric in metrics]
+    def __init__(self) -> None:
+        self._metrics: Sequence[Metric] = ()
+        self._numbers: Sequence[float] = ()
+        self._families: list[Family] = []
 
-    def families(self, numbers: Sequence[float]) -> list[Family]:
-        """`numbers`: one for each metric, never changed once given."""
-        if numbers != self._numbers:
-            self._families = [
-                last if number == before else single(last.metric, number)
-                for last, number, before in zip(self._families, numbers, self._numbers, strict=True)
-            ]
-            self._numbers = numbers
+    def families(self, metrics: Sequence[Metric], numbers: Sequence[float]) -> list[Family]:
+        """`numbers`: one for each metric. Neither is changed once given."""
+        same = metrics is self._metrics or metrics == self._metrics
+        if not same or len(numbers) != len(self._numbers):
+            self._families = [single(metric, number) for metric, number in zip(metrics, numbers, strict=True)]
+        else:
+            families = self._families.copy()
+            for index in compress(count(), map(ne, numbers, self._numbers)):
+                families[index] = single(metrics[index], numbers[index])
+            self._families = families
+        self._metrics, self._numbers = metrics, numbers
         return self._families
