@@ -25,3 +25,14 @@ def test_domain_name(machine: Machine) -> None:
     """The domain name is the kernel's, with one replacement character for each run of bytes that are not UTF-8."""
     machine.write("proc/sys/kernel/domainname", b"cluster\xff\xfe.example\n")
     assert labels(machine)["domainname"] == "cluster\ufffd.example"
+
+
+def test_a_domain_name_that_is_changed_shows_in_the_next_scrape(machine: Machine) -> None:
+    """What was said last is kept, but not for longer than it is said."""
+    machine.write("proc/sys/kernel/domainname", b"one.example\n")
+    collector = machine.build("uname")
+    (first,) = collector.collect()
+    assert collector.collect() == [first]
+    machine.write("proc/sys/kernel/domainname", b"another.example\n")
+    (second,) = collector.collect()
+    assert [labels[-1] for labels, _ in (*first.rows, *second.rows)] == ["one.example", "another.example"]

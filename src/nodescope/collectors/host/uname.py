@@ -32,12 +32,17 @@ class UnameCollector:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._domain_path = host.proc("sys/kernel/domainname")
+        self._said: tuple[os.uname_result, bytes] | None = None
+        self._families: list[Family] = []
 
     def collect(self) -> list[Family]:
-        kernel = os.uname()
-        named = (kernel.sysname, kernel.release, kernel.version, kernel.machine, kernel.nodename)
-        labels = (*(text(os.fsencode(name)) for name in named), text(self._domain()))
-        return [Family(INFO, [(labels, 1)])]
+        said = os.uname(), self._domain()
+        if said != self._said:
+            kernel, domain = self._said = said
+            named = (kernel.sysname, kernel.release, kernel.version, kernel.machine, kernel.nodename)
+            labels = (*(text(os.fsencode(name)) for name in named), text(domain))
+            self._families = [Family(INFO, [(labels, 1)])]
+        return self._families
 
     def _domain(self) -> bytes:
         try:
