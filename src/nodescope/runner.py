@@ -16,7 +16,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from nodescope.collector import Collector
 from nodescope.host import Absent
@@ -32,7 +34,7 @@ MAX_REASON_CHARACTERS: Final = 1000
 log = logging.getLogger(__name__)
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True):
     """How one run of a collector ended. `state` is "ok", "absent", "failed" or "hung". `lasting`: it had nothing to
     give, and that will do for a while."""
 
@@ -58,11 +60,11 @@ class _Run:
 
     __slots__ = ("name", "passes", "started_at", "worker")
 
-    def __init__(self, name: str, worker: object, current: _Pass) -> None:
+    def __init__(self, name: str, worker: object, current: _Pass, started_at: float) -> None:
         self.name = name
         self.worker = worker
         self.passes = [current]
-        self.started_at = time.monotonic()
+        self.started_at = started_at
 
 
 class _Pass:
@@ -105,6 +107,7 @@ class Runner:
         self._open: dict[tuple[str, ...], _Pass] = {}
         self._runs: dict[str, _Run] = {}
         self._worker: object | None = None
+        self._waiting = 0
         self._stopped = False
         self._changes: deque[tuple[Outcome, str | None]] = deque()
 
@@ -130,7 +133,7 @@ class Runner:
         with self._lock:
             self._stopped = True
             self._worker = None
-            self._finished.notify_all()
+            self._wake()
 
     def _join(self, names: tuple[str, ...]) -> _Pass:
         current = self._open.get(names)
@@ -146,11 +149,19 @@ class Runner:
             now = time.monotonic()
             if now >= deadline:
                 return
-            wake_at = self._oversee(current, now)
+            wake_at = self._oversee(current, now) if self._runs or self._worker is not None else deadline
             if self._worker is None and current.todo:
                 self._begin(current, here)
             elif not current.done:
-                self._finished.wait(min(deadline, wake_at) - now)
+                self._waiting += 1
+                try:
+                    self._finished.wait(min(deadline, wake_at) - now)
+                finally:
+                    self._waiting -= 1
+
+    def _wake(self) -> None:
+        if self._waiting:
+            self._finished.notify_all()
 
     def _begin(self, current: _Pass, here: bool) -> None:
         """Makes this thread, or a new one, the worker. Called, and returns, with the lock held."""
@@ -180,26 +191,27 @@ class Runner:
     def _work(self, current: _Pass, worker: object) -> None:
         """Runs what is left of a pass, until it is done or the worker is abandoned. The lock is held between runs."""
         try:
-            while self._worker is worker:
-                name = self._next(current)
-                if name is None:
-                    break
-                self._run(name, worker, current)
+            while current.todo and self._worker is worker:
+                name = current.todo.popleft()
+                now = time.monotonic()
+                known = name in self._runs or name in self._nothing_until
+                if not known or self._is_free(name, current, now):
+                    self._run(name, worker, current, now)
         finally:
             if self._worker is worker:
                 self._worker = None
-            self._finished.notify_all()
+            self._wake()
 
-    def _run(self, name: str, worker: object, current: _Pass) -> None:
-        run = self._runs[name] = _Run(name, worker, current)
+    def _run(self, name: str, worker: object, current: _Pass, now: float) -> None:
+        run = self._runs[name] = _Run(name, worker, current, now)
         self._lock.release()
-        outcome = Outcome(name, "failed", (), 0.0, "what ran it was ended")
+        outcome = None
         try:
-            outcome = self._collect(name, run.started_at)
+            outcome = self._collect(name, now)
         finally:
             self._lock.acquire()
             del self._runs[name]
-            self._finish(outcome, *run.passes)
+            self._finish(outcome or Outcome(name, "failed", (), 0.0, "what ran it was ended"), run.passes)
 
     def _oversee(self, current: _Pass, now: float) -> float:
         """Hands over from slow runs, gives up on those past their deadline; returns when to look again."""
@@ -218,46 +230,43 @@ class Runner:
                 if age < self.timeout_s:
                     wake_at = min(wake_at, run.started_at + self.timeout_s)
                 else:
-                    self._finish(self._hung(run, now), current)
+                    self._finish(self._hung(run, now), [current])
         return wake_at
 
-    def _next(self, current: _Pass) -> str | None:
-        """The next collector of a pass that is free to run.
+    def _is_free(self, name: str, current: _Pass, now: float) -> bool:
+        """Whether a collector is to be run for a pass.
 
-        One that another pass is running gives this pass its outcome too; one still in an earlier hung run has failed.
+        One that another pass is running gives this pass its outcome too; one still in an earlier hung run has failed;
+        one that had nothing to give for good is not asked yet.
         """
-        now = time.monotonic()
-        while current.todo:
-            name = current.todo.popleft()
-            run = self._runs.get(name)
-            if run is None:
-                if now < self._nothing_until.get(name, now):
-                    self._give(self.last[name][1], current)
-                    continue
-                return name
-            if now - run.started_at < self.timeout_s:
-                run.passes.append(current)
-            else:
-                self._finish(self._hung(run, now), current)
-        return None
+        run = self._runs.get(name)
+        if run is None:
+            if now >= self._nothing_until.get(name, now):
+                return True
+            self._give(self.last[name][1], [current])
+        elif now - run.started_at < self.timeout_s:
+            run.passes.append(current)
+        else:
+            self._finish(self._hung(run, now), [current])
+        return False
 
-    def _finish(self, outcome: Outcome, *passes: _Pass) -> None:
+    def _finish(self, outcome: Outcome, passes: list[_Pass]) -> None:
         name = outcome.collector
         before = self.last.get(name)
         self.last[name] = (time.time(), outcome)
         if outcome.lasting:
             self._nothing_until[name] = time.monotonic() + self._nothing_s
-        self._give(outcome, *passes)
+        self._give(outcome, passes)
         if before is None or before[1].state != outcome.state:
             self._changes.append((outcome, before[1].state if before else None))
 
-    def _give(self, outcome: Outcome, *passes: _Pass) -> None:
+    def _give(self, outcome: Outcome, passes: list[_Pass]) -> None:
         for current in passes:
             current.outcomes.setdefault(outcome.collector, outcome)
-            if len(current.outcomes) == len(current.names):
+            if current.done:
                 if self._open.get(current.names) is current:
                     del self._open[current.names]
-                self._finished.notify_all()
+                self._wake()
 
     def _collect(self, name: str, started_at: float) -> Outcome:
         try:

@@ -68,7 +68,9 @@ class Scrape:
         limit = self._timeout_s if timeout_s is None else max(LEAST_TIMEOUT_S, timeout_s - self._timeout_offset_s)
         outcomes = self.runner.scrape(names, limit, here)
         form = negotiate(accept) if accept else "text"
-        families = [family for outcome in outcomes for family in outcome.families]
+        families: list[Family] = []
+        for outcome in outcomes:
+            families += outcome.families
         families += self._own(outcomes)
         if names != self.names:
             # A filtered scrape would push the whole scrape's kept lines out.

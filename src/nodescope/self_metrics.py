@@ -10,6 +10,7 @@ import os
 import platform
 import resource
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from nodescope import __version__
@@ -127,6 +128,9 @@ SELF_METRICS: Final[tuple[Metric, ...]] = (
     IN_FLIGHT,
 )
 
+MAX_KEPT: Final = 4
+"""Listeners' collectors whose success is a family that need not be made again."""
+
 _CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _PYTHON: Final = platform.python_version()
@@ -167,13 +171,18 @@ SUCCEEDS_WITHOUT: Final = frozenset(
 def node_scrape(outcomes: Sequence[Outcome]) -> list[Family]:
     """Success and duration under node_exporter's names. Most collectors without data are not successful there."""
     return [
-        Family(NODE_SUCCESS, [((o.collector,), 1 if _succeeded(o) else 0) for o in outcomes]),
+        _node_success(tuple([(o.collector, o.state) for o in outcomes])),
         Family(NODE_DURATION, [((o.collector,), o.duration_seconds) for o in outcomes]),
     ]
 
 
-def _succeeded(outcome: Outcome) -> bool:
-    return outcome.state == "ok" or (outcome.state == "absent" and outcome.collector in SUCCEEDS_WITHOUT)
+@lru_cache(maxsize=MAX_KEPT)
+def _node_success(states: tuple[tuple[str, str], ...]) -> Family:
+    return Family(NODE_SUCCESS, [((collector,), _succeeded(collector, state)) for collector, state in states])
+
+
+def _succeeded(collector: str, state: str) -> int:
+    return int(state == "ok" or (state == "absent" and collector in SUCCEEDS_WITHOUT))
 
 
 def collectors(

@@ -19,7 +19,7 @@ def test_a_response_has_status_date_type_and_length() -> None:
     found = lines(Response(404, b"abc", "text/plain", (("X-A", "1"),)), (("X-B", "2"),))
     assert found[0] == "HTTP/1.1 404 Not Found"
     assert found[1].startswith("Date: ")
-    assert found[2:] == ["Content-Type: text/plain", "Content-Length: 3", "X-B: 2", "X-A: 1"]
+    assert found[2:] == ["Content-Length: 3", "Content-Type: text/plain", "X-B: 2", "X-A: 1"]
 
 
 @pytest.mark.parametrize(

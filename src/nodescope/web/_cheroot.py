@@ -1,7 +1,7 @@
 """cheroot's server, imported without the modules that only its replaced parts need.
 
-nodescope uses cheroot's server, worker pool, connection, request and gateway, and replaces its parser, socket files
-and connection manager. What only those import costs 8.5 MB of 9.3 (RssAnon and shared pages, CPython 3.11): ssl 4.2,
+nodescope uses cheroot's server, worker pool and connection, and replaces its parser, socket files, connection manager
+and gateway. What only those import costs 8.5 MB of 9.3 (RssAnon and shared pages, CPython 3.11): ssl 4.2,
 importlib.metadata 2.1 (asked for cheroot's own version), email 0.9, more_itertools through jaraco.functools 0.9,
 _pyio 0.3, ipaddress through urllib.parse 0.4. While cheroot is imported, empty modules stand in for those that are
 not there yet; afterwards they are gone, and whoever imports one of these names gets the real one (TLS its ssl).
@@ -52,7 +52,7 @@ def _import_lightly() -> None:
 
 _import_lightly()
 
-from cheroot.server import Gateway, HTTPConnection, HTTPRequest, HTTPServer  # noqa: E402
+from cheroot.server import HTTPConnection, HTTPServer  # noqa: E402
 from cheroot.workers import threadpool  # noqa: E402
 
 ThreadPool = threadpool.ThreadPool
@@ -61,4 +61,4 @@ worker: Callable[[HTTPServer], Thread] = threadpool.WorkerThread
 SHUTDOWN: Final[object] = vars(threadpool)["_SHUTDOWNREQUEST"]
 """What a pool's `get` returns to end the worker that calls it."""
 
-__all__ = ["SHUTDOWN", "Gateway", "HTTPConnection", "HTTPRequest", "HTTPServer", "ThreadPool", "worker"]
+__all__ = ["SHUTDOWN", "HTTPConnection", "HTTPServer", "ThreadPool", "worker"]

@@ -10,22 +10,21 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
+
+MAX_KEPT: Final = 4
+"""Times to go that need not be worked out again: nearly always it is the same."""
 
 _CLOCK_MONOTONIC: Final = 1
 _NANOSECONDS: Final = 1_000_000_000
 
 
 class Alarm:
-    """Readable `after_s` seconds after `set`; `fd` is for an epoll."""
+    """Readable `after_s` seconds after `set(after_s)`, which sets it anew; None unsets it. `fd` is for an epoll."""
 
     def __init__(self) -> None:
-        self.fd, self._set_time = _timer()
-
-    def set(self, after_s: float | None) -> None:
-        """Sets it anew; None unsets it."""
-        # 0 would unset it: a moment that has passed is the next nanosecond.
-        self._set_time(0 if after_s is None else max(1, int(after_s * _NANOSECONDS)))
+        self.fd, self.set = _timer()
 
     def read(self) -> None:
         """Makes it unreadable until it goes off again."""
@@ -36,15 +35,20 @@ class Alarm:
         os.close(self.fd)
 
 
+def _nanoseconds(after_s: float | None) -> int:
+    # 0 unsets it: a moment that has passed is the next nanosecond.
+    return 0 if after_s is None else max(1, int(after_s * _NANOSECONDS))
+
+
 if sys.version_info >= (3, 13):
 
-    def _timer() -> tuple[int, Callable[[int], object]]:
+    def _timer() -> tuple[int, Callable[[float | None], object]]:
         fd = os.timerfd_create(_CLOCK_MONOTONIC, flags=os.TFD_NONBLOCK | os.TFD_CLOEXEC)
-        return fd, lambda nanoseconds: os.timerfd_settime_ns(fd, initial=nanoseconds)
+        return fd, lambda after_s: os.timerfd_settime_ns(fd, initial=_nanoseconds(after_s))
 
 else:
 
-    def _timer() -> tuple[int, Callable[[int], object]]:
+    def _timer() -> tuple[int, Callable[[float | None], object]]:
         # The standard library has it from 3.13 on.
         import ctypes
 
@@ -53,11 +57,11 @@ else:
         if fd < 0:
             number = ctypes.get_errno()
             raise OSError(number, f"timerfd_create: {os.strerror(number)}")
-        # struct itimerspec: the interval, then the time to go, each in seconds and nanoseconds.
-        spec = (ctypes.c_long * 4)()
+        settime = libc.timerfd_settime
 
-        def set_time(nanoseconds: int) -> None:
-            spec[2], spec[3] = divmod(nanoseconds, _NANOSECONDS)
-            libc.timerfd_settime(fd, 0, spec, None)
+        @lru_cache(maxsize=MAX_KEPT)
+        def specification(after_s: float | None) -> object:
+            """struct itimerspec: the interval, then the time to go, each in seconds and nanoseconds."""
+            return (ctypes.c_long * 4)(0, 0, *divmod(_nanoseconds(after_s), _NANOSECONDS))
 
-        return fd, set_time
+        return fd, lambda after_s: settime(fd, 0, specification(after_s), None)

@@ -7,13 +7,14 @@ Source: socket(7), tcp(7); RFC 9112, 9 (connection management).
 from __future__ import annotations
 
 import contextlib
+import logging
 import select
 import socket
 import threading
 from typing import TYPE_CHECKING, Final
 
 from nodescope.web import head, reply
-from nodescope.web._cheroot import Gateway, HTTPConnection, HTTPRequest
+from nodescope.web._cheroot import HTTPConnection
 from nodescope.web.message import Request, Response, text
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ MAX_DISCARDED_BYTES: Final = 256 * 1024
 
 READABLE: Final = select.EPOLLIN
 WRITABLE: Final = select.EPOLLOUT
+
+_FAILED: Final = text(500, "Internal Server Error")
 
 
 class Work:
@@ -71,7 +74,7 @@ class Connection(HTTPConnection):
         self.head: head.Head | None = None
         self.buffer = b""
         self._searched = 0
-        self._seen: tuple[bytes, head.Head] | None = None
+        self._seen: tuple[bytes, head.Head | None] = (b"", None)
         self._continued = False
         self._discarded = 0
 
@@ -95,7 +98,11 @@ class Connection(HTTPConnection):
 
     def advance(self) -> bool:
         """Whether the buffer begins with a complete request: its head is in `head` then. Raises `BadRequest`."""
-        if self.head is None and not self._find_head():
+        raw, seen = self._seen
+        if self.buffer == raw and seen is not None:
+            # A scraper sends the same request each time.
+            self.head = seen
+        elif self.head is None and not self._find_head():
             return False
         found = self.head
         assert found is not None
@@ -134,11 +141,39 @@ class Connection(HTTPConnection):
         waiting, self.unsent = self.unsent, b""
         self.send(waiting)
 
+    def communicate(self) -> bool:
+        """Has the request answered that is complete. Called by cheroot's worker; False where it is not to be kept."""
+        server = self.server
+        if self.served and self.context is not server.context:
+            # Kept from other TLS settings than those in force: no answer, and its client calls again.
+            return False
+        found, body = self.take()
+        request = Request(found.method, found.path, found.query, found.headers, self.remote_addr, body)
+        self.work = work = Work(request, found)
+        response, extra = _FAILED, ()
+        try:
+            response, extra = server.answer(request)
+        except Exception as error:
+            server.error_log(repr(error), logging.ERROR, traceback=True)
+        finally:
+            late = not work.claim()
+            if late:
+                server.come_late()
+        if not late:
+            self.reply(response, extra, found)
+            self.served = True
+        return True
+
     def reply(self, response: Response, extra: reply.Headers, request: head.Head | None) -> None:
         """Sends an answer to `request`; None where it could not be read. Sets `closing` as that demands."""
-        self.closing = self.closing or request is None or not request.keep_alive
+        self.closing = self.closing or request is None or not request.keep_alive or response is _FAILED
         minor = 1 if request is None else request.minor
-        lines = reply.head(response, extra, minor, not self.closing)
+        try:
+            lines = reply.head(response, extra, minor, not self.closing)
+        except ValueError as error:
+            self.server.error_log(repr(error), logging.ERROR, traceback=True)
+            self.reply(_FAILED, (), request)
+            return
         parts = (lines,) if request is not None and request.method == "HEAD" else (lines, response.body)
         self.server.counts.answered(response.status)
         try:
@@ -186,60 +221,7 @@ class Connection(HTTPConnection):
         if not length:
             self._searched = len(self.buffer)
             return False
-        raw = self.buffer[:length]
-        # A scraper sends the same head each time.
-        if self._seen is not None and self._seen[0] == raw:
-            self.head = self._seen[1]
-        else:
-            self.head = head.parse(raw)
-            self._seen = (raw, self.head) if length <= MAX_SEEN_BYTES else None
+        self.head = head.parse(self.buffer[:length])
+        if length <= MAX_SEEN_BYTES:
+            self._seen = (self.buffer[:length], self.head)
         return True
-
-
-class Exchange(HTTPRequest):
-    """One request and its answer, in cheroot's words; parsed already when a worker gets it.
-
-    `late`: another worker has answered it in the meantime.
-    """
-
-    late = False
-
-    def parse_request(self) -> None:
-        # A connection kept from other TLS settings than those in force gets no answer: its client calls again.
-        self.ready = not self.conn.served or self.conn.context is self.server.context
-
-    def respond(self) -> None:
-        Answer(self).respond()
-
-    def simple_response(self, status: object, msg: str = "") -> None:
-        """Called by cheroot when a handler fails, with a status line."""
-        if self.late:
-            return
-        self.sent_headers = True
-        self.conn.reply(text(int(str(status)[:3]), msg or str(status)[4:]), (), None)
-
-
-class Answer(Gateway):
-    """Hands a request to the listener's handler and sends what comes back."""
-
-    def respond(self) -> None:
-        exchange, connection, server = self.req, self.req.conn, self.req.server
-        found, body = connection.take()
-        request = Request(found.method, found.path, found.query, found.headers, connection.remote_addr, body)
-        connection.work = work = Work(request, found)
-        try:
-            response, extra = server.answer(request)
-        finally:
-            exchange.late = not work.claim()
-            if exchange.late:
-                server.come_late()
-        if exchange.late:
-            exchange.close_connection = False
-            return
-        connection.reply(response, extra, found)
-        connection.served = True
-        exchange.sent_headers = True
-        exchange.close_connection = connection.closing
-
-
-Connection.RequestHandlerClass = Exchange

@@ -71,14 +71,17 @@ class Front:
 
     def get(self) -> Any:
         """The next connection with a whole request, for the worker that calls; cheroot's end mark after `stop`."""
+        slept_for: float | None = None
         while not self._stopping:
-            taken = self._take()
-            if taken is not None:
-                return taken
-            deadline = self._wait()
+            if self._places.ready:
+                taken = self._take(slept_for)
+                if taken is not None:
+                    return taken
+            slept_for = deadline = self._wait()
             now = monotonic()
             if now >= deadline:
                 self._expire(now)
+                slept_for = None
         return SHUTDOWN
 
     def put(self, connection: Connection) -> None:
@@ -123,11 +126,12 @@ class Front:
 
     # Workers: asleep, awake, away with a request.
 
-    def _take(self) -> Connection | None:
-        """A whole request to leave with, unless no one else is at the front and no further worker can be started."""
+    def _take(self, slept_for: float | None) -> Connection | None:
+        """A whole request to leave with, unless no one else is at the front and no further worker can be started.
+
+        `slept_for`: the deadline that this worker last slept for, if all that has happened since is one event.
+        """
         ready = self._places.ready
-        if not ready:
-            return None
         with self._lock:
             alone = self._server.requests.size - self._away <= 1
             if self._stopping or not ready or (alone and not self._server.requests.grow_by_one()):
@@ -136,8 +140,11 @@ class Front:
             connection = ready.popleft()
             self._watch.begin(connection, self._server.limits.again_after_s)
             # Someone asleep must wake in time for what this worker would have woken for.
-            if self._earliest(monotonic()) < min(self._asleep.values(), default=0.0):
-                os.eventfd_write(self._wakeup, 1)
+            if self._asleep:
+                soonest = min(self._asleep.values())
+                known = slept_for is not None and slept_for >= soonest
+                if not known and self._earliest(monotonic()) < soonest:
+                    os.eventfd_write(self._wakeup, 1)
         return connection
 
     def _wait(self) -> float:
@@ -150,10 +157,15 @@ class Front:
             now = monotonic()
             wake_at = self._asleep[me] = self._earliest(now)
         found = self._epoll.poll(None if wake_at == NEVER else max(0.0, wake_at - now), 1)
+        connection = None
         with self._lock:
             del self._asleep[me]
-        for fd, _ in found:
-            self._attend(fd)
+            if found:
+                connection = self._places.claim(found[0][0])
+        if connection is not None:
+            self._step(connection)
+        elif found:
+            self._attend(found[0][0])
         return wake_at
 
     def _earliest(self, now: float) -> float:
@@ -188,6 +200,7 @@ class Front:
     # What an event leads to.
 
     def _attend(self, fd: int) -> None:
+        """To what is no connection, or one that somebody else has in hand."""
         if fd == self._wakeup:
             with self._lock:
                 if not self._stopping:
@@ -199,10 +212,6 @@ class Front:
             self._entrance.accept(fd)
             if self._entrance.again_at == NEVER:
                 self._listen()
-        else:
-            connection = self._places.claim(fd)
-            if connection is not None:
-                self._step(connection)
 
     def _step(self, connection: Connection) -> None:
         try:
@@ -239,7 +248,8 @@ class Front:
             self._refuse(connection, bad.status, bad.reason)
             return
         if complete:
-            self._places.make_ready(connection, self._server.limits)
+            with self._lock:
+                self._places.make_ready(connection, self._server.limits)
         elif connection.state == READING or connection.started:
             self._park(connection, READING, READABLE)
         else:
@@ -254,8 +264,10 @@ class Front:
             self._start_linger(connection)
         elif connection.closing or self._stopping:
             self._close(connection, "done")
-        else:
+        elif connection.started:
             self._advance(connection)
+        else:
+            self._park(connection, IDLE, READABLE)
 
     def _refuse(self, connection: Connection, status: int, reason: str) -> None:
         """Answers what will get no worker, and hangs up."""

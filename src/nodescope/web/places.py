@@ -57,11 +57,10 @@ class Places:
         self._in[state][connection.fd] = connection
 
     def make_ready(self, connection: Connection, limits: Limits) -> None:
-        """Lines it up for a worker. Its owner owns it on."""
-        with self.lock:
-            self.enter(connection, BUSY, limits)
-            connection.ready_at = monotonic()
-            self.ready.append(connection)
+        """Lines it up for a worker. Its owner owns it on. Under the lock."""
+        self.enter(connection, BUSY, limits)
+        connection.ready_at = monotonic()
+        self.ready.append(connection)
 
     def remove(self, connection: Connection) -> bool:
         """Lets it go. False where it was gone already."""
@@ -72,13 +71,12 @@ class Places:
             return True
 
     def claim(self, fd: int) -> Connection | None:
-        """Makes the caller the owner; None where there is another, or no such connection."""
-        with self.lock:
-            connection = self._connections.get(fd)
-            if connection is None or connection.owned:
-                return None
-            connection.owned = True
-            return connection
+        """Makes the caller the owner; None where there is another, or no such connection. Under the lock."""
+        connection = self._connections.get(fd)
+        if connection is None or connection.owned:
+            return None
+        connection.owned = True
+        return connection
 
     def claim_oldest(self, state: int) -> Connection | None:
         """Makes the caller the owner of the one that has been in `state` longest."""

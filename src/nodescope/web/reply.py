@@ -6,9 +6,13 @@ Source: RFC 9112, 4 and 6; RFC 9110, 5.6.7 (dates).
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import Final
 
 from nodescope.web.message import Response
+
+MAX_KEPT: Final = 32
+"""Kinds of answers whose lines are kept."""
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -30,20 +34,25 @@ def head(response: Response, extra: Headers, minor: int, keep_alive: bool) -> by
 
     Raises `ValueError` for a field that would break out of its line.
     """
-    fields = [f"{name}: {value}\r\n" for name, value in (*extra, *response.headers)]
+    before, after = _lines(response.status, response.content_type, extra, response.headers, minor, keep_alive)
+    return f"{before}Date: {date()}\r\nContent-Length: {len(response.body)}\r\n{after}".encode("latin-1")
+
+
+@lru_cache(maxsize=MAX_KEPT)
+def _lines(
+    status: int, content_type: str, extra: Headers, headers: Headers, minor: int, keep_alive: bool
+) -> tuple[str, str]:
+    """What stands before and after the fields that differ from answer to answer."""
+    before = f"HTTP/1.1 {status} {REASONS.get(status, 'Unknown')}\r\n"
+    fields = [f"{name}: {value}\r\n" for name, value in (("Content-Type", content_type), *extra, *headers)]
     if not keep_alive:
         fields.append("Connection: close\r\n")
     elif not minor:
         fields.append("Connection: keep-alive\r\n")
-    lines = (
-        f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Unknown')}\r\n"
-        f"Date: {date()}\r\nContent-Type: {response.content_type}\r\nContent-Length: {len(response.body)}\r\n"
-        f"{''.join(fields)}\r\n"
-    )
-    breaks = 5 + len(fields)
-    if lines.count("\n") != breaks or lines.count("\r") != breaks or "\0" in lines:
-        raise ValueError(f"a response field holds a line break or NUL: {response.content_type!r}, {response.headers!r}")
-    return lines.encode("latin-1")
+    after = "".join(fields)
+    if after.count("\n") != len(fields) or after.count("\r") != len(fields) or "\0" in after:
+        raise ValueError(f"a response field holds a line break or NUL: {content_type!r}, {headers!r}")
+    return before, after + "\r\n"
 
 
 class _Date:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from nodescope.web import address
 from nodescope.web._cheroot import HTTPServer
 from nodescope.web.access import Access
-from nodescope.web.connection import Answer, Connection
+from nodescope.web.connection import Connection
 from nodescope.web.counts import Counters, Counts
 from nodescope.web.front import Front
 from nodescope.web.limits import Limits
@@ -42,7 +42,8 @@ class Server(HTTPServer):
         self.counts = Counts()
         self.handler = handler
         self.access = access
-        super().__init__(("localhost", 0), Answer, minthreads=1, maxthreads=limits.workers, server_name="nodescope")
+        # Connections answer by themselves: no gateway.
+        super().__init__(("localhost", 0), None, minthreads=1, maxthreads=limits.workers, server_name="nodescope")
         self._connections = Front(self, sockets, self.connection)
         self.requests = Workers(self, self._connections.get, limits.workers)
         self.sockets = tuple(sockets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class Serving(Protocol):
 
     def is_late(self) -> bool:
         """Whether the connection that the calling worker brings back is not its own any more."""
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        """Logs `msg`, with the exception being handled where `traceback` is set."""
 
     def put_conn(self, conn: Any) -> None:
         """Takes a connection back from a worker."""

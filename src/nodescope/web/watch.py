@@ -35,12 +35,21 @@ class Watch:
         """A worker has taken the connection's request."""
         connection.begun_at, connection.asked_again, connection.work = monotonic(), False, None
         self._in_work[connection.fd] = connection
-        self._set(after_s)
+        # Those begun before it are the first to be overdue.
+        if self._alarm_at == NEVER and after_s is not None and self._alarm is not None:
+            self._alarm_at = connection.begun_at + after_s
+            self._alarm.set(after_s)
+        else:
+            self._set(after_s)
 
     def end(self, connection: Connection, after_s: float | None) -> None:
         """Its request is answered."""
         self._in_work.pop(connection.fd, None)
-        self._set(after_s)
+        if not self._in_work and self._alarm is not None:
+            self._alarm_at = NEVER
+            self._alarm.set(None)
+        else:
+            self._set(after_s)
 
     def overdue(self, after_s: float | None) -> list[Connection]:
         """The alarm has gone off: those whose time is up, each once."""
