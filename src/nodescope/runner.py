@@ -211,7 +211,9 @@ class Runner:
         finally:
             self._lock.acquire()
             del self._runs[name]
-            self._finish(outcome or Outcome(name, "failed", (), 0.0, "what ran it was ended"), run.passes)
+            if outcome is None:
+                outcome = Outcome(name, "failed", (), 0.0, "what ran it was ended")
+            self._finish(outcome, run.passes)
 
     def _oversee(self, current: _Pass, now: float) -> float:
         """Hands over from slow runs, gives up on those past their deadline; returns when to look again."""

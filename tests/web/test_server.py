@@ -62,6 +62,20 @@ def test_a_request_may_come_byte_by_byte(serve: Serve, connect: Connect) -> None
     assert client.ask(GET).status == 200
 
 
+def test_the_same_request_again_is_read_as_the_first_time(serve: Serve, connect: Connect) -> None:
+    """A head that has been seen on the connection is a whole request with its own body, however it is cut."""
+    client = connect(serve(echo))
+    head = get("/x", "Content-Length: 3", method="PUT")
+    for body in (b"abc", b"def"):
+        assert client.ask(head + body).body.endswith(b"\n" + body)
+        client.send(head)
+        assert client.ask(body).body.endswith(b"\n" + body)
+    client.send(GET)
+    client.reply()
+    client.send(GET + GET + GET[:9])
+    assert [client.reply().status, client.reply().status, client.ask(GET[9:]).status] == [200, 200, 200]
+
+
 @pytest.mark.parametrize(
     ("request_line", "field", "kept", "said"),
     [
@@ -160,6 +174,7 @@ def test_a_handler_that_fails_is_500(serve: Serve, connect: Connect, caplog: pyt
         reply = client.ask(get(path))
         assert (reply.status, reply.body) == (500, b"Internal Server Error\n")
         assert client.rest() == b""
+        assert connect(listener).send(get(path, method="HEAD")).rest().endswith(b"\r\n\r\n")
     assert connect(listener).ask(get("/fine")).body == b"fine"
     assert "broken" in caplog.text
     assert "line break" in caplog.text

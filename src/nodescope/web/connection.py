@@ -31,6 +31,8 @@ WRITABLE: Final = select.EPOLLOUT
 
 _FAILED: Final = text(500, "Internal Server Error")
 
+log = logging.getLogger(__name__)
+
 
 class Work:
     """A request being answered: by the worker that took it or, when that is held up, by another."""
@@ -153,8 +155,8 @@ class Connection(HTTPConnection):
         response, extra = _FAILED, ()
         try:
             response, extra = server.answer(request)
-        except Exception as error:
-            server.error_log(repr(error), logging.ERROR, traceback=True)
+        except Exception:
+            log.exception("a request of %s for %s could not be answered", self.remote_addr, found.path)
         finally:
             late = not work.claim()
             if late:
@@ -170,8 +172,8 @@ class Connection(HTTPConnection):
         minor = 1 if request is None else request.minor
         try:
             lines = reply.head(response, extra, minor, not self.closing)
-        except ValueError as error:
-            self.server.error_log(repr(error), logging.ERROR, traceback=True)
+        except ValueError:
+            log.exception("an answer to %s could not be sent", self.remote_addr)
             self.reply(_FAILED, (), request)
             return
         parts = (lines,) if request is not None and request.method == "HEAD" else (lines, response.body)

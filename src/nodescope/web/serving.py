@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -45,9 +44,6 @@ class Serving(Protocol):
 
     def is_late(self) -> bool:
         """Whether the connection that the calling worker brings back is not its own any more."""
-
-    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        """Logs `msg`, with the exception being handled where `traceback` is set."""
 
     def put_conn(self, conn: Any) -> None:
         """Takes a connection back from a worker."""
