@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from nodescope.api.node import NoNode
@@ -255,3 +256,22 @@ def test_ages_are_told_in_a_header() -> None:
     """The envelope has no room for the age of the data, so a header field has it."""
     assert ask(whole(), "/cardMetrics").headers == (("X-Sampled-Age-Seconds", "1.25"),)
     assert len(GPUS) > 0
+
+
+def test_limits_and_board_of_a_gpu_that_amd_smi_did_not_tell_of() -> None:
+    """Each sensor's limits stand under its own name, and the board's words are those of its EEPROM."""
+    celsius = {"edge": 100, "junction": 110, "mem": 94}
+    crit = {f"{sensor}_temperature_crit_celsius": value for sensor, value in celsius.items()}
+    emergency = {f"{sensor}_temperature_emergency_celsius": value + 5 for sensor, value in celsius.items()}
+    reading = msgspec.structs.replace(
+        MI300X_READING, temperature_slowdown_celsius=100, driver_fields={**crit, **emergency}
+    )
+    identity = msgspec.structs.replace(MI300X, brand="AMD", board_id="113-D65210-038", model="AMD Instinct MI210")
+    (told,) = data(Node(gpus=(gpu(identity, reading),)), "/gpus")
+    limits = {name: limit["value"] for name, limit in told["limit"].items() if name.endswith("_temperature")}
+    assert limits == {
+        **{f"slowdown_{spot}_temperature": value for spot, value in (("edge", 100), ("hotspot", 110), ("vram", 94))},
+        **{f"shutdown_{spot}_temperature": value for spot, value in (("edge", 105), ("hotspot", 115), ("vram", 99))},
+    }
+    assert (told["board"]["fru_id"], told["board"]["product_name"]) == ("113-D65210-038", "AMD Instinct MI210")
+    assert told["board"]["manufacturer_name"] == "AMD"

@@ -8,10 +8,12 @@ READING: Final = frozenset(
     {
         "clock_fabric_megahertz",
         "clock_soc_megahertz",
+        "edge_temperature_celsius",
         "fan_revolutions_per_minute",
         "gtt_total_bytes",
         "gtt_used_bytes",
         "junction_temperature_celsius",
+        "memory_used_percent",
         "voltage_millivolts",
     }
 )

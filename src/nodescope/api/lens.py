@@ -36,6 +36,7 @@ FIRST_VENDORS: Final = ("amd", "nvidia", "intel")
 PERCENT_DIGITS: Final = 2
 GFX_ACTIVITY: Final = "gfx_activity_acc"
 MEMORY_ACTIVITY: Final = "mem_activity_acc"
+MEMORY_BANDWIDTH: Final = "average_memory_bandwidth"
 """Accumulators among a reading's driver fields, by their names in the driver's gpu_metrics."""
 
 _GUID: Final = re.compile(r"[0-9A-Fa-f]{16}")
@@ -147,6 +148,7 @@ def _whole(item: Item, gpu: Gpu) -> LensCardMetrics:
         memory_use_percent=used,
         gpu_memory_rw_activity_percent=reading.memory_utilization_percent,
         memory_activity=reading.driver_fields.get(MEMORY_ACTIVITY),
+        avg_memory_bandwidth=reading.driver_fields.get(MEMORY_BANDWIDTH),
     )
 
 

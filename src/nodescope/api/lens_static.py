@@ -66,7 +66,7 @@ def static(told: Told, number: int) -> AmdStatic:
         vbios=_vbios(identity),
         limit=_limit(reading),
         driver=AmdDriver(name=told.driver or _vendor(identity)[2], version=identity.driver_version),
-        board=AmdBoard(model_number=identity.part_number, product_serial=identity.serial),
+        board=_board(identity),
         partition=AmdPartition(
             compute_partition=identity.compute_partition, memory_partition=identity.memory_partition
         ),
@@ -157,8 +157,35 @@ def _limit(reading: GpuReading) -> AmdLimit:
         max_power=_watts(reading.power_limit_max_milliwatts),
         min_power=_watts(reading.power_limit_min_milliwatts),
         socket_power=_watts(reading.power_limit_milliwatts),
-        slowdown_hotspot_temperature=_celsius(reading.temperature_slowdown_celsius),
-        shutdown_hotspot_temperature=_celsius(reading.temperature_shutdown_celsius),
+        **_temperature_limits(reading),
+    )
+
+
+def _temperature_limits(reading: GpuReading) -> dict[str, Quantity | None]:
+    """Those of each sensor; of a GPU that has one for all, the hottest spot's."""
+    limits = {
+        f"{what}_{spot}_temperature": _celsius(reading.driver_fields.get(f"{sensor}_temperature_{limit}_celsius"))
+        for what, limit in (("slowdown", "crit"), ("shutdown", "emergency"))
+        for spot, sensor in (("edge", "edge"), ("hotspot", "junction"), ("vram", "mem"))
+    }
+    if any(limits.values()):
+        return limits
+    return {
+        "slowdown_hotspot_temperature": _celsius(reading.temperature_slowdown_celsius),
+        "shutdown_hotspot_temperature": _celsius(reading.temperature_shutdown_celsius),
+    }
+
+
+def _board(identity: GpuIdentity) -> AmdBoard:
+    """What the EEPROM says of other vendors' boards are their numbers alone."""
+    if identity.vendor != "amd":
+        return AmdBoard(model_number=identity.part_number, product_serial=identity.serial)
+    return AmdBoard(
+        model_number=identity.part_number,
+        product_serial=identity.serial,
+        fru_id=identity.board_id,
+        product_name=identity.model,
+        manufacturer_name=identity.brand,
     )
 
 

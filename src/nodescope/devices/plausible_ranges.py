@@ -62,13 +62,14 @@ READING: Final[tuple[Range, ...]] = (
     *_MEMORY,
     # System memory that the GPU can reach; 0 where it is switched off.
     Range("memory", 0, MAX_COUNT, "gtt_total_bytes gtt_used_bytes"),
+    Range("memory", 0, MAX_PERCENT, "memory_used_percent"),
     Range(
         "temperature",
         -100,
         200,
-        "temperature_celsius memory_temperature_celsius junction_temperature_celsius temperature_margin_celsius "
-        "temperature_slowdown_celsius temperature_shutdown_celsius temperature_max_operating_celsius "
-        "memory_temperature_max_operating_celsius",
+        "temperature_celsius edge_temperature_celsius memory_temperature_celsius junction_temperature_celsius "
+        "temperature_margin_celsius temperature_slowdown_celsius temperature_shutdown_celsius "
+        "temperature_max_operating_celsius memory_temperature_max_operating_celsius",
     ),
     Range(
         "power",

@@ -43,7 +43,7 @@ _Plain = tuple[str, str, str]
 """End of the name behind `gpu_` or a whole name, help, field."""
 
 _PLAIN: Final[tuple[_Plain, ...]] = (
-    ("gpu_edge_temperature", "Current edge temperature in Celsius", "edge_celsius"),
+    ("gpu_edge_temperature", "Current edge temperature in Celsius", "reading.edge_temperature_celsius"),
     (
         "gpu_junction_temperature",
         "Current junction/hotspot temperature in Celsius",

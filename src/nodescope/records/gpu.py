@@ -97,7 +97,8 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `driver_fields`: NVML field values that have no field here, by their names without NVML_FI_DEV_ or NVML_FI_ in lower
     case ("c2c_link_count"). `profiling`: GPM metrics by their names without NVML_GPM_METRIC_ in lower case
     ("sm_util", percent; "pcie_tx_per_sec", MiB/s). `temperature_celsius`: of the GPU; of one with an edge sensor and a
-    junction sensor the edge's, of one with only the latter that one's. `engines`: use of each engine in percent, by its
+    junction sensor the edge's, of one with only the latter that one's. `memory_used_percent`: where only a share is
+    told. `engines`: use of each engine in percent, by its
     driver's name. `throttled_ns`: how long clocks were held down by each cause, counters. `peer_nvlink_status`: UUID of
     another GPU -> whether it is reached over NVLink, as NVML numbers it.
     """
@@ -118,8 +119,10 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bar1_free_bytes: int | None = None
     gtt_total_bytes: int | None = None
     gtt_used_bytes: int | None = None
+    memory_used_percent: float | None = None
 
     temperature_celsius: float | None = None
+    edge_temperature_celsius: float | None = None
     memory_temperature_celsius: float | None = None
     junction_temperature_celsius: float | None = None
     temperature_margin_celsius: float | None = None
@@ -217,7 +220,8 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def memory_used_ratio(self) -> float | None:
         """Used memory as a share of what programs can have; DCGM's FB_USED_PERCENT, which is 0 to 1."""
-        return _used_ratio(self.memory_used_bytes, self.memory_total_bytes, self.memory_reserved_bytes)
+        ratio = _used_ratio(self.memory_used_bytes, self.memory_total_bytes, self.memory_reserved_bytes)
+        return self.memory_used_percent / 100 if ratio is None and self.memory_used_percent is not None else ratio
 
 
 class InstanceReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -269,8 +273,8 @@ class LinkReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class EccReading(msgspec.Struct, frozen=True, kw_only=True):
-    """ECC errors at one place. `corrected`: "corrected" or "uncorrected". `life`: "volatile" (since the driver was
-    loaded) or "aggregate" (of the board's life). `location`: "dram", "sram", "l2_cache", "register_file" ..."""
+    """ECC errors at one place. `corrected`: "corrected", "uncorrected" or, of AMD, "deferred". `life`: "volatile"
+    (since the driver was loaded) or "aggregate" (of the board's life). `location`: "dram", "sram", "l2_cache" ..."""
 
     location: str
     corrected: str

@@ -14,9 +14,6 @@ from nodescope.records.gpu import GpuIdentity, GpuReading, InstanceReading, Link
 PCIE_SPEEDS: Final = {1: 2.5, 2: 5, 3: 8, 4: 16, 5: 32, 6: 64}
 """Generation -> GT/s."""
 
-NO_EDGE_SENSOR: Final = ("gfx94", "gfx95")
-"""MI300 and newer: the temperature of such a GPU is that of its junction."""
-
 UNKNOWN_PARTITION: Final = "none"
 ONE_DIE: Final = "cpx"
 """The mode in which each compute die (XCC) is a partition."""
@@ -53,16 +50,6 @@ class RocmGpu(msgspec.Struct, frozen=True, kw_only=True):
     ecc: dict[str, int] = {}
     clocks: dict[str, float] = {}
     health: int | None = None
-
-    @property
-    def edge_celsius(self) -> float | None:
-        """None of a GPU without an edge sensor."""
-        reading, architecture = self.reading, self.entry.identity.architecture
-        if architecture is None:
-            same = reading.temperature_celsius == reading.junction_temperature_celsius
-        else:
-            same = architecture.startswith(NO_EDGE_SENSOR)
-        return None if same else reading.temperature_celsius
 
     @property
     def pcie_speed(self) -> float | None:

@@ -70,9 +70,11 @@ def test_a_lost_gpu_keeps_what_it_is() -> None:
 
 
 def test_every_field_of_a_reading_is_shown() -> None:
-    """No number that is read of a GPU is left out, but rates of what is a counter here and fields only DCGM has."""
+    """No number that is read of a GPU is left out, but rates of what is a counter here, fields only DCGM has, and the
+    edge's temperature, which is the GPU's."""
     without = {
         "driver_fields",
+        "edge_temperature_celsius",
         "nvlink_megabytes_per_second",
         "nvlink_rx_megabytes_per_second",
         "nvlink_tx_megabytes_per_second",

@@ -89,14 +89,11 @@ def test_health() -> None:
     assert "gpu_health" not in text(gpu(0))
 
 
-@pytest.mark.parametrize(
-    ("architecture", "junction", "edge"),
-    [("gfx942", 61, []), ("gfx90a", 61, ["61"]), (None, 61, []), (None, 70, ["61"]), (None, None, ["61"])],
-)
-def test_the_edge_temperature(architecture: str | None, junction: int | None, edge: list[str]) -> None:
-    """It is of GPUs with an edge sensor alone: MI300 and newer have none, and then no second name for the junction."""
-    reading = msgspec.structs.replace(READING, junction_temperature_celsius=junction)
-    assert value(text(gpu(0, reading, architecture=architecture)), "gpu_edge_temperature") == edge
+@pytest.mark.parametrize(("edge", "shown"), [(61, ["61"]), (None, [])])
+def test_the_edge_temperature(edge: int | None, shown: list[str]) -> None:
+    """It is of GPUs whose edge is told alone: it is no second name for the junction's."""
+    reading = msgspec.structs.replace(READING, junction_temperature_celsius=61, edge_temperature_celsius=edge)
+    assert value(text(gpu(0, reading)), "gpu_edge_temperature") == shown
 
 
 def test_clocks() -> None:
@@ -120,6 +117,8 @@ def test_errors() -> None:
     assert value(page, "gpu_ecc_correct_total", gpu_id="1") == []
     own = GpuReading(ecc_corrected_volatile_errors=9)
     assert errors((), own) == {"correct_total": 9}
+    deferred = msgspec.structs.replace(own, driver_fields={"ecc_deferred_volatile_errors": 7})
+    assert errors((), deferred) == {"correct_total": 9, "deferred_total": 7}
     block = EccReading(location="UMC", corrected="corrected", life="volatile", errors=2)
     odd = EccReading(location="new", corrected="odd", life="volatile", errors=2)
     assert errors((block, odd), own) == {"correct_umc": 2, "correct_total": 2}

@@ -99,6 +99,7 @@ def test_an_mi210() -> None:
     )
     assert told(found) == {
         "temperature_celsius": 40,
+        "edge_temperature_celsius": 40,
         "junction_temperature_celsius": 47,
         "memory_temperature_celsius": 44,
         "power_milliwatts": 91_000,
@@ -123,6 +124,7 @@ def test_a_processor_with_graphics(form: int, content: int) -> None:
     found = read(form, content, values | {"average_fclk_frequency": 1600})
     assert told(found) == {
         "temperature_celsius": pytest.approx(45.12),
+        "edge_temperature_celsius": pytest.approx(45.12),
         "utilization_percent": 37.5,
         "engines": {"gfx": 37.5},
         "power_milliwatts": 15_321,
@@ -132,9 +134,11 @@ def test_a_processor_with_graphics(form: int, content: int) -> None:
 
 
 def test_hundredths_of_a_percent() -> None:
-    """An activity above 100 is that of firmware which tells hundredths of a percent."""
+    """A shader's activity above 100 is that of firmware before MI300 which tells hundredths of a percent."""
     assert read(1, 1, {"average_gfx_activity": 9950}).utilization_percent == 99.5
     assert read(1, 1, {"average_gfx_activity": 100}).utilization_percent == 100.0
+    assert read(1, 1, {"average_umc_activity": 200}).memory_utilization_percent == 200.0
+    assert read(1, 6, {"average_gfx_activity": 150}).utilization_percent == 150.0
 
 
 def test_what_is_unknown_stays_unknown() -> None:

@@ -48,13 +48,29 @@ def test_newer_boards(tmp_path: Path) -> None:
 def test_sensors_without_labels(tmp_path: Path) -> None:
     """Temperatures without labels go by their numbers; clocks and voltages without are not known."""
     chip = learnt(tmp_path, {"temp1_input": 50_000, "temp3_input": 60_000, "freq1_input": 1, "in0_input": 1})
-    assert filled(chip) == {"temperature_celsius": 50, "memory_temperature_celsius": 60}
+    assert filled(chip) == {
+        "temperature_celsius": 50,
+        "edge_temperature_celsius": 50,
+        "memory_temperature_celsius": 60,
+    }
 
 
 def test_what_is_known_stays(tmp_path: Path) -> None:
     """A sensor is read only for what is not known, and one of a label that nobody knows is passed over."""
     chip = learnt(tmp_path, {"temp1_input": 50_000, "power1_average": 9_000_000, "temp2_label": "x", "temp2_input": 7})
-    assert filled(chip, temperature_celsius=1, power_milliwatts=2) == {"temperature_celsius": 1, "power_milliwatts": 2}
+    known = {"edge_temperature_celsius": 1, "temperature_celsius": 1, "power_milliwatts": 2}
+    assert filled(chip, **known) == known
+
+
+def test_an_edge_sensor_is_asked_where_the_junction_alone_is_known(tmp_path: Path) -> None:
+    """The GPU's temperature is that of its edge also where gpu_metrics tells the junction's alone."""
+    chip = learnt(tmp_path, {"temp1_input": 45_000, "temp2_input": 99_000})
+    found = filled(chip, junction_temperature_celsius=60)
+    assert found == {
+        "junction_temperature_celsius": 60,
+        "edge_temperature_celsius": 45,
+        "temperature_celsius": 45,
+    }
 
 
 def test_no_chip(tmp_path: Path) -> None:

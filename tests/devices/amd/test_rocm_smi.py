@@ -31,6 +31,7 @@ BYTES = (
 NUMBERS = (
     ("GPU use (%)", "utilization_percent", 1),
     ("Temperature (Sensor edge) (C)", "temperature_celsius", 1),
+    ("Temperature (Sensor edge) (C)", "edge_temperature_celsius", 1),
     ("Temperature (Sensor junction) (C)", "junction_temperature_celsius", 1),
     ("Temperature (Sensor memory) (C)", "memory_temperature_celsius", 1),
     ("Average Graphics Package Power (W)", "power_milliwatts", 1000),
@@ -190,10 +191,18 @@ def test_text() -> None:
         power_milliwatts=135_000,
         power_instant_milliwatts=135_000,
         memory_total_bytes=205822885888,
+        memory_used_percent=1,
         driver_fields={"gfx_activity_acc": 1141796410},
     )
     assert found[1].report.reading == GpuReading(temperature_celsius=43.0, junction_temperature_celsius=43.0)
     assert [process.name for process in found[1].report.processes] == ["llama server"]
+
+
+def test_a_share_of_memory_and_the_bandwidth() -> None:
+    """Where no bytes are told the share of VRAM is known all the same, and the bandwidth in the tool's own unit."""
+    labels = {"GPU Memory Allocated (VRAM%)": "60", "Avg. Memory Bandwidth": "12"}
+    reading = told(json.dumps({"card0": labels}).encode())[0].report.reading
+    assert (reading.memory_used_ratio, reading.driver_fields) == (0.6, {"average_memory_bandwidth": 12})
 
 
 def test_one_broken_card() -> None:

@@ -48,7 +48,7 @@ METRICS: dict[str, dict[str, Any]] = {
             "pcie_nak_sent_count_acc": 0,
             "pcie_nak_rcvd_count_acc": 0,
             "pcie_lc_perf_other_end_recovery": 1,
-            "ecc_deferred_errors": 0,
+            "ecc_deferred_volatile_errors": 0,
         },
     },
     "metric_navi3x_gpu_data_partial.json": {
@@ -94,7 +94,8 @@ def test_ecc_by_block(shared: Path) -> None:
     """Errors by block are those of the capture."""
     one = only(told(Answers(metric=read(shared, "metric_mi350x_shape_rocm72.json")), 7.0))
     assert one.report.ecc == tuple(
-        EccReading(location="umc", corrected=kind, life="volatile", errors=0) for kind in ("corrected", "uncorrected")
+        EccReading(location="umc", corrected=kind, life="volatile", errors=0)
+        for kind in ("corrected", "uncorrected", "deferred")
     )
 
 

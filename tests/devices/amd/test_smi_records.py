@@ -171,6 +171,7 @@ def test_names_of_rocm_6_0() -> None:
         clock_max_graphics_megahertz=2000,
         clock_memory_megahertz=96,
         temperature_celsius=30,
+        edge_temperature_celsius=30,
         junction_temperature_celsius=33,
         memory_temperature_celsius=40,
         temperature_slowdown_celsius=99,
@@ -221,3 +222,19 @@ def test_anything(groups: list[list[dict[str, Any]]]) -> None:
     assert len({one.identity.uuid for one in found}) == len(found)
     assert all(one.report.uuid == one.identity.uuid for one in found)
     assert len({part.uuid for one in found for part in one.instances}) == sum(len(one.instances) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("busy", "engines"),
+    [
+        ({"xcp_0": ["33 %", "0 %"]}, {"vcn_0": 33, "vcn_1": 0}),
+        ({"xcp_0": ["33 %"], "xcp_1": ["4 %"]}, {}),
+        ({"xcp_0": "N/A"}, {}),
+        ("N/A", {}),
+    ],
+)
+def test_engines_of_the_one_partition(busy: Any, engines: dict[str, float]) -> None:
+    """Engines that are told by partition are the GPU's where it has but one, for several may share them."""
+    usage = {"vcn_activity": ["N/A", "N/A"], "vcn_busy": busy}
+    answers = Answers(listed=[listed(0)], metric=[metric(0, usage=usage)])
+    assert only(told(answers, 7.0)).report.reading.engines == engines

@@ -61,7 +61,12 @@ def test_a_guid(written: str | None, known: str | None) -> None:
 
 
 def test_a_port_has_the_guid_in_its_first_gid() -> None:
-    """It is the lower half, of a GID that is set."""
+    """It is the lower half, of a GID that is set, however short it is written; one of an IPv4 address has none."""
+    assert gid("fe80::966d:aeff:fe12:3456") == "fe80:0000:0000:0000:966d:aeff:fe12:3456"
+    assert port_guid("fe80::966d:aeff:fe12:3456") == "966d:aeff:fe12:3456"
+    assert gid("::ffff:10.0.0.1") == "0000:0000:0000:0000:0000:ffff:0a00:0001"
+    assert port_guid("0000:0000:0000:0000:0000:ffff:0a00:0001") is None
+    assert gid("fe80::1::2") is None
     assert port_guid(f"fe80:0000:0000:0000:{GUID}") == GUID
     assert gid(f"FE80:0000:0000:0000:{GUID}\n") == f"fe80:0000:0000:0000:{GUID}"
     assert port_guid("0000:" * 7 + "0000") is None

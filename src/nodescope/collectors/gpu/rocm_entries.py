@@ -14,6 +14,9 @@ KINDS: Final = {"corrected": "correct", "uncorrected": "uncorrect", "deferred": 
 BLOCKS: Final = {"pcie_bif": "bif"}
 """The driver's name of a block -> the exporter's, where they differ."""
 
+DEFERRED: Final = "ecc_deferred_volatile_errors"
+"""The driver's field of the whole GPU."""
+
 HEALTH: Final = {0: 1, 1: 1, 2: 0}
 """Verdict on the whole GPU -> healthy or not: a warning is none that takes a GPU out of use."""
 
@@ -84,6 +87,7 @@ def errors(readings: Iterable[EccReading], reading: GpuReading) -> dict[str, int
     for kind, own in (
         ("correct", reading.ecc_corrected_volatile_errors),
         ("uncorrect", reading.ecc_uncorrected_volatile_errors),
+        ("deferred", reading.driver_fields.get(DEFERRED)),
     ):
         if own is not None:
             totals.setdefault(f"{kind}_total", own)

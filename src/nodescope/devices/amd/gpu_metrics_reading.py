@@ -19,6 +19,8 @@ from nodescope.records.gpu import GpuReading, LinkReading
 ENERGY_SHIFT: Final = 16
 TICK_NANOSECONDS: Final = 1_000_000
 MAX_PERCENT: Final = 100
+LAST_CONTENT_OF_HUNDREDTHS: Final = 3
+"""Of format 1: a later revision has plain percent."""
 MEGABYTES_OF_GIGABIT: Final = 125
 
 PCIE_GENERATIONS: Final = {25: 1, 50: 2, 80: 3, 160: 4, 320: 5, 640: 6}
@@ -58,7 +60,7 @@ _CLOCKS: Final = (
     _Row("clock_fabric_megahertz", ("current_fclk", "average_fclk_frequency")),
 )
 _GPU: Final = (
-    _Row("temperature_celsius", ("temperature_edge", "temperature_hotspot")),
+    _Row("edge_temperature_celsius", ("temperature_edge",)),
     _Row("junction_temperature_celsius", ("temperature_hotspot",)),
     _Row("memory_temperature_celsius", ("temperature_mem", "temperature_hbm")),
     _Row("power_milliwatts", ("curr_socket_power", "average_socket_power"), 1000),
@@ -70,7 +72,7 @@ _GPU: Final = (
     *_CLOCKS,
 )
 _APU: Final = (
-    _Row("temperature_celsius", ("temperature_gfx",), 0.01),
+    _Row("edge_temperature_celsius", ("temperature_gfx",), 0.01),
     _Row("power_milliwatts", ("average_socket_power",)),
     _Row("power_average_milliwatts", ("average_socket_power",)),
     _Row("voltage_millivolts", ("average_gfx_voltage",)),
@@ -119,7 +121,9 @@ class PartitionReading(NamedTuple):
 
 def reading(metrics: GpuMetrics) -> GpuReading:
     """The part of a reading that gpu_metrics tells."""
-    return GpuReading(**fields(metrics))
+    found = fields(metrics)
+    settle_temperature(found)
+    return GpuReading(**found)
 
 
 def fields(metrics: GpuMetrics) -> Fields:
@@ -136,6 +140,13 @@ def fields(metrics: GpuMetrics) -> Fields:
     found["throttled_ns"] = {cause: ticks * TICK_NANOSECONDS for cause, ticks in throttled.items() if ticks is not None}
     found["driver_fields"] = dict(_driver_fields(metrics.values))
     return found
+
+
+def settle_temperature(fields: Fields) -> None:
+    """The GPU's own temperature, when all have told theirs: that of its edge, where there is none of its junction."""
+    for sensor in ("edge_temperature_celsius", "junction_temperature_celsius"):
+        if sensor in fields:
+            fields.setdefault("temperature_celsius", fields[sensor])
 
 
 def links(metrics: GpuMetrics) -> tuple[LinkReading, ...]:
@@ -211,7 +222,7 @@ def _add_activities(metrics: GpuMetrics, found: Fields) -> None:
     for engine, name in _ENGINES.items():
         known = _known(metrics.values.get(name))
         if known:
-            engines[engine] = _percent(metrics.format, _mean(known) or 0.0)
+            engines[engine] = _percent(metrics, engine, _mean(known) or 0.0)
     # Where there are several partitions they may share an engine, so that only each partition's are told.
     whole = metrics.partitions[0] if len(metrics.partitions) == 1 else {}
     for engine, (of_gpu, of_partition) in _EACH_ENGINE.items():
@@ -227,9 +238,10 @@ def _add_activities(metrics: GpuMetrics, found: Fields) -> None:
         found["jpeg_utilization_percent"] = jpeg
 
 
-def _percent(form: int, value: float) -> float:
-    """Some firmware of GPUs, and that of all processors with graphics, tells hundredths of a percent."""
-    return value / 100 if form != 1 or value > MAX_PERCENT else value
+def _percent(metrics: GpuMetrics, engine: str, value: float) -> float:
+    """Processors with graphics tell hundredths of a percent, as do some GPUs before MI300 of their shaders alone."""
+    some = engine == "gfx" and metrics.content <= LAST_CONTENT_OF_HUNDREDTHS and value > MAX_PERCENT
+    return value / 100 if metrics.format != 1 or some else value
 
 
 def _engines(engine: str, value: Value | None) -> dict[str, float]:

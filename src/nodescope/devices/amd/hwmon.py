@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from nodescope.devices.amd.device_files import DeviceFiles
+from nodescope.devices.amd.gpu_metrics_reading import settle_temperature
 
 NAME: Final = "amdgpu"
 MAX_CHIPS: Final = 16
@@ -48,7 +49,7 @@ class Sensor(NamedTuple):
 
 
 TEMPERATURE_FIELDS: Final = {
-    "edge": ("temperature_celsius",),
+    "edge": ("edge_temperature_celsius",),
     "junction": ("junction_temperature_celsius",),
     "mem": ("memory_temperature_celsius",),
 }
@@ -99,8 +100,7 @@ class Hwmon:
                 value = self._files.number(f"{self._folder}/{file}")
                 if value is not None:
                     fields.update(dict.fromkeys(names, scale(value)))
-        if "temperature_celsius" not in fields and "junction_temperature_celsius" in fields:
-            fields["temperature_celsius"] = fields["junction_temperature_celsius"]
+        settle_temperature(fields)
 
     def _planned(self) -> list[Sensor]:
         found = [

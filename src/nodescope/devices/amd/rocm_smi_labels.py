@@ -56,6 +56,8 @@ METRIC: Final = (
     Label("gpu use (%)", "usage.gfx_activity", "%"),
     Label("gpu memory read/write activity (%)", "usage.umc_activity", "%"),
     Label("gpu memory use (%)", "usage.umc_activity", "%"),
+    Label("gpu memory allocated (vram%)", "mem_usage.used_vram_percent", "%"),
+    Label("avg. memory bandwidth", "usage.avg_memory_bandwidth"),
     Label("gfx activity", "usage.gfx_activity_acc"),
     Label("memory activity", "usage.mem_activity_acc"),
     Label("vram total memory (b)", "mem_usage.total_vram", "B"),

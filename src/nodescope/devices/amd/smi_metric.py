@@ -64,13 +64,19 @@ def ecc(entry: Entry) -> tuple[EccReading, ...]:
 def engines(entry: Entry) -> dict[str, float]:
     """Use of each engine in percent, "gfx", "umc", "vcn_0" ...; of those that say nothing there is nothing."""
     found = {engine: used for engine, paths in ENGINES if (used := first(entry, paths, "percent")) is not None}
-    for engine, path in EACH_ENGINE:
-        values = at(entry, path)
-        for index, value in enumerate(values[:MAX_ENGINES] if isinstance(values, list) else ()):
-            used = number(value, "percent")
-            if used is not None:
-                found[f"{engine}_{index}"] = used
+    for engine, path, of_partitions in EACH_ENGINE:
+        each = _each(engine, at(entry, path))
+        partitions = at(entry, of_partitions) if of_partitions else None
+        # Where there are several partitions they may share an engine.
+        if not each and isinstance(partitions, dict) and len(partitions) == 1:
+            each = _each(engine, next(iter(partitions.values())))
+        found |= each
     return found
+
+
+def _each(engine: str, values: Any) -> dict[str, float]:
+    used = (number(value, "percent") for value in (values[:MAX_ENGINES] if isinstance(values, list) else ()))
+    return {f"{engine}_{index}": percent for index, percent in enumerate(used) if percent is not None}
 
 
 def partition_utilization(entry: Entry) -> dict[int, float]:

@@ -10,6 +10,7 @@ from typing import Final
 Row = tuple[str, str, tuple[str, ...]]
 """A field, its kind of quantity, and where it may stand."""
 
+_EDGE: Final = ("temperature.edge", "temperature.edge_temperature")
 _HOTSPOT: Final = ("temperature.hotspot", "temperature.hotspot_temperature", "temperature.junction")
 _CORRECTED: Final = ("ecc.total_correctable_count", "ecc.correctable_count", "ecc.correctable")
 _UNCORRECTED: Final = ("ecc.total_uncorrectable_count", "ecc.uncorrectable_count", "ecc.uncorrectable")
@@ -26,12 +27,14 @@ READING: Final[tuple[Row, ...]] = (
     ("memory_total_bytes", "mebibytes", ("mem_usage.total_vram", "fb_usage.vram_total", "vram.total")),
     ("memory_used_bytes", "mebibytes", ("mem_usage.used_vram", "fb_usage.vram_used", "vram.used")),
     ("memory_free_bytes", "mebibytes", ("mem_usage.free_vram", "vram.free")),
+    ("memory_used_percent", "percent", ("mem_usage.used_vram_percent",)),
     ("bar1_total_bytes", "mebibytes", ("mem_usage.total_visible_vram",)),
     ("bar1_used_bytes", "mebibytes", ("mem_usage.used_visible_vram",)),
     ("bar1_free_bytes", "mebibytes", ("mem_usage.free_visible_vram",)),
     ("gtt_total_bytes", "mebibytes", ("mem_usage.total_gtt",)),
     ("gtt_used_bytes", "mebibytes", ("mem_usage.used_gtt",)),
-    ("temperature_celsius", "celsius", ("temperature.edge", "temperature.edge_temperature", *_HOTSPOT)),
+    ("temperature_celsius", "celsius", (*_EDGE, *_HOTSPOT)),
+    ("edge_temperature_celsius", "celsius", _EDGE),
     ("junction_temperature_celsius", "celsius", _HOTSPOT),
     ("memory_temperature_celsius", "celsius", ("temperature.mem", "temperature.mem_temperature", "temperature.vram")),
     ("power_milliwatts", "milliwatts", _SOCKET_POWER),
@@ -68,8 +71,12 @@ ENGINES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("umc", ("usage.umc_activity", "usage.mem_usage")),
     ("mm", ("usage.mm_activity",)),
 )
-EACH_ENGINE: Final = (("vcn", "usage.vcn_activity"), ("jpeg", "usage.jpeg_activity"), ("mm", "usage.mm_usage_list"))
-"""Lists with a value for each engine."""
+EACH_ENGINE: Final[tuple[tuple[str, str, str], ...]] = (
+    ("vcn", "usage.vcn_activity", "usage.vcn_busy"),
+    ("jpeg", "usage.jpeg_activity", "usage.jpeg_busy"),
+    ("mm", "usage.mm_usage_list", ""),
+)
+"""Lists with a value for each engine: of the GPU, and of each partition by "xcp_0" and so on."""
 
 TICK_NANOSECONDS: Final = 1_000_000
 THROTTLERS: Final = (
@@ -98,12 +105,14 @@ DRIVER_FIELDS: Final[tuple[Row, ...]] = (
     ("voltage_soc", "millivolts", ("power.soc_voltage", "power.current_soc_voltage")),
     ("voltage_mem", "millivolts", ("power.mem_voltage", "power.current_mem_voltage")),
     ("ubb_power_milliwatts", "milliwatts", ("power.ubb_power",)),
-    ("ecc_deferred_errors", "count", ("ecc.total_deferred_count",)),
+    ("average_memory_bandwidth", "count", ("usage.avg_memory_bandwidth",)),
+    ("ecc_deferred_volatile_errors", "count", ("ecc.total_deferred_count",)),
 )
 """Under the kernel's names where it has them (gpu_metrics). `pcie_bandwidth_inst`: Mbit/s. `ubb_power`: of the board
-that carries all modules."""
+that carries all modules. `average_memory_bandwidth`: in rocm-smi's unit, which it does not name."""
 
 BLOCK_ERRORS: Final = (
     ("corrected", ("correctable_count", "correctable")),
     ("uncorrected", ("uncorrectable_count", "uncorrectable")),
+    ("deferred", ("deferred_count", "deferred")),
 )

@@ -6,6 +6,7 @@ Source: Documentation/ABI/stable/sysfs-class-infiniband; drivers/infiniband/core
 from __future__ import annotations
 
 import re
+import socket
 from typing import Final
 
 from nodescope.host import text
@@ -20,8 +21,9 @@ MAX_GIGABITS: Final = 1_000_000
 BITS_OF_GIGABIT: Final = 1_000_000_000
 
 _GUID: Final = re.compile(r"[0-9a-f]{4}(?::[0-9a-f]{4}){3}")
-_GID: Final = re.compile(r"[0-9a-f]{4}(?::[0-9a-f]{4}){7}")
-_GROUP_CHARACTERS: Final = 5
+_GID: Final = re.compile(r"[0-9a-f:.]{2,45}")
+_GROUP_BYTES: Final = 2
+_OF_IPV4: Final = b"\0" * 10 + b"\xff\xff"
 _NOTHING: Final = frozenset("0:")
 
 NODE_TYPES: Final = {
@@ -100,12 +102,22 @@ def guid(written: str | None) -> str | None:
 
 
 def gid(written: str | None) -> str | None:
-    """ "fe80:0000:0000:0000:0011:2233:4455:6677"; None for one that is not set."""
-    lower = (written or "").strip().lower()
-    return lower if _GID.fullmatch(lower) and set(lower) - _NOTHING else None
+    """ "fe80:0000:0000:0000:0011:2233:4455:6677", also of one written short; None for one that is not set."""
+    packed = _packed(written)
+    return None if packed is None or not any(packed) else packed.hex(":", _GROUP_BYTES)
 
 
 def port_guid(written: str | None) -> str | None:
-    """The lower half of a GID, which is the port's GUID."""
-    known = gid(written)
-    return None if known is None else guid(known[4 * _GROUP_CHARACTERS :])
+    """The lower half of a GID, which is the port's GUID; None for a GID made of an IPv4 address, which has none."""
+    packed = _packed(written)
+    if packed is None or packed.startswith(_OF_IPV4):
+        return None
+    return guid(packed[len(packed) // 2 :].hex(":", _GROUP_BYTES))
+
+
+def _packed(written: str | None) -> bytes | None:
+    lower = (written or "").strip().lower()
+    try:
+        return socket.inet_pton(socket.AF_INET6, lower) if _GID.fullmatch(lower) else None
+    except OSError:
+        return None
