@@ -207,14 +207,14 @@ class Agent:
                 handler.listener = slot.listener
                 slots.append(slot)
             measurement.start()
+            for slot in new:
+                slot.listener.start()
             for slot, plan, handler in swaps:
                 slot.listener.swap(handler, config, limits)
                 slot.plan = plan
         except _CANNOT_BE:
             listening.stop([slot.listener for slot in new])
             raise
-        for slot in new:
-            slot.listener.start()
         return slots
 
     def _end(self) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import select
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import bcrypt
 import pytest
 
 from nodescope.web.alarm import Alarm
 from nodescope.web.limits import Limits
 from nodescope.web.message import Request, Response
+from nodescope.web.web_config import load
 from tests.web.conftest import Serve
 from tests.web.raw_client import GET, Client, get
 
@@ -110,6 +114,46 @@ def test_several_requests_are_watched_at_a_time(serve: Serve, connect: Connect, 
     listener = serve(hanging, Limits(again_after_s=0.05, workers=4))
     clients = [connect(listener).send(GET) for _ in range(4)]
     assert [client.reply().body for client in clients] == [b"again"] * 4
+
+
+def test_a_request_counts_once_for_the_rate_limit(
+    serve: Serve, connect: Connect, hanging: Hanging, tmp_path: Path
+) -> None:
+    """The second try of a request that was let in is not charged again, and one that is not let in has none."""
+    (tmp_path / "web.yml").write_text("rate_limit: {interval: 1h, burst: 1}")
+    listener = serve(hanging, LIMITS, load(str(tmp_path / "web.yml")))
+    assert connect(listener).ask().body == b"again"
+    assert connect(listener).ask().status == 429
+    assert hanging.asked == [("GET", False), ("GET", True)]
+
+
+def test_a_request_is_not_tried_again_while_its_user_is_not_known(
+    serve: Serve, connect: Connect, tmp_path: Path
+) -> None:
+    """A password that takes long to check is checked once, and the handler asked once."""
+    asked: list[bool] = []
+
+    def handle(request: Request) -> Response:
+        asked.append(request.again)
+        return Response(200, b"first")
+
+    secret = bcrypt.hashpw(b"secret", bcrypt.gensalt(rounds=12)).decode()
+    (tmp_path / "web.yml").write_text(f"basic_auth_users: {{ada: {secret}}}")
+    listener = serve(handle, Limits(again_after_s=0.1, workers=2), load(str(tmp_path / "web.yml")))
+    given = b64encode(b"ada:secret").decode()
+    clients = [connect(listener).send(get("/", f"Authorization: Basic {given}")) for _ in range(2)]
+    assert [client.reply().body for client in clients] == [b"first"] * 2
+    assert asked == [False] * 2
+
+
+def test_what_comes_behind_a_request_that_was_overtaken(serve: Serve, connect: Connect, hanging: Hanging) -> None:
+    """The next request on the connection is answered though the worker that hangs has not come back."""
+    listener = serve(hanging, LIMITS)
+    client = connect(listener).send(GET + get("/quick"))
+    assert [client.reply().body, client.reply().body] == [b"again", b"first"]
+    half = connect(serve(hanging, Limits(again_after_s=0.05, workers=2, request_timeout_s=0.3, idle_timeout_s=60)))
+    half.send(GET + GET[:9])
+    assert [half.reply().body, half.reply().status] == [b"again", 408]
 
 
 def test_an_alarm_goes_off_when_it_is_set_to() -> None:

@@ -35,13 +35,17 @@ log = logging.getLogger(__name__)
 
 
 class Work:
-    """A request being answered: by the worker that took it or, when that is held up, by another."""
+    """A request being answered: by the worker that took it or, when that is held up, by another.
 
-    __slots__ = ("_answered", "head", "request")
+    `admitted`: it is within the rate limit and its user may ask.
+    """
+
+    __slots__ = ("_answered", "admitted", "head", "request")
 
     def __init__(self, request: Request, found: head.Head) -> None:
         self.request = request
         self.head = found
+        self.admitted = False
         self._answered = threading.Lock()
 
     def claim(self) -> bool:
@@ -154,7 +158,7 @@ class Connection(HTTPConnection):
         self.work = work = Work(request, found)
         response, extra = _FAILED, ()
         try:
-            response, extra = server.answer(request)
+            response, extra = server.answer(work)
         except Exception:
             log.exception("a request of %s for %s could not be answered", self.remote_addr, found.path)
         finally:

@@ -19,8 +19,6 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from nodescope.web._cheroot import SHUTDOWN
 from nodescope.web.connection import READABLE, WRITABLE, Connection, Work
 from nodescope.web.entrance import Entrance
@@ -183,19 +181,33 @@ class Front:
         for connection in overdue:
             work = connection.work
             if work is not None and work.request.method in ("GET", "HEAD"):
-                threading.Thread(
+                again = threading.Thread(
                     target=self._answer_again, args=(connection, work), name="web-again", daemon=True
-                ).start()
+                )
+                try:
+                    again.start()
+                except RuntimeError as error:
+                    log.warning("no thread to answer a slow request once more could be started: %s", error)
+                    self._try_later(connection, work)
+
+    def _try_later(self, connection: Connection, work: Work) -> None:
+        with self._lock:
+            if not self._ended and connection.work is work:
+                self._watch.postpone(connection, monotonic())
+                self._watch.set(self._server.limits.again_after_s)
 
     def _answer_again(self, connection: Connection, work: Work) -> None:
-        request = msgspec.structs.replace(work.request, again=True)
-        response, extra = self._server.answer(request)
+        response, extra = self._server.answer(work, again=True)
         if work.claim():
             connection.reply(response, extra, work.head)
             connection.served = True
             with self._lock:
                 self._end_watch(connection)
             self._go_on(connection)
+            with self._lock:
+                # No worker knows of what this connection has next: its request, or a deadline.
+                if not self._ended:
+                    os.eventfd_write(self._wakeup, 1)
 
     # What an event leads to.
 

@@ -11,10 +11,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from nodescope.web import address
 from nodescope.web._cheroot import HTTPServer
 from nodescope.web.access import Access
-from nodescope.web.connection import Connection
+from nodescope.web.connection import Connection, Work
 from nodescope.web.counts import Counters, Counts
 from nodescope.web.front import Front
 from nodescope.web.limits import Limits
@@ -90,12 +92,18 @@ class Server(HTTPServer):
         """Of TLS, as it is in force now; None without."""
         return self.access.rules().context
 
-    def answer(self, request: Request) -> tuple[Response, Headers]:
-        """The answer to a request, and the header fields that the web config file adds."""
-        rules = self.access.rules()
+    def answer(self, work: Work, again: bool = False) -> tuple[Response, Headers]:
+        """The answer to a request, and the header fields that the web config file adds.
+
+        `again`: the request was admitted when it came, and is only handled once more.
+        """
+        rules, request = self.access.rules(), work.request
+        if again:
+            return self.handler(msgspec.structs.replace(request, again=True)), rules.headers
         refusal = rules.refusal(request)
         if refusal is not None:
             return refusal, rules.headers
+        work.admitted = True
         return self.handler(request), rules.headers
 
     def come_late(self) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import ssl
 
+    from nodescope.web.connection import Work
     from nodescope.web.counts import Counts
     from nodescope.web.limits import Limits
-    from nodescope.web.message import Request, Response
+    from nodescope.web.message import Response
     from nodescope.web.reply import Headers
 
 
@@ -36,8 +37,11 @@ class Serving(Protocol):
     def context(self) -> ssl.SSLContext | None:
         """Of TLS, as it is in force now; None without."""
 
-    def answer(self, request: Request) -> tuple[Response, Headers]:
-        """The answer to a request, and the header fields that the web config file adds."""
+    def answer(self, work: Work, again: bool = False) -> tuple[Response, Headers]:
+        """The answer to a request, and the header fields that the web config file adds.
+
+        `again`: the request was admitted when it came, and is only handled once more.
+        """
 
     def come_late(self) -> None:
         """The worker that calls has an answer to a request that another has answered."""

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from nodescope.web._cheroot import HTTPServer, ThreadPool, worker
+
+AGAIN_S: Final = 0.5
+"""After which a thread that was not to be had is asked for again."""
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +42,9 @@ class Workers(ThreadPool):
         return any(thread.is_alive() for thread in self._threads)
 
     def start(self) -> None:
-        self.grow_by_one()
+        """Raises `RuntimeError` where no thread is to be had."""
+        if not self.grow_by_one():
+            raise RuntimeError("no thread to answer requests could be started: raise the limit on processes (TasksMax)")
 
     def grow_by_one(self) -> bool:
         """Starts one more worker. False where there are enough, or no thread is to be had."""
@@ -61,11 +67,12 @@ class Workers(ThreadPool):
         return True
 
     def replace(self, thread: threading.Thread) -> None:
-        """Starts another worker in the place of one that ends."""
+        """Starts another worker in the place of one that ends, which waits until there is a thread to be had."""
         # It may end before those who started it have noted it.
         with self._growing:
             self._threads.remove(thread)
-            self._grow()
+        while not self.grow_by_one() and self.size <= self.max and self.server.ready:
+            time.sleep(AGAIN_S)
 
     def stop(self, timeout: float = 0) -> None:
         """Waits for the workers to end; leaves behind those that a handler still holds after `timeout` seconds."""

@@ -90,7 +90,7 @@ def errors(readings: Iterable[EccReading], reading: GpuReading) -> dict[str, int
         ("deferred", reading.driver_fields.get(DEFERRED)),
     ):
         if own is not None:
-            totals.setdefault(f"{kind}_total", own)
+            totals.setdefault(f"{kind}_total", int(own))
     return found | totals
 
 
