@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodescope.host import MAX_KEPT_DESCRIPTORS, STORED_SELDOM_SECONDS, Absent, Host, Malformed, most_kept, text
+from nodescope.host import (
+    MAX_KEPT_DESCRIPTORS,
+    SETTLED_NS,
+    STORED_SELDOM_SECONDS,
+    Absent,
+    Host,
+    Malformed,
+    most_kept,
+    text,
+)
 from nodescope.kernel.file import STORED_BYTES
 
 
@@ -250,7 +259,7 @@ def test_a_stored_file_is_always_as_it_is_now(tmp_path: Path) -> None:
     """On a fixture machine each change of a file shows at once, an old file's too."""
     host = tree(tmp_path, {"proc/name": "one"})
     path = tmp_path / "proc/name"
-    os.utime(path, (1e9, 1e9))
+    settle(path)
     assert host.read(str(path)) == b"one"
     path.write_text("two")
     assert host.read(str(path)) == b"two"
@@ -261,11 +270,36 @@ def test_a_stored_file_is_always_as_it_is_now(tmp_path: Path) -> None:
         host.read(str(path))
 
 
+def settle(*paths: Path) -> None:
+    """Waits until what was written now is long enough ago for it to be kept."""
+    newest_ns = max(path.stat().st_ctime_ns for path in paths)
+    time.sleep(max(0, newest_ns + SETTLED_NS - time.time_ns()) / 1e9 + 0.01)
+
+
+def test_what_is_unpacked_over_a_settled_tree_is_seen(tmp_path: Path) -> None:
+    """Other content in the same file, or other names in the same folder, show also where all times of writing agree."""
+    host = tree(tmp_path, {"proc/stat": "one", "sys/ports/1": ""})
+    stat, ports = tmp_path / "proc/stat", tmp_path / "sys/ports"
+    for path in (stat, ports):
+        os.utime(path, (1e9, 1e9))
+    settle(stat, ports)
+    for _ in range(2):
+        assert host.read(str(stat)) == b"one"
+        assert host.list(str(ports)) == ["1"]
+    stat.write_text("two")
+    (ports / "1").rename(ports / "2")
+    for path in (stat, ports):
+        os.utime(path, (1e9, 1e9))
+    assert host.read(str(stat)) == b"two"
+    assert host.list(str(ports)) == ["2"]
+
+
 def test_a_stored_file_that_is_read_seldom_is_looked_at_again_soon(tmp_path: Path) -> None:
     """One written just now shows each change at once, one that has settled a few seconds later."""
     host = tree(tmp_path, {"proc/new": "one", "proc/old": "one"})
     new, old = tmp_path / "proc/new", tmp_path / "proc/old"
-    os.utime(old, (1e9, 1e9))
+    settle(old)
+    new.write_text("one")
     assert host.read_seldom(str(new)) == host.read_seldom(str(old)) == b"one"
     new.write_text("two")
     old.write_text("two")
@@ -305,7 +339,7 @@ def test_a_stored_file_that_is_read_both_ways_may_change(tmp_path: Path) -> None
     """What one reader finds changed does not trip another who reads the same file seldom."""
     host = tree(tmp_path, {"proc/name": "one"})
     path = tmp_path / "proc/name"
-    os.utime(path, (1e9, 1e9))
+    settle(path)
     assert host.read_seldom(str(path)) == b"one"
     path.write_text("two")
     assert host.read(str(path)) == b"two"

@@ -19,8 +19,11 @@ from nodescope.kernel.file import (
     Absent,
     Descriptor,
     Malformed,
+    Stamp,
+    changed_ns,
     pseudo_filesystems,
     read_stored,
+    stamp,
     text,
 )
 
@@ -36,9 +39,9 @@ SHARED_SECONDS: Final = 0.02
 MAX_SELDOM_FILES: Final = 16_384
 SETTLED_NS: Final = 2_000_000_000
 
-_NEVER_READ: Final = (0, b"")
+_NEVER_READ: Final[tuple[Stamp, bytes]] = ((), b"")
 _NEVER_SHARED: Final = (float("-inf"), b"")
-_NEVER_STORED: Final[tuple[int, list[str]]] = (-1, [])
+_NEVER_STORED: Final[tuple[Stamp, list[str]]] = ((), [])
 _NEVER_LISTED: Final[tuple[float, list[str]]] = (float("-inf"), [])
 
 
@@ -68,9 +71,9 @@ class Host:
         self._lists: dict[str, tuple[float, list[str]]] = {}
         self._absent_until: dict[str, float] = {}
         self._seldom: dict[str, tuple[float, bytes | OSError | Absent]] = {}
-        self._unchanged: dict[str, tuple[int, bytes]] = {}
+        self._unchanged: dict[str, tuple[Stamp, bytes]] = {}
         self._settled_until: dict[str, float] = {}
-        self._stored_lists: dict[str, tuple[int, list[str]]] = {}
+        self._stored_lists: dict[str, tuple[Stamp, list[str]]] = {}
         self._shared: dict[str, tuple[float, bytes]] = {}
         self._pseudo: dict[int, str] | None = None
         self._stored: tuple[str, ...] | None = None
@@ -209,14 +212,13 @@ class Host:
             if error.errno in GONE:
                 raise Absent(path) from error
             raise
-        # Another file in its place has another number, one written since another time or length.
-        mark = status.st_mtime_ns ^ status.st_ino ^ status.st_size << 64
+        mark = stamp(status)
         known, data = self._unchanged.get(path, _NEVER_READ)
         if mark != known:
             # A file of the kernel's, linked into the tree, says no length and answers in pieces.
             data = read_stored(path) if status.st_size else self.read_once(path)
             # One written just now may be written again within the same tick of the filesystem's clock.
-            settled = status.st_mtime_ns + SETTLED_NS < time.time_ns()
+            settled = changed_ns(status) + SETTLED_NS < time.time_ns()
             # One whose length the filesystem does not know is made at each read, whatever its time says.
             if settled and status.st_size == len(data) and len(self._unchanged) < MAX_SELDOM_FILES:
                 self._unchanged[path] = mark, data
@@ -242,14 +244,12 @@ class Host:
     def _list_if_changed(self, path: str) -> list[str]:
         try:
             status = os.stat(path)
-            changed_ns = status.st_mtime_ns
-            # Another directory may have come under the same name, with the same time: unpacked trees do.
-            mark = hash((status.st_dev, status.st_ino, changed_ns))
+            mark = stamp(status)
             known, names = self._stored_lists.get(path, _NEVER_STORED)
             if mark != known:
                 names = sorted(os.listdir(path))
                 # As with files: within a tick of the filesystem's clock it may change again.
-                if changed_ns + SETTLED_NS < time.time_ns() and len(self._stored_lists) < MAX_KEPT_LISTS:
+                if changed_ns(status) + SETTLED_NS < time.time_ns() and len(self._stored_lists) < MAX_KEPT_LISTS:
                     self._stored_lists[path] = mark, names
         except OSError as error:
             if error.errno in GONE:

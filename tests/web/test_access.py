@@ -76,6 +76,20 @@ def test_a_changed_file_comes_into_force(
     assert client.ask(get("/", ALICE)).status == 200
 
 
+def test_a_file_that_keeps_its_time_comes_into_force(
+    serve: Serve, connect: Connect, config_file: Path, eventually: Eventually
+) -> None:
+    """Content of the same length copied over the file along with the same time, as `cp -p` does, holds too."""
+    text = f"basic_auth_users: {{alice: {HASH}}}"
+    config_file.write_text(text)
+    os.utime(config_file, (1e9, 1e9))
+    client = connect(serve(web_config=load(str(config_file))))
+    assert client.ask(get("/", ALICE)).status == 200
+    config_file.write_text(text.replace("alice", "carol"))
+    os.utime(config_file, (1e9, 1e9))
+    eventually(lambda: client.ask(get("/", ALICE)).status == 401)
+
+
 def test_a_bad_file_changes_nothing_and_is_warned_of_once(
     serve: Serve, connect: Connect, config_file: Path, eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.file import Stamp, stamp
 from nodescope.kernel.number import uint64
 from nodescope.records.gpu import ProcessReading
 
@@ -54,7 +55,7 @@ class Users:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._names: dict[int, str] = {}
-        self._mark: tuple[int, int, int] | None = None
+        self._mark: Stamp | None = None
         self._due = float("-inf")
 
     def name(self, uid: int) -> str:
@@ -68,8 +69,7 @@ class Users:
     def _read(self) -> None:
         path = self._host.root(PASSWD)
         try:
-            status = os.stat(path)
-            mark = (status.st_mtime_ns, status.st_ino, status.st_size)
+            mark = stamp(os.stat(path))
             if mark != self._mark:
                 self._names = parse_passwd(self._host.read_once(path))
                 self._mark = mark

@@ -18,6 +18,8 @@ RECORDS_BYTES: Final = 4096
 """The least that a seq_file fills before it answers (seq_read_iter() in fs/seq_file.c)."""
 EXCERPT_BYTES: Final = 80
 
+Stamp = tuple[int, ...]
+
 GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESRCH})
 _BAD_RUN: Final = re.compile("[\udc80-\udcff]+")
 
@@ -40,6 +42,19 @@ def text(raw: bytes) -> str:
         return raw.decode()
     except UnicodeDecodeError:
         return _BAD_RUN.sub("\ufffd", raw.decode("utf-8", "surrogateescape"))
+
+
+def stamp(status: os.stat_result) -> Stamp:
+    """What differs once a stored file, or the names in a stored directory, are others.
+
+    The time of change is among it: that of modification can be given, which tar and cp -a do (inode(7)).
+    """
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def changed_ns(status: os.stat_result) -> int:
+    """The newest time at which a file may have been written, in nanoseconds of Unix time."""
+    return max(status.st_mtime_ns, status.st_ctime_ns)
 
 
 class Descriptor:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 CHECK_INTERVAL_S: Final = 1.0
 
-Stamp = tuple[int, int, int] | None
-"""Modification time in nanoseconds, size and inode of a file; None where it cannot be looked at."""
+Stamp = tuple[int, ...] | None
+"""Device, inode, size, and times of modification and of change of a file; None where it cannot be looked at."""
 
 log = logging.getLogger(__name__)
 
@@ -143,8 +143,9 @@ def _users(config: WebConfig, before: Rules) -> Users | None:
 
 
 def _stamp(path: str) -> Stamp:
+    """The time of change is among it, for that of modification can be given: `cp -p` over a file does."""
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

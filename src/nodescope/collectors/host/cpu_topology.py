@@ -8,6 +8,7 @@ import time
 from typing import Final
 
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.file import stamp
 from nodescope.kernel.number import uint64
 from nodescope.metric import Family, Metric, Row
 
@@ -80,8 +81,7 @@ class CpuTopology:
         now = time.monotonic()
         self._odd = 0
         try:
-            folder = os.stat(self._folder)
-            known = (folder.st_mtime_ns, folder.st_ino, online)
+            known = (stamp(os.stat(self._folder)), online)
             if known != self._known or now - self._read_at > TOPOLOGY_SECONDS:
                 self._learn([name for name in self._host.list(self._folder) if _CPU.match(name)])
                 self._known, self._read_at = known, now

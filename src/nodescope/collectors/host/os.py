@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 from nodescope.collectors.host.os_release import MAX_LINES, parse_os_release
 from nodescope.host import Absent, Host
 from nodescope.kernel.date import SECONDS_PER_DAY, days_in_month, days_since_1970
+from nodescope.kernel.file import Stamp, stamp
 from nodescope.metric import Family, Metric, single
 from nodescope.settings import Settings
 
@@ -85,20 +86,19 @@ class OsCollector:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._paths = [host.root(file) for file in FILES]
-        self._stamp: tuple[str, int, int, int] | None = None
+        self._stamp: tuple[str, Stamp] | None = None
         self._families: list[Family] = []
 
     def collect(self) -> list[Family]:
         for path in self._paths:
             try:
-                found = os.stat(path)
-                stamp = (path, found.st_mtime_ns, found.st_size, found.st_ino)
-                if stamp != self._stamp:
+                found = (path, stamp(os.stat(path)))
+                if found != self._stamp:
                     data = self._host.read_once(path)
                     release = parse_os_release(data, path)
                     self._families = families_of(release)
                     self.left_out = max(0, data.count(b"\n") - MAX_LINES) + _has_odd_date(release)
-                    self._stamp = stamp
+                    self._stamp = found
             except (FileNotFoundError, NotADirectoryError, Absent):
                 continue
             return self._families

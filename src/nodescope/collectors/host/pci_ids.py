@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from nodescope.host import Host, text
+from nodescope.kernel.file import Stamp, stamp
 
 FILES: Final = ("/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids")
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -67,7 +68,7 @@ class PciNames:
 
     def __init__(self, host: Host, path: str | None) -> None:
         self._paths = [path] if path else [host.root(file) for file in FILES]
-        self._stamp: tuple[str, int, int, int] | None = None
+        self._stamp: tuple[str, Stamp] | None = None
         self._wanted: frozenset[Key] = frozenset()
         self._names: dict[Key, str] = {}
 
@@ -78,11 +79,11 @@ class PciNames:
                 found = os.stat(path)
                 if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_BYTES:
                     continue
-                stamp = (path, found.st_mtime_ns, found.st_size, found.st_ino)
-                if stamp != self._stamp or not wanted <= self._wanted:
+                newest = (path, stamp(found))
+                if newest != self._stamp or not wanted <= self._wanted:
                     with open(path, "rb") as file:
                         self._names = parse_pci_ids(_lines(file), wanted)
-                    self._stamp, self._wanted = stamp, wanted
+                    self._stamp, self._wanted = newest, wanted
             except OSError:
                 continue
             return self._names

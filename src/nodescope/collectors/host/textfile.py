@@ -13,6 +13,7 @@ from nodescope.collectors.host.path_pattern import matching_paths
 from nodescope.collectors.host.textfile_families import MAX_SERIES, FileFamily, file_family, merge
 from nodescope.collectors.host.textformat import parse_text
 from nodescope.host import Host, Malformed, text
+from nodescope.kernel.file import Stamp, changed_ns, stamp
 from nodescope.metric import Family, Metric, Row, single
 from nodescope.settings import Settings
 
@@ -40,7 +41,7 @@ class Refused(Exception):
 class Known(NamedTuple):
     """A file as it was when it was read. `stamp` tells whether it has changed; an empty one, that it may have."""
 
-    stamp: tuple[int, ...]
+    stamp: Stamp
     mtime_seconds: int
     families: Sequence[FileFamily]
     series: int
@@ -162,7 +163,7 @@ def _file(path: str, before: Known | None, settle_nanoseconds: int) -> Known:
     """The file as it was read `before` where it has not changed since, else as it is now."""
     try:
         status = os.stat(path)
-        if before is not None and before.stamp == _stamp(status):
+        if before is not None and before.stamp == stamp(status):
             return before
         if not stat.S_ISREG(status.st_mode):
             raise Refused("it is no regular file")
@@ -182,19 +183,19 @@ def _read(path: str, settle_nanoseconds: int) -> Known:
         if not stat.S_ISREG(status.st_mode):
             raise Refused("it is no regular file")
         data = _content(fd)
-        settled = _stamp(os.fstat(fd)) == _stamp(status)
+        settled = stamp(os.fstat(fd)) == stamp(status)
     finally:
         os.close(fd)
-    settled = settled and max(status.st_mtime_ns, status.st_ctime_ns) + settle_nanoseconds < began
-    stamp = _stamp(status) if settled else ()
+    settled = settled and changed_ns(status) + settle_nanoseconds < began
+    kept = stamp(status) if settled else ()
     try:
         families = [file_family(parsed) for parsed in parse_text(data, _label(path))]
     except Malformed as malformed:
-        return Known(stamp, 0, (), 0, str(malformed))
+        return Known(kept, 0, (), 0, str(malformed))
     series = sum(len(family.rows) for family in families)
     # Whole seconds, towards zero also before 1970.
     seconds = abs(status.st_mtime_ns) // 1_000_000_000
-    return Known(stamp, seconds if status.st_mtime_ns >= 0 else -seconds, families, series, "")
+    return Known(kept, seconds if status.st_mtime_ns >= 0 else -seconds, families, series, "")
 
 
 def _content(fd: int) -> bytes:
@@ -205,10 +206,6 @@ def _content(fd: int) -> bytes:
             raise Refused(f"it has more than {MAX_FILE_BYTES} bytes")
         parts.append(part)
     return b"".join(parts)
-
-
-def _stamp(status: os.stat_result) -> tuple[int, ...]:
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def build(host: Host, settings: Settings) -> TextfileCollector:

@@ -9,6 +9,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from nodescope.kernel.file import Stamp, stamp
+
 if TYPE_CHECKING:
     import ssl
 
@@ -81,17 +83,16 @@ def token(path: str) -> bytes:
     return text
 
 
-def files_mark(access: Access) -> tuple[tuple[int, int, int] | None, ...]:
+def files_mark(access: Access) -> tuple[Stamp | None, ...]:
     """What changes when one of the certificates' files does."""
     return tuple(_mark(path) for path in (access.ca_file, access.client_certificate, access.client_key))
 
 
-def _mark(path: str) -> tuple[int, int, int] | None:
+def _mark(path: str) -> Stamp | None:
     try:
-        status = os.stat(path)
+        return stamp(os.stat(path))
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def context(access: Access) -> ssl.SSLContext:
