@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodescope.exposition.lines import KEPT_ROWS
+from nodescope.exposition.openmetrics import OpenMetricsEncoder
 from nodescope.exposition.text import TextEncoder
 from nodescope.metric import Family, Metric, single
 
@@ -37,9 +38,11 @@ def test_many_rows_are_written_like_few() -> None:
         assert kept.series == len(scrape)
 
 
-NAMES = st.sampled_from(["a", "b_total", "c"])
+ENCODERS = st.sampled_from([TextEncoder, OpenMetricsEncoder])
+NAMES = st.sampled_from(["a", "a_total", "b_total", "c"])
+TYPES = st.sampled_from(["gauge", "counter"])
 ROWS = st.lists(st.tuples(st.tuples(st.text(max_size=5)), st.floats()), max_size=8).map(tuple)
-FAMILIES = st.builds(lambda name, rows: Family(Metric(name, "gauge", "h", ("l",)), rows), NAMES, ROWS)
+FAMILIES = st.builds(lambda name, kind, rows: Family(Metric(name, kind, "h", ("l",)), rows), NAMES, TYPES, ROWS)
 
 
 PICKS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=5)
@@ -51,19 +54,27 @@ def renumbered(family: Family, more: int) -> Family:
 
 
 @given(
-    st.lists(FAMILIES, min_size=1, max_size=6), PICKS, st.lists(PICKS, max_size=4), st.sampled_from([3, sys.maxsize])
+    ENCODERS,
+    st.lists(FAMILIES, min_size=1, max_size=6),
+    PICKS,
+    st.lists(PICKS, max_size=4),
+    st.sampled_from([3, sys.maxsize]),
 )
 def test_what_is_kept_never_shows(
-    pool: list[Family], usual: list[tuple[int, int]], others: list[list[tuple[int, int]]], max_series: int
+    encoder: type[TextEncoder],
+    pool: list[Family],
+    usual: list[tuple[int, int]],
+    others: list[list[tuple[int, int]]],
+    max_series: int,
 ) -> None:
     """An encoder that has seen other scrapes, with the very same rows among them, writes the same text as a new one."""
-    kept = TextEncoder(max_series=max_series)
+    kept = encoder(max_series=max_series)
     scrapes = [usual, usual]
     for other in others:
         scrapes += [[(index, more + 1) for index, more in usual], other, usual]
     for scrape in scrapes:
         families = [renumbered(pool[index % len(pool)], more) for index, more in scrape]
-        fresh = TextEncoder(max_series=max_series)
+        fresh = encoder(max_series=max_series)
         assert kept.encode(families) == fresh.encode(families)
         assert kept.duplicates == fresh.duplicates
         assert (kept.series, kept.truncated) == (fresh.series, fresh.truncated)

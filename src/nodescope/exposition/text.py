@@ -96,14 +96,18 @@ class TextEncoder:
         self._order = []
         for index in order:
             metric = metrics[index]
-            kept = self._kept.get(metric) or before.get(metric) or Lines(metric, "")
+            header = self.header(metric)
+            kept = self._kept.get(metric) or before.get(metric)
+            # Beside other families it may have another name in the format, which its lines begin with.
+            if kept is None or kept.header != header:
+                kept = Lines(metric, header)
             self._kept[metric] = kept
             self._order.append((index, kept))
         counts = Counter(metric.name for metric in metrics)
         for kept in self._kept.values():
             kept.alone = counts[kept.metric.name] == 1
             kept.by_labels()
-            kept.header, kept.seen, kept.only = self.header(kept.metric), None, None
+            kept.seen, kept.only = None, None
         self._metrics = metrics
 
     end = ""
