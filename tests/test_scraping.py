@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import pytest
@@ -42,7 +42,7 @@ def runner() -> Iterator[Runner]:
 
 
 def scrape(runner: Runner, max_series: int = 100) -> Scrape:
-    return Scrape(runner, ("a", "b"), own, {"site": "x"}, max_series, 5, 0.5)  # type: ignore[arg-type]
+    return Scrape(runner, ("a", "b"), own, {"site": "x"}, max_series, 5, 0.5, {})  # type: ignore[arg-type]
 
 
 def test_a_whole_scrape_has_every_collector_and_nodescope_itself(runner: Runner) -> None:
@@ -56,6 +56,22 @@ def test_a_whole_scrape_has_every_collector_and_nodescope_itself(runner: Runner)
         'own{collector="a",site="x"} 1',
         'own{collector="b",site="x"} 1',
     ]
+
+
+def test_what_another_collector_shows_is_hidden_on_this_listener_alone(runner: Runner) -> None:
+    """A hidden family is in no scrape of the listener, nor told of to its own families; other listeners have it."""
+    told: list[int] = []
+
+    def counted(outcomes: Sequence[Outcome]) -> list[Family]:
+        told.extend(len(outcome.families) for outcome in outcomes)
+        return []
+
+    made = Scrape(runner, ("a", "b"), counted, {}, 100, 5, 0.5, {"b": {B.name}})
+    for collect in ((), ["b"]):
+        assert b"b_total" not in made.render(collect=collect)[0]
+    assert told == [1, 0, 0]
+    assert b"a 1" in made.render()[0]
+    assert b"b_total" in scrape(runner).render()[0]
 
 
 def test_the_accept_header_chooses_the_format(runner: Runner) -> None:

@@ -130,6 +130,7 @@ class Measurement:
             settings["scrape.max-series"],
             settings["scrape.timeout"],
             settings["scrape.timeout-offset"],
+            shared_families.hidden(self.names[key], self.collectors),
         )
         return scrape
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from nodescope.exposition.negotiation import Format, negotiate
 from nodescope.exposition.openmetrics import OpenMetricsEncoder
@@ -27,6 +29,7 @@ class UnknownCollector(ValueError):
 
 class Scrape:
     """`names`: the collectors of the listener, in order. `own(outcomes)`: nodescope's families about itself.
+    `hidden`: of collectors those families, by name, that another of the listener shows.
 
     `dropped` counts series left out, by reason.
     """
@@ -40,6 +43,7 @@ class Scrape:
         max_series: int,
         timeout_s: float,
         timeout_offset_s: float,
+        hidden: Mapping[str, Collection[str]],
     ) -> None:
         self.runner = runner
         self.names = tuple(names)
@@ -49,6 +53,7 @@ class Scrape:
         self._max_series = max_series
         self._timeout_s = timeout_s
         self._timeout_offset_s = timeout_offset_s
+        self._hidden = dict(hidden)
         self._encoders: dict[Format, TextEncoder] = {}
         self._encoding = threading.Lock()
 
@@ -67,6 +72,8 @@ class Scrape:
         names = self.select(collect, exclude)
         limit = self._timeout_s if timeout_s is None else max(LEAST_TIMEOUT_S, timeout_s - self._timeout_offset_s)
         outcomes = self.runner.scrape(names, limit, here)
+        if self._hidden:
+            outcomes = [self._shown(outcome) for outcome in outcomes]
         form = negotiate(accept) if accept else "text"
         families: list[Family] = []
         for outcome in outcomes:
@@ -80,6 +87,14 @@ class Scrape:
             if encoder is None:
                 encoder = self._encoders[form] = self._new_encoder(form)
             return self._encode(encoder, families)
+
+    def _shown(self, outcome: Outcome) -> Outcome:
+        """`outcome` without what this listener shows of another collector: collectors are shared, listeners differ."""
+        hidden = self._hidden.get(outcome.collector)
+        if hidden is None:
+            return outcome
+        families = tuple(family for family in outcome.families if family.metric.name not in hidden)
+        return msgspec.structs.replace(outcome, families=families)
 
     def select(self, collect: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
         """The collectors of a filtered scrape, in the listener's order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nodescope.collectors.shared_families import hidden
 from nodescope.configuration import load
 from nodescope.listening import plans
 from nodescope.measurement import Measurement
@@ -14,6 +15,9 @@ SENTENCE = (
     "listeners: [^ ]+ .*collectors gpu_worker and gpu_epic would both show nvidia_gpu_\\w+ on one listener, expected "
     "one of them: switch one off, or give it a listener of its own under `listeners`"
 )
+
+LOAD = {"node_load1", "node_load5", "node_load15"}
+NETWORK = {"node_network_receive_bytes_total", "node_network_transmit_bytes_total"}
 
 
 def measured(settings: Settings, role: Role = BY_NAME["agent"]) -> Measurement:
@@ -52,6 +56,23 @@ def test_each_on_its_own_listener() -> None:
 def test_collectors_of_the_host_are_one_dialect() -> None:
     """Two collectors of the host may show the same family: there it is the same."""
     measured(listeners(["loadavg", "epic", "cpu", "cpufreq"], **{"collector.epic.enabled": True}))
+
+
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [
+        (["epic"], set()),
+        (["epic", "loadavg"], LOAD),
+        (["epic", "netdev"], NETWORK),
+        (["epic", "loadavg", "netdev", "cpu"], LOAD | NETWORK),
+    ],
+)
+def test_each_listener_shows_a_name_of_epic_once(names: list[str], left: set[str]) -> None:
+    """What epic has under names of netdev and loadavg it leaves to them, on those listeners that have them."""
+    on = {"collector.epic.enabled": True}
+    found = measured(listeners(names, ["epic"], ["netdev", "loadavg"], **on))
+    assert hidden(found.names["0"], found.collectors) == ({"epic": left} if left else {})
+    assert hidden(found.names["1"], found.collectors) == hidden(found.names["2"], found.collectors) == {}
 
 
 @pytest.mark.parametrize("role", TABLE, ids=[role.name for role in TABLE])

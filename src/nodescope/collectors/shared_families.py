@@ -1,12 +1,25 @@
-"""Finds metrics that two dialects would both show on one listener, where each series can be there but once."""
+"""Metrics that two collectors would both show on one listener, where each series can be there but once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from nodescope.collector import Collector
 from nodescope.settings import Settings, SettingsError
 from nodescope.settings.host import HOST
+
+LEFT_TO: Final[Mapping[str, tuple[str, ...]]] = {"epic": ("netdev", "loadavg")}
+"""Collector -> those whose names it has too, and leaves to them on a listener that has both."""
+
+
+def hidden(names: Sequence[str], collectors: Mapping[str, Collector]) -> dict[str, frozenset[str]]:
+    """Of the collectors `names` on one listener, those that leave families to others there, and which, by name."""
+    found = {}
+    for name in LEFT_TO.keys() & names:
+        others = {metric.name for other in LEFT_TO[name] if other in names for metric in collectors[other].metrics}
+        found[name] = others.intersection(metric.name for metric in collectors[name].metrics)
+    return {name: frozenset(families) for name, families in found.items() if families}
 
 
 def check(wanted: Mapping[str, Sequence[str]], collectors: Mapping[str, Collector], settings: Settings) -> None:

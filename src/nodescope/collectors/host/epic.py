@@ -15,7 +15,7 @@ from nodescope.collectors.host.netdev import PROC_NAMES, parse_net_dev
 from nodescope.collectors.host.usage import Disks, NetworkTotals, cpu_usage, disk_usage, parse_memory
 from nodescope.host import Absent, Host, Malformed, text
 from nodescope.metric import Family, Metric
-from nodescope.profiles import Row, View
+from nodescope.profiles import View
 from nodescope.profiles.epic import CPU, DISK, LOAD, NETWORK, NODE
 from nodescope.records.host import CpuUsage, DiskUsage, NodeUsage
 from nodescope.sampler import Snapshot
@@ -24,8 +24,6 @@ from nodescope.settings import Settings
 
 FIRST_WAIT_SECONDS: Final = 0.25
 POLL_SECONDS: Final = 0.005
-SHARED: Final = (("netdev", NETWORK), ("loadavg", LOAD))
-"""The collector that has the names, and what is shown under them where that collector is off."""
 
 _RECEIVED: Final = PROC_NAMES.index("receive_bytes")
 _SENT: Final = PROC_NAMES.index("transmit_bytes")
@@ -133,7 +131,7 @@ class EpicCollector(SnapshotCollector):
 
     *Source*: the newest snapshot of `EpicSampler`. *Units*: percent, bytes, bytes and operations in a second. *Absent
     when*: there is no /proc; what needs a rate before the second sample. Names that node_exporter has too are those of
-    the collectors netdev and loadavg, and are shown as the mock has them, without labels, where those are off.
+    the collectors netdev and loadavg; a listener without those shows them as the mock has them, without labels.
     *Cost*: none at scrape.
     """
 
@@ -141,8 +139,8 @@ class EpicCollector(SnapshotCollector):
     metrics: ClassVar[tuple[Metric, ...]] = tuple(row.metric for row in (*NODE, *CPU, *DISK, *NETWORK, *LOAD))
     left_out: int = 0
 
-    def __init__(self, sampler: EpicSampler, shared: tuple[Row, ...]) -> None:
-        super().__init__(SamplerLoop(sampler), View((*NODE, *shared)))
+    def __init__(self, sampler: EpicSampler) -> None:
+        super().__init__(SamplerLoop(sampler), View((*NODE, *NETWORK, *LOAD)))
         self._sampler = sampler
         self._views = ((NodeUsage, self.view), (CpuUsage, View(CPU)), (DiskUsage, View(DISK)))
         self._last: tuple[tuple[Any, ...], list[Family]] = ((), [])
@@ -171,12 +169,6 @@ class EpicCollector(SnapshotCollector):
             time.sleep(POLL_SECONDS)
 
 
-def _is_on(settings: Settings, collector: str) -> bool:
-    key = f"collector.{collector}.enabled"
-    return bool(settings[key]) and (settings.is_set(key) or not settings["collector.disable-defaults"])
-
-
 def build(host: Host, settings: Settings) -> EpicCollector:
     disks = from_settings(settings, "collector.diskstats.device-include", "collector.diskstats.device-exclude")
-    shared = tuple(row for collector, rows in SHARED if not _is_on(settings, collector) for row in rows)
-    return EpicCollector(EpicSampler(host, disks, settings["collector.epic.interval"]), shared)
+    return EpicCollector(EpicSampler(host, disks, settings["collector.epic.interval"]))
