@@ -254,6 +254,7 @@ def test_a_roles_own_names_in_the_environment(tmp_path: Path) -> None:
     own = {**environment, "NODESCOPE_COLLECTOR_GPU_INTERVAL": "2s"}
     assert load({}, own, None, aliases)["collector.gpu.interval"] == 2.0
     assert load({}, environment)["collector.gpu.interval"] == 1.0
+    assert load({}, {"DCGM_EXPORTER_INTERVAL": ""}, None, aliases)["collector.gpu.interval"] == 1.0
 
 
 def test_a_wrong_value_under_a_roles_own_name() -> None:

@@ -56,7 +56,8 @@ def load(
     """
     warnings: list[str] = []
     given: dict[str, Given] = {key: (value, "default of the role") for key, value in (role_defaults or {}).items()}
-    named = [alias for alias in aliases if alias[0] in environment]
+    # An empty one is none, but where it may be any text.
+    named = [alias for alias in aliases if alias[0] in environment and (environment[alias[0]] or alias[2] == "{}")]
     from_environment = {key: (form.format(environment[name]), f"environment {name}") for name, key, form in named}
     from_environment.update(_environment(environment, warnings))
     file = flags["config.file"] if "config.file" in flags else from_environment.get("config.file", ("", ""))[0]

@@ -71,15 +71,22 @@ class Measurement:
             sources = collectors.BY_NAME[name].sources
             if sources:
                 self.loops[name] = self.parts.loop(sources)
-        # A stored tree is shown as it is now; on a machine what is plugged in shows a moment later.
         self.runner = Runner(
             self.collectors,
             settings["collector.timeout"],
             on_change or log_change,
-            lambda name: not self.host.stored and name not in collectors.FLEETING,
+            self.may_rest,
         )
         self._own_host = Host()
         self._start_seconds = 0.0
+
+    def may_rest(self, name: str) -> bool:
+        """Whether a collector that had nothing to give need not be asked again at once.
+
+        A stored tree is shown as it is now; on a machine what is plugged in shows a moment later. What is sampled may
+        have its first sample, or its device again, at any moment, and costs nothing to ask.
+        """
+        return not self.host.stored and name not in self.loops
 
     def start(self) -> None:
         """Starts the samplers. Does not wait for them."""

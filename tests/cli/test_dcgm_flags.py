@@ -19,6 +19,7 @@ from nodescope.cli.flags import parse, parser
             ["log.level", "log.format", "web.systemd-socket"],
         ),
         (["--debug=false", "-kubernetes=false"], []),
+        (["--debug=False", "--kubernetes=F"], []),
         (["--collector.gpu.window=60s"], ["collector.gpu.window"]),
     ],
 )

@@ -99,9 +99,9 @@ def translated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             else:
                 warnings.append(f"--{name} has no effect here")
         elif name in SWITCHES:
-            flags += [] if value in _FALSE else [SWITCHES[name]]
+            flags += [] if value.lower() in _FALSE else [SWITCHES[name]]
         elif name in NO_SWITCHES:
-            warnings += [] if value in _FALSE else [f"--{name} has no effect here"]
+            warnings += [] if value.lower() in _FALSE else [f"--{name} has no effect here"]
         else:
             flags.append(word)
     return flags, warnings

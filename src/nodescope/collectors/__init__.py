@@ -72,9 +72,6 @@ TABLE: Final[tuple[Entry, ...]] = (
     ),
 )
 
-FLEETING: Final = frozenset(collects.name for collects in (*CONTAINER, *KUBELET))
-"""What these show comes and goes, and to ask them costs nothing."""
-
 BY_NAME: Final[dict[str, Entry]] = {entry.name: entry for entry in TABLE}
 
 

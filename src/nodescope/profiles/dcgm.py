@@ -76,7 +76,7 @@ LABELS: Final = (
     ("device", "device"),
     ("modelName", "identity.model"),
 )
-INSTANCE_LABELS: Final = (("GPU_I_PROFILE", "instance.profile"), ("GPU_I_ID", "instance.gpu_instance_id"))
+INSTANCE_LABELS: Final = (("GPU_I_PROFILE", "gpu_instance_profile"), ("GPU_I_ID", "instance.gpu_instance_id"))
 HOST_LABELS: Final = (("Hostname", "hostname"),)
 
 DEFAULT: Final = (

@@ -108,6 +108,8 @@ OF_1: Final[dict[str, str]] = {
     "dcgm_gpu_temp": "DCGM_FI_DEV_GPU_TEMP",
     "dcgm_power_usage": "DCGM_FI_DEV_POWER_USAGE",
     "dcgm_total_energy_consumption": "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION",
+    "dcgm_pcie_tx_throughput": "DCGM_FI_DEV_PCIE_TX_THROUGHPUT",
+    "dcgm_pcie_rx_throughput": "DCGM_FI_DEV_PCIE_RX_THROUGHPUT",
     "dcgm_pcie_replay_counter": "DCGM_FI_DEV_PCIE_REPLAY_COUNTER",
     "dcgm_gpu_utilization": "DCGM_FI_DEV_GPU_UTIL",
     "dcgm_mem_copy_utilization": "DCGM_FI_DEV_MEM_COPY_UTIL",

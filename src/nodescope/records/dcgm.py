@@ -6,6 +6,7 @@ itself, and what is read of the whole card is shown with each of its instances.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -17,6 +18,9 @@ BER_MANTISSA: Final = 0xF
 BER_MANTISSA_SHIFT: Final = 8
 """Of NVML's bit error rates: the lowest byte is how often to divide by ten what the four bits above it say."""
 
+_COMPUTE: Final = re.compile("^[0-9]+c[.]")
+"""What the name of a compute instance's profile has before that of its GPU instance."""
+
 COMPUTE_MODES: Final = {0: 0, 2: 1, 3: 2}
 """NVML's compute modes -> DCGM's: default, prohibited, one process alone."""
 
@@ -26,7 +30,7 @@ class DcgmEntity(msgspec.Struct, frozen=True, kw_only=True):
 
     `profiling`: GPM's metrics of it; `card_profiling`: those that only whole GPUs have, {} for an instance. `links`:
     readings of single NVLinks, by "attribute_link"; {} where no field asks for them. `xid`: the newest XID of the GPU,
-    0 where none was seen; `xid_message`: dcgm-exporter's.
+    0 where none was seen, None where none was and the GPU does not answer; `xid_message`: dcgm-exporter's.
     """
 
     identity: GpuIdentity
@@ -37,13 +41,18 @@ class DcgmEntity(msgspec.Struct, frozen=True, kw_only=True):
     card_profiling: dict[str, float]
     instance: InstanceIdentity | None = None
     links: dict[str, float] = {}
-    xid: int = 0
+    xid: int | None = 0
     xid_message: str = ""
 
     @property
     def device(self) -> str:
         """DCGM's "nvidia0": by the index, which need not be the number of the node under /dev."""
         return f"nvidia{self.identity.index}"
+
+    @property
+    def gpu_instance_profile(self) -> str | None:
+        """The profile of the GPU instance ("3g.71gb"), without that of a compute instance in it ("1c.3g.71gb")."""
+        return None if self.instance is None else _COMPUTE.sub("", self.instance.profile or "") or None
 
     @property
     def compute_mode(self) -> int | None:

@@ -54,6 +54,16 @@ def test_labels() -> None:
     assert names == [(*first, *last), (*first, "GPU_I_PROFILE", "GPU_I_ID", *last)]
 
 
+def test_the_profile_is_that_of_the_gpu_instance() -> None:
+    """Whichever of its compute instances is asked, and a lost GPU is not said to be without errors."""
+    part = msgspec.structs.replace(
+        INSTANCES[0], instance=msgspec.structs.replace(INSTANCES[0].instance, profile="1c.3g.71gb")
+    )
+    text = shown(default, DIVIDED, part, LOST)
+    assert set(re.findall('GPU_I_PROFILE="([^"]*)"', text)) == {"3g.71gb"}
+    assert len(lines(text, "DCGM_FI_DEV_XID_ERRORS")) == 1
+
+
 def test_a_divided_gpu_is_shown_as_its_instances() -> None:
     """As dcgm-exporter does: memory of each GPU instance once, the card's readings with each, no GPU beside them."""
     text = shown(default, DIVIDED, *INSTANCES)

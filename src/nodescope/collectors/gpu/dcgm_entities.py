@@ -98,7 +98,8 @@ class DcgmEntities:
     def _entity(
         self, gpu: Gpu, part: GpuInstance | None, last: dict[str, int], links: dict[str, dict[str, float]]
     ) -> DcgmEntity:
-        xid = last.get(gpu.identity.uuid, 0)
+        # That a GPU which does not answer has had no error is not known.
+        xid = last.get(gpu.identity.uuid, 0 if gpu.up else None)
         return DcgmEntity(
             identity=gpu.identity,
             hostname=self._hostname,
@@ -109,7 +110,7 @@ class DcgmEntities:
             instance=part.instance if part else None,
             links=links.get(gpu.identity.uuid, {}),
             xid=xid,
-            xid_message=message(xid),
+            xid_message="" if xid is None else message(xid),
         )
 
 
