@@ -2,9 +2,9 @@
 
 *Source*: cAdvisor's documentation (docs/storage/prometheus.md): names, types, help texts, units. Labels are those that
 the kubelet's cAdvisor and a cAdvisor of its own have together: `id` is the cgroup's path, `name` the container's name,
-`container`, `pod` and `namespace` are Kubernetes', empty elsewhere. *Absent*: what takes a walk through a container's
-layers or processes (container_fs_usage_bytes, container_tasks_state, container_sockets), and cgroups that are no
-container's (`id="/"`).
+`container`, `pod` and `namespace` are Kubernetes', empty elsewhere; a pod's network has `pod` and `namespace` alone,
+for it is its sandbox's. *Absent*: what takes a walk through a container's layers or processes
+(container_fs_usage_bytes, container_tasks_state, container_sockets), and cgroups that are no container's (`id="/"`).
 """
 
 from __future__ import annotations

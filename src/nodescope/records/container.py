@@ -29,6 +29,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     "unhealthy", None where none is defined. Times: Unix seconds. `labels`: only those on the allow-list.
     `cgroup`: path of its cgroup below the root of the hierarchy, where the runtime or a process tells it.
     Limits: None where there is none. `oom_killed`: as the runtime says; the cgroup's own count is in `ContainerUse`.
+    `joins_network`: whether it is in the network namespace of another container, as far as its runtime tells.
     """
 
     runtime: str
@@ -49,6 +50,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     finished_seconds: float | None = None
     cgroup: str | None = None
     privileged: bool = False
+    joins_network: bool = False
     memory_limit_bytes: int | None = None
     cpu_limit_cores: float | None = None
     pids_limit: int | None = None
@@ -136,7 +138,10 @@ class ContainerIo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContainerNetwork(msgspec.Struct, frozen=True, kw_only=True):
-    """A network interface in a container's own network namespace. Containers that share one each tell of it."""
+    """A network interface in a container's own network namespace. Containers that share one each tell of it.
+
+    `namespace`: the same number for all that share it; None where not known.
+    """
 
     id: str
     interface: str
@@ -148,6 +153,7 @@ class ContainerNetwork(msgspec.Struct, frozen=True, kw_only=True):
     transmit_packets: int
     transmit_errors: int
     transmit_dropped: int
+    namespace: int | None = None
 
 
 class ContainerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from nodescope.collectors.container.container_cadvisor import ContainerCadvisorCollector
-from nodescope.records.container import Container, ContainerUse
+from nodescope.records.container import Container, ContainerNetwork, ContainerUse
 from tests.collectors.container.container_snapshot import RECORDS, golden
 from tests.collectors.gpu.gpu_snapshot import shown
 
@@ -63,6 +64,55 @@ def test_faults_under_cgroup_v2() -> None:
         ("pgmajfault", "container", "2"),
         ("pgmajfault", "hierarchy", "2"),
     ]
+
+
+def network(container_id: str, namespace: int | None = None) -> ContainerNetwork:
+    return ContainerNetwork(
+        id=container_id, interface="eth0", receive_bytes=1000, receive_packets=1, receive_errors=0, receive_dropped=0,
+        transmit_bytes=500, transmit_packets=1, transmit_errors=0, transmit_dropped=0, namespace=namespace,
+    )  # fmt: skip
+
+
+def received(*records: Any) -> list[str]:
+    """Labels and values of the bytes received."""
+    found = re.findall(r"(?m)^container_network_receive_bytes_total(.*)$", shown(ContainerCadvisorCollector, *records))
+    return [row for row in found if row]
+
+
+def in_pod(container_id: str, name: str, runtime: str = "cri-containerd") -> Container:
+    return Container(
+        runtime=runtime, id=container_id, name=name, pod_name="web-0", pod_namespace="shop", pod_uid="1",
+        pod_container=name,
+    )  # fmt: skip
+
+
+def test_the_network_of_a_pod() -> None:
+    """It is told once and of no container of the pod, as cAdvisor tells it of the sandbox, so that sums are right."""
+    assert received(in_pod("a", "app"), in_pod("b", "sidecar"), network("a"), network("b")) == [
+        '{container="",id="",image="",interface="eth0",name="",namespace="shop",pod="web-0"} 1000'
+    ]
+
+
+def test_the_network_of_a_sandbox_that_docker_runs() -> None:
+    """It is told of the sandbox, which is one of the containers."""
+    found = received(in_pod("a", "app", "docker"), in_pod("b", "POD", "docker"), network("a"), network("b"))
+    assert found == ['{container="POD",id="b",image="",interface="eth0",name="POD",namespace="shop",pod="web-0"} 1000']
+
+
+def test_a_network_that_containers_share() -> None:
+    """It is told of the container that made it, of the first that joined it where that one is not shown."""
+    own = Container(runtime="docker", id="b", name="own")
+    joined = [Container(runtime="docker", id=one, name=one, joins_network=True) for one in ("a", "c")]
+    networks = [network("a", 7), network("b", 7), network("c", 7)]
+    for containers, name in (((*joined, own), "own"), (joined, "a")):
+        rows = received(*containers, *networks)
+        assert [re.findall(r'name="(\w+)"', row) for row in rows] == [[name]]
+
+
+def test_networks_of_their_own() -> None:
+    """Containers that share none are all told of, whether it is known which namespace they are in or not."""
+    containers = [Container(runtime="docker", id=one, name=one) for one in ("a", "b", "c")]
+    assert len(received(*containers, network("a", 7), network("b", 8), network("c"))) == 3
 
 
 def test_the_mock_exporters_names() -> None:

@@ -55,7 +55,8 @@ def test_interfaces_of_a_container(machine: Machine) -> None:
     """Each interface in the container's own namespace but its loopback is told, the host's are not."""
     put(machine, 7, f"/docker/{ID}", NET_DEV)
     found = networks(machine).read({ID: 7})
-    assert found == [ContainerNetwork(id=ID, interface="eth0", **ETH0)]
+    namespace = (machine.folder / "proc/7/net/dev").stat().st_ino
+    assert found == [ContainerNetwork(id=ID, interface="eth0", namespace=namespace, **ETH0)]
 
 
 def test_the_hosts_network(machine: Machine) -> None:
@@ -67,11 +68,12 @@ def test_the_hosts_network(machine: Machine) -> None:
 
 
 def test_containers_that_share_a_namespace(machine: Machine) -> None:
-    """Those of one pod each tell of its interfaces."""
+    """Those of one pod each tell of its interfaces, and that they share them."""
     put(machine, 7, f"/docker/{ID}", NET_DEV)
     put(machine, 8, f"/docker/{OTHER}", 7)
     found = networks(machine).read({ID: 7, OTHER: 8})
     assert [(row.id, row.interface) for row in found] == [(ID, "eth0"), (OTHER, "eth0")]
+    assert len({row.namespace for row in found}) == 1
 
 
 def test_a_pid_that_is_used_again(machine: Machine) -> None:

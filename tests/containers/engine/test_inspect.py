@@ -73,6 +73,12 @@ def test_what_is_not_told_is_absent() -> None:
     assert record == Container(runtime="docker", id=ID, name="train", state="created")
 
 
+@pytest.mark.parametrize(("mode", "joins"), [("container:" + ID, True), ("bridge", False), ("", False), (None, False)])
+def test_a_network_of_another(mode: str | None, joins: bool) -> None:
+    """A container that was made with the network of another one joins it, all others have their own or the host's."""
+    assert container(HostConfig={"NetworkMode": mode}).joins_network is joins
+
+
 def test_quota_and_period_are_cores() -> None:
     """Half a core by quota; the period is 0.1 s where none is told."""
     assert container(HostConfig={"CpuQuota": 50_000, "CpuPeriod": 0}).cpu_limit_cores == 0.5

@@ -11,7 +11,8 @@ from nodescope.collectors.newest import Newest
 from nodescope.host import Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles.cadvisor import PROFILE
-from nodescope.records.container_view import ContainerView, views
+from nodescope.records.container_networks import once
+from nodescope.records.container_view import ContainerNetworkView, ContainerView, views
 from nodescope.sampler import Snapshot
 from nodescope.settings import Settings
 
@@ -36,14 +37,18 @@ class ContainerCadvisorCollector:
     def collect(self) -> list[Family]:
         snapshot = self._loop.fresh()
         self.left_out = failed(self._loop)
-        return self._newest.of(snapshot, lambda snapshot: self._shown.render(_with_cgroups(snapshot)))
+        return self._newest.of(snapshot, lambda snapshot: self._shown.render(_told(snapshot)))
 
 
-def _with_cgroups(snapshot: Snapshot) -> Iterator[Any]:
-    """What has ended has no cgroup, and is not told of."""
+def _told(snapshot: Snapshot) -> Iterator[Any]:
+    """What has ended has no cgroup, and is not told of; each network namespace is told of once."""
+    networks: list[ContainerNetworkView] = []
     for view in views(snapshot.records, snapshot.time_seconds):
-        if type(view) is not ContainerView or view.use is not None:
+        if type(view) is ContainerNetworkView:
+            networks.append(view)
+        elif type(view) is not ContainerView or view.use is not None:
             yield view
+    yield from once(networks)
 
 
 def build(host: Host, settings: Settings, loop: Loop) -> ContainerCadvisorCollector:

@@ -98,7 +98,7 @@ class ContainerNetworks:
             if namespace not in read:
                 read[namespace] = self._interfaces(opened)
             told += [
-                ContainerNetwork(id=container_id, interface=interface, **counts)
+                ContainerNetwork(id=container_id, interface=interface, namespace=namespace[1], **counts)
                 for interface, counts in read[namespace].items()
             ]
         self._confirmed = confirmed

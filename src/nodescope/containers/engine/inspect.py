@@ -47,6 +47,8 @@ LABELS: Final = {
 }
 """Field of the record -> the label that fills it, whatever the allow-list says."""
 NANOSECONDS: Final = 1_000_000_000
+NETWORK_OF: Final = "container:"
+"""HostConfig.NetworkMode of a container in the network namespace of the one whose id stands behind it."""
 
 _TIME: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
@@ -83,6 +85,7 @@ class _HostConfig(msgspec.Struct, rename="pascal"):
     cpu_quota: Int64 | None = None
     cpu_period: Int64 | None = None
     pids_limit: Int64 | None = None
+    network_mode: str | None = None
     devices: list[DeviceMapping] | None = None
     device_requests: list[DeviceRequest] | None = None
 
@@ -197,6 +200,7 @@ def parse_container(body: bytes, runtime: str, labels: Collection[str], source: 
         started_seconds=started,
         finished_seconds=seconds(state.finished_at),
         privileged=bool(host.privileged),
+        joins_network=(host.network_mode or "").startswith(NETWORK_OF),
         memory_limit_bytes=_positive(host.memory),
         cpu_limit_cores=_cores(host),
         pids_limit=_positive(host.pids_limit),
