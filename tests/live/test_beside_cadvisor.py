@@ -46,8 +46,6 @@ OTHERWISE: Final = frozenset(
         # Of the whole disk for one that did nothing, and 0 for operations that nobody counted.
         *(f"container_fs_{each}{what}_total" for each in ("reads", "writes") for what in ("", "_bytes")),
         "container_blkio_device_usage_total",
-        # Shown for containers without a quota too.
-        "container_spec_cpu_period",
     }
 )  # fmt: skip
 NAMES_IT: Final = frozenset({"container", "id", "image", "name", "namespace", "pod", "machine_id"})

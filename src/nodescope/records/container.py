@@ -68,8 +68,9 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ContainerUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a container uses, from its cgroup, v1 or v2. Counters are since its cgroup was made. None: not told.
 
-    `cgroup`: the path that was read. `memory_working_set_bytes`: use less inactive file pages. `cpu_percent`: of one
-    CPU, over the time since the sample before. `cpu_shares`: on v1's scale, also where v2 has a weight.
+    `cgroup`: the path that was read. `memory_working_set_bytes`: use less inactive file pages, at least 0.
+    `cpu_period_microseconds`: that of a quota, whether there is one or not. `cpu_percent`: of one CPU, over the time
+    since the sample before. `cpu_shares`: on v1's scale, also where v2 has a weight.
     `memory_swap_limit_bytes`: of memory and swap together under v1, of swap alone under v2.
     `memory_reservation_bytes`: v1's soft limit, v2's memory.low. `own_*`: without the cgroups below it, told by v1
     alone. `*_stalled_seconds`: pressure, "some"; `*_full_stalled_seconds`: "full".
@@ -87,6 +88,7 @@ class ContainerUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     cpu_burst_periods: int | None = None
     cpu_burst_seconds: float | None = None
     cpu_limit_cores: float | None = None
+    cpu_period_microseconds: int | None = None
     cpu_shares: int | None = None
     memory_used_bytes: int | None = None
     memory_working_set_bytes: int | None = None

@@ -102,7 +102,7 @@ class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def memory_percent(self) -> float | None:
-        """The working set as a share of the limit, as `docker stats` has it; None without a limit."""
+        """The working set as a share of the limit; None without a limit."""
         used = self.use.memory_working_set_bytes if self.use else None
         limit = self.memory_limit_bytes
         return None if used is None or not limit else PERCENT * used / limit
@@ -114,13 +114,15 @@ class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cpu_period_microseconds(self) -> int | None:
-        return CFS_PERIOD_MICROSECONDS if self.cpu_limit_cores else None
+        """That of the cgroup, whether it has a quota or not; else the usual one where there is a limit."""
+        found = self.use.cpu_period_microseconds if self.use else None
+        return CFS_PERIOD_MICROSECONDS if found is None and self.cpu_limit_cores else found
 
     @property
     def cpu_quota_microseconds(self) -> int | None:
-        """As of the usual period: runtimes tell limits in cores."""
-        cores = self.cpu_limit_cores
-        return round(cores * CFS_PERIOD_MICROSECONDS) if cores else None
+        """As of the period: limits are in cores."""
+        cores, period = self.cpu_limit_cores, self.cpu_period_microseconds
+        return round(cores * period) if cores and period else None
 
     @property
     def pids_limit(self) -> int | None:

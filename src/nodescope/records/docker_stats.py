@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from nodescope.records.container import ContainerUse
 from nodescope.records.container_view import ContainerView
 
 RUNTIMES: Final = frozenset({"docker", "podman"})
@@ -81,7 +82,7 @@ def size(count: float, units: Sequence[str], step: int, digits: int) -> str:
 
 
 def _shown(view: ContainerView, host_memory_bytes: int | None) -> DockerContainer:
-    used = view.use.memory_working_set_bytes if view.use else None
+    used = _memory_bytes(view.use) if view.use else None
     limits = [limit for limit in (view.memory_limit_bytes, host_memory_bytes) if limit]
     limit = min(limits, default=None)
     return DockerContainer(
@@ -96,6 +97,11 @@ def _shown(view: ContainerView, host_memory_bytes: int | None) -> DockerContaine
         network_io=_pair(view.receive_bytes, view.transmit_bytes, _DECIMAL, 1000, 3),
         block_io=_pair(view.read_bytes, view.written_bytes, _DECIMAL, 1000, 3),
     )
+
+
+def _memory_bytes(use: ContainerUse) -> int | None:
+    """The working set; all that is in use where nothing would be left of it, as Docker's client has it."""
+    return use.memory_used_bytes if use.memory_working_set_bytes == 0 else use.memory_working_set_bytes
 
 
 def _pair(first: int | None, second: int | None, units: Sequence[str], step: int, digits: int) -> str | None:

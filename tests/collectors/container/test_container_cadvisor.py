@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
 from nodescope.collectors.container.container_cadvisor import ContainerCadvisorCollector
 from nodescope.records.container import Container, ContainerNetwork, ContainerUse
 from tests.collectors.container.container_snapshot import RECORDS, golden
@@ -38,6 +40,25 @@ def test_what_has_no_limit() -> None:
     assert f"container_threads_max{{{labels}}} 0\n" in text
     assert f"container_health_state{{{labels}}} -1\n" in text
     assert "container_spec_cpu_quota" not in text
+
+
+@pytest.mark.parametrize(
+    ("cores", "period", "told"),
+    [
+        (0.5, 50_000, {"period": "50000", "quota": "25000"}),
+        (None, 100_000, {"period": "100000"}),
+        (1.5, None, {"period": "100000", "quota": "150000"}),
+        (None, None, {}),
+    ],
+)
+def test_the_period_of_quotas(cores: float | None, period: int | None, told: dict[str, str]) -> None:
+    """It is the cgroup's, there without a quota too, the usual one for a limit without it, absent without both."""
+    text = shown(
+        ContainerCadvisorCollector,
+        Container(runtime="docker", id="a", name="a"),
+        ContainerUse(id="a", cgroup="/a", cpu_limit_cores=cores, cpu_period_microseconds=period),
+    )
+    assert dict(re.findall(r"container_spec_cpu_(quota|period)\{.*\} (\d+)", text)) == told
 
 
 def test_without_a_memory_controller() -> None:

@@ -41,6 +41,18 @@ def test_all_names() -> None:
     assert {metric.type for metric in metrics} == {"gauge"}
 
 
+@pytest.mark.parametrize(("working_set", "told"), [(0, "2.097152e+06"), (MIB, "1.048576e+06")])
+def test_nothing_but_inactive_file_pages(tmp_path: Path, working_set: int, told: str) -> None:
+    """Where nothing would be left of what is used, all of it is shown, as Docker's client does."""
+    known = host(tmp_path)
+    use = ContainerUse(id="a" * 64, cgroup="/a", memory_used_bytes=2 * MIB, memory_working_set_bytes=working_set)
+    container = Container(runtime="docker", id="a" * 64, name="a")
+    text = shown(lambda loop: DockerStatsCollector(known, loop), container, use)
+    assert [line.split()[-1] for line in text.splitlines() if line.startswith("docker_container_memory_bytes{")] == [
+        told
+    ]
+
+
 @pytest.mark.parametrize(
     ("meminfo", "percent"), [(b"MemTotal: 1048576 kB\n", "0.09765625"), (None, None), (b"odd", None), (b"", None)]
 )

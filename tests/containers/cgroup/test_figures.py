@@ -40,13 +40,14 @@ def file_of(files: tuple[File, ...], name: str) -> File:
 @pytest.mark.parametrize(
     ("data", "cores"),
     [
-        (b"150000 100000\n", {"cpu_limit_cores": 1.5}),
-        (b"max 100000\n", {}),
+        (b"150000 100000\n", {"cpu_limit_cores": 1.5, "cpu_period_microseconds": 100_000}),
+        (b"25000 50000\n", {"cpu_limit_cores": 0.5, "cpu_period_microseconds": 50_000}),
+        (b"max 100000\n", {"cpu_period_microseconds": 100_000}),
         (b"1 0\n", {}),
     ],
 )
 def test_cpu_max(data: bytes, cores: Figures) -> None:
-    """Quota by period is cores; without a quota there is no limit, and none without a period."""
+    """Quota by period is cores; without a quota there is a period and no limit, without a period nothing."""
     assert parse_cpu_max(data, "cpu.max") == cores
 
 
@@ -74,9 +75,10 @@ def test_pressure(full: bytes, figures: Figures) -> None:
 
 
 def test_cores_of_v1() -> None:
-    """-1 is no limit."""
-    assert cores_v1(b"50000\n", b"100000\n", "quota") == {"cpu_limit_cores": 0.5}
-    assert cores_v1(b"-1\n", b"100000\n", "quota") == {}
+    """-1 is no limit, and the period is told all the same."""
+    period = {"cpu_period_microseconds": 100_000}
+    assert cores_v1(b"50000\n", b"100000\n", "quota") == {"cpu_limit_cores": 0.5} | period
+    assert cores_v1(b"-1\n", b"100000\n", "quota") == period
     assert cores_v1(b"1\n", b"0\n", "quota") == {}
 
 
@@ -135,9 +137,9 @@ def test_throttle() -> None:
         parse_throttle(b"8:0 Read\n", "blkio")
 
 
-@pytest.mark.parametrize(("used", "inactive", "expected"), [(10, 4, 6), (10, 12, 10), (10, 10, 10)])
+@pytest.mark.parametrize(("used", "inactive", "expected"), [(10, 4, 6), (10, 12, 0), (10, 10, 0)])
 def test_working_set(used: int, inactive: int, expected: int) -> None:
-    """Inactive file pages count off only where they are fewer than what is used."""
+    """Inactive file pages are counted off, and no less than nothing is left."""
     figures: Figures = {"memory_used_bytes": used, "memory_inactive_file_bytes": inactive}
     working_set(figures)
     assert figures["memory_working_set_bytes"] == expected

@@ -37,6 +37,7 @@ BOTH: dict[str, Any] = {
     "cpu_burst_periods": 4,
     "cpu_burst_seconds": 0.25,
     "cpu_limit_cores": 1.5,
+    "cpu_period_microseconds": 100_000,
     "cpu_shares": 2597,
     "memory_used_bytes": 96 * MIB,
     "memory_working_set_bytes": 76 * MIB,

@@ -124,22 +124,28 @@ def _pressure(resource: str) -> Callable[[bytes, str], Figures]:
 
 
 def parse_cpu_max(data: bytes, source: str) -> Figures:
-    """cpu.max: quota, or "max", and period in microseconds."""
+    """cpu.max: quota, or "max", and period in microseconds, which it has without a quota too."""
     words = data.split()
     if len(words) != 2:
         raise Malformed(source, data, "quota and period")
     period = _number(words[1], source)
-    if words[0] == b"max" or period == 0:
+    if period == 0:
         return {}
-    return {"cpu_limit_cores": _number(words[0], source) / period}
+    figures: Figures = {"cpu_period_microseconds": period}
+    if words[0] != b"max":
+        figures["cpu_limit_cores"] = _number(words[0], source) / period
+    return figures
 
 
 def cores_v1(quota: bytes, period: bytes, source: str) -> Figures:
     """cpu.cfs_quota_us (-1 for none) and cpu.cfs_period_us."""
-    if quota.strip() == b"-1":
-        return {}
     length = _number(period.strip(), source)
-    return {"cpu_limit_cores": _number(quota.strip(), source) / length} if length else {}
+    if length == 0:
+        return {}
+    figures: Figures = {"cpu_period_microseconds": length}
+    if quota.strip() != b"-1":
+        figures["cpu_limit_cores"] = _number(quota.strip(), source) / length
+    return figures
 
 
 def parse_io_stat(data: bytes, source: str) -> dict[str, Io]:
@@ -182,7 +188,8 @@ def working_set(figures: Figures) -> None:
     inactive = figures.get("memory_inactive_file_bytes")
     used = figures.get("memory_used_bytes")
     if used is not None and inactive is not None:
-        figures["memory_working_set_bytes"] = used - inactive if inactive < used else used
+        # The two are not counted at one moment: there can be more of the latter.
+        figures["memory_working_set_bytes"] = max(0, used - inactive)
 
 
 class File(NamedTuple):
