@@ -32,10 +32,15 @@ AMD_PARTITIONS: Final = {"spx": 1.0, "dpx": 1 / 2, "tpx": 1 / 3, "qpx": 1 / 4, "
 """Compute partitioning -> the part of a GPU that a partition is (of an MI300X, MI325X or MI350: eight dies)."""
 
 MIG_SLICES: Final = 7
-A30_PROFILES: Final = frozenset({"1g.6gb", "2g.12gb", "4g.24gb"})
-A30_SLICES: Final = 4
+FEWER_SLICES: Final = {"1g.6gb": 4, "2g.12gb": 4, "4g.24gb": 4, "2g.48gb": 4, "4g.96gb": 4, "1g.24gb+": 4}
+"""Slices of the GPUs that have not seven, by profile, "+" behind it where only a variant tells: the A30's, and the RTX
+PRO 6000's. Its plain 1g.24gb has the name of an H100's with 94 or 96 GB; the RTX PRO 5000, of two slices, is left out.
+"""
 
-_MIG: Final = re.compile(r"nvidia\.com/mig-(([1-9])g\.[0-9]{1,4}gb)[a-z0-9.+_-]{0,32}")
+_MIG: Final = re.compile(
+    r"nvidia\.com/mig-(?P<profile>(?P<slices>[1-9])g\.[0-9]{1,4}gb)(?P<variant>[.+]gfx|[.+]me(?:\.all)?|-me)?"
+    r"[a-z0-9.+_-]{0,32}"
+)
 _AMD: Final = re.compile(r"amd\.com/([a-z]{3})_nps[1-9]")
 _QUANTITY: Final = re.compile(r"([0-9]{1,9})(?:\.0{1,9})?(|k|M|Ki|Mi)")
 _SUFFIXES: Final = {"": 1, "k": 1000, "M": 1000**2, "Ki": 1024, "Mi": 1024**2}
@@ -62,7 +67,9 @@ def share(resource: str) -> float | None:
     if resource in WHOLE:
         return 1.0
     if found := _MIG.fullmatch(resource):
-        return int(found[2]) / (A30_SLICES if found[1] in A30_PROFILES else MIG_SLICES)
+        profile, variant = found["profile"], found["variant"]
+        slices = FEWER_SLICES.get(profile) or (FEWER_SLICES.get(f"{profile}+") if variant else None)
+        return int(found["slices"]) / (slices or MIG_SLICES)
     if found := _AMD.fullmatch(resource):
         return AMD_PARTITIONS.get(found[1])
     return None
