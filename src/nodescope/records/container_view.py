@@ -24,7 +24,8 @@ SHORT_ID: Final = 12
 PERCENT: Final = 100
 ACCELERATING: Final = frozenset({"gpu", "rdma"})
 """Kinds of devices that are told of each container; all others are everyone's."""
-_ALIVE: Final = frozenset({"running", "paused", "restarting"})
+_UP: Final = frozenset({"running", "paused"})
+_ALIVE: Final = frozenset({*_UP, "restarting"})
 
 
 class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,8 +139,8 @@ class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
     def uptime_seconds(self) -> float | None:
         """How long it has been running, None where it is not."""
         started = self.container.started_seconds
-        alive = self.container.state in _ALIVE
-        return max(0.0, self.seen_seconds - started) if alive and started is not None else None
+        up = self.container.state in _UP
+        return max(0.0, self.seen_seconds - started) if up and started is not None else None
 
     @property
     def oom_killed(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nodescope.collectors.container.container import ContainerCollector
 from nodescope.records.container import Container, ContainerDevice
 from tests.collectors.container.container_snapshot import RECORDS, golden
@@ -58,3 +60,10 @@ def test_nothing_is_made_twice() -> None:
 def test_no_containers() -> None:
     """A node without containers has no rows."""
     assert shown(ContainerCollector) == ""
+
+
+@pytest.mark.parametrize(("state", "told"), [("running", True), ("paused", True), ("restarting", False)])
+def test_uptime_of_what_is_up(state: str, told: bool) -> None:
+    """It is told of what is up, not of what waits to be started again."""
+    text = shown(ContainerCollector, Container(runtime="docker", id="a", name="a", state=state, started_seconds=1.0))
+    assert ("container_uptime_seconds{" in text) is told

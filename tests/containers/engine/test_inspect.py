@@ -79,6 +79,12 @@ def test_a_network_of_another(mode: str | None, joins: bool) -> None:
     assert container(HostConfig={"NetworkMode": mode}).joins_network is joins
 
 
+def test_requested_ids_joined_by_commas() -> None:
+    """Several GPUs in one word are several requests, as they are to the engine."""
+    requests = [{"Driver": "nvidia", "Count": 0, "DeviceIDs": ["0,1", "2"], "Capabilities": [["gpu"]]}]
+    assert [device.request for device in container(HostConfig={"DeviceRequests": requests}).devices] == ["0", "1", "2"]
+
+
 def test_quota_and_period_are_cores() -> None:
     """Half a core by quota; the period is 0.1 s where none is told."""
     assert container(HostConfig={"CpuQuota": 50_000, "CpuPeriod": 0}).cpu_limit_cores == 0.5

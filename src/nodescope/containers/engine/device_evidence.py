@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from nodescope.containers.oci.devices import bounded, by_cdi_names, by_environment, by_mount, by_path
+from nodescope.containers.oci.devices import MAX_REQUESTS, bounded, by_cdi_names, by_environment, by_mount, by_path
 from nodescope.records.container import ContainerDevice
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -51,7 +51,8 @@ def device_evidence(
 
 def _requested(requests: Sequence[DeviceRequest]) -> Iterator[ContainerDevice]:
     for request in requests:
-        ids = request.device_ids or []
+        # The engine hands them on joined by commas: what is joined already is the same to it.
+        ids = [one.strip() for told in request.device_ids or () for one in told.split(",", MAX_REQUESTS)]
         if request.driver == "cdi":
             yield from by_cdi_names(ids)
             continue
