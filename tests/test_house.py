@@ -52,7 +52,7 @@ ALLOWED: Final = {
     "measurement": "collector collectors host metric roles runner sampling scraping self_metrics settings",
     "metric": "",
     "node": "api collectors measurement records sampler",
-    "ownership": "containers.cgroup host records",
+    "ownership": "containers.cgroup containers.kubelet.gpu_resources host records",
     "profiles": "metric records",
     "records": "",
     "roles": "settings",

@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from msgspec import structs
 
+from nodescope.ownership.allocated import Allocated, meant
 from nodescope.ownership.devices import GPU, RDMA, Device, Devices
 from nodescope.ownership.granted import MAX_CONFLICT_CHARS, POD_RESOURCES, Grant, granted, strength
 from nodescope.ownership.holder import Holder, of_container, of_pod
-from nodescope.ownership.requested import requested, vendor_of
 from nodescope.records.container import Container, ContainerDevice, DeviceClaim
 
 HOLDING: Final = frozenset({"running", "paused", "restarting"})
 """States in which a container holds its devices."""
 PROCESS: Final = "process"
-SHARED: Final = "::"
-"""Stands in the id of a device that a plugin gives to several."""
 MAX_CLAIMS: Final = 8192
-
-
-class Allocated(Protocol):
-    """Devices that the kubelet says were given to a container of a pod: `pod_resources.client.PodDevices`."""
-
-    @property
-    def pod_name(self) -> str: ...
-
-    @property
-    def pod_namespace(self) -> str: ...
-
-    @property
-    def container(self) -> str: ...
-
-    @property
-    def resource(self) -> str: ...
-
-    @property
-    def device_ids(self) -> tuple[str, ...]: ...
-
-    @property
-    def cdi_devices(self) -> tuple[str, ...]: ...
 
 
 class Claims(NamedTuple):
@@ -100,11 +76,11 @@ def _allocated(
     held: dict[tuple[str, str], _Held] = {}
     shared: set[Device] = set()
     for told in pod_devices:
-        meant, odd, several = _meant(told, devices)
-        unknown += [f"{told.pod_namespace}/{told.pod_name}: {POD_RESOURCES} {word}" for word in odd]
-        shared.update(several)
+        found = meant(told, devices)
+        unknown += [f"{told.pod_namespace}/{told.pod_name}: {POD_RESOURCES} {word}" for word in found.unknown]
+        shared.update(found.shared)
         container_id = names.get((told.pod_namespace, told.pod_name, told.container))
-        for device in meant:
+        for device in found.devices:
             if container_id is None:
                 holder = of_pod(told.pod_name, told.pod_namespace, told.container)
                 _keep(held, _Held(holder, Grant(device, POD_RESOURCES)))
@@ -114,27 +90,6 @@ def _allocated(
                 ContainerDevice(kind=kind, evidence=POD_RESOURCES, request=device.key, vendor=device.vendor or None)
             )
     return [_with(container, added.get(container.id, ())) for container in containers], held, shared
-
-
-def _meant(told: Allocated, devices: Devices) -> tuple[tuple[Device, ...], list[str], tuple[Device, ...]]:
-    """The devices that an allocation means, its words that mean none though they are of GPUs, and which are shared."""
-    found: dict[Device, None] = {}
-    odd: list[str] = []
-    shared: list[Device] = []
-    for word in told.device_ids:
-        meant = devices.named(word) or devices.rdma_named(word)
-        found.update(dict.fromkeys(meant))
-        if SHARED in word:
-            shared += meant
-        if not meant and vendor_of(told.resource):
-            odd.append(word)
-    # A plugin that names devices both ways means the same ones.
-    names = () if found else told.cdi_devices
-    for word in names:
-        known = requested(devices, word)
-        found.update(dict.fromkeys(known.devices))
-        odd += known.unknown
-    return tuple(found), odd, tuple(shared)
 
 
 def _with(container: Container, added: Sequence[ContainerDevice]) -> Container:

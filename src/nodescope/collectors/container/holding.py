@@ -10,7 +10,8 @@ from nodescope.collectors.joined import Loop
 from nodescope.containers.cgroup.process import ProcessCgroups
 from nodescope.devices.process_names import Users
 from nodescope.host import Host
-from nodescope.ownership.claims import Allocated, Claims, claims
+from nodescope.ownership.allocated import Allocated
+from nodescope.ownership.claims import Claims, claims
 from nodescope.ownership.devices import Devices
 from nodescope.ownership.ledger import Ledger
 from nodescope.ownership.mig_minors import read_mig_minors

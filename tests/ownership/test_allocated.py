@@ -1,0 +1,94 @@
+"""What the kubelet's allocations mean."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from nodescope.ownership.allocated import Meant, meant
+from nodescope.ownership.devices import Devices
+from tests.ownership.gpus import AMD, AMD_MACHINE, MACHINE, MIG, XCP, A, B
+
+
+class PodDevices(NamedTuple):
+    """As the client of pod-resources gives it."""
+
+    resource: str
+    device_ids: tuple[str, ...] = ()
+    cdi_devices: tuple[str, ...] = ()
+    pod_name: str = "train-0"
+    pod_namespace: str = "ml"
+    container: str = "main"
+
+
+def of(resource: str, *ids: str, machine: Devices = MACHINE, cdi: tuple[str, ...] = ()) -> Meant:
+    return meant(PodDevices(resource, ids, cdi), machine)
+
+
+def keys(found: Meant) -> list[str]:
+    return [device.key for device in found.devices]
+
+
+@pytest.mark.parametrize(
+    ("resource", "word"),
+    [
+        ("rdma/hca_shared_devices_a", "1"),
+        ("example.com/fuse", "0"),
+        ("smarter-devices/nvidia1", "nvidia1"),
+        ("nvidia.com/rdma_shared", "0"),
+        ("nvidia.com/GH100_H100_PCIE", "1"),
+        ("example.com/disk", "GPU-5e41a"),
+        ("example.com/vfio", "0000:18:00.0"),
+        ("gpu.intel.com/i915_monitoring", "all"),
+    ],
+)
+def test_names_of_other_resources(resource: str, word: str) -> None:
+    """What other plugins call their devices is no GPU's name, and no GPU that is missing."""
+    assert of(resource, word) == Meant()
+
+
+@pytest.mark.parametrize(
+    ("resource", "word", "key"),
+    [("example.com/h200", A, A), ("nvidia.com/h200", f"{A}::1", A), ("example.com/slice", MIG[1], MIG[1])],
+)
+def test_a_whole_uuid_is_believed(resource: str, word: str, key: str) -> None:
+    """A resource may have any name: a GPU's or a partition's whole UUID can mean nothing else."""
+    assert keys(of(resource, word)) == [key]
+
+
+def test_rdma_devices() -> None:
+    """Their names and addresses count of any resource but a GPU's."""
+    assert keys(of("rdma/hca", "mlx5_0", "0000:41:00.0")) == ["mlx5_0", "mlx5_1"]
+    assert of("nvidia.com/gpu", "mlx5_0") == Meant(unknown=("mlx5_0",))
+
+
+@pytest.mark.parametrize(
+    ("resource", "word", "machine", "expected"),
+    [
+        ("nvidia.com/gpu", B, MACHINE, [B]),
+        ("nvidia.com/gpu", "nvidia1", MACHINE, [B]),
+        ("nvidia.com/gpu.shared", f"{B}::0", MACHINE, [B]),
+        ("nvidia.com/mig-1g.10gb", MIG[2], MACHINE, [MIG[2]]),
+        ("amd.com/gpu", "0000:c1:00.0", AMD_MACHINE, [AMD[0]]),
+        ("amd.com/cpx_nps4", "amdgpu_xcp_3", AMD_MACHINE, [XCP[1]]),
+        ("amd.com/gpu", "1", MACHINE, []),
+    ],
+)
+def test_names_of_gpus(resource: str, word: str, machine: Devices, expected: list[str]) -> None:
+    """Of a GPU's resource each form of a name counts, of that vendor's GPUs."""
+    found = of(resource, word, machine=machine)
+    assert keys(found) == expected
+    assert found.unknown == (() if expected else (word,))
+
+
+def test_shared_devices() -> None:
+    """A share of a GPU is told as such, a whole one is not."""
+    assert [device.key for device in of("nvidia.com/gpu", A, f"{B}::0").shared] == [B]
+
+
+def test_cdi_names() -> None:
+    """They count where no id is known; those of other plugins are no GPU that is missing."""
+    assert keys(of("nvidia.com/gpu", "odd", cdi=("nvidia.com/gpu=1",))) == [B]
+    assert keys(of("nvidia.com/gpu", A, cdi=("nvidia.com/gpu=1",))) == [A]
+    assert of("nic.example.com", cdi=("example.com/nic=0",)) == Meant()
