@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
+from nodescope.containers.oci.devices import by_environment
 from nodescope.ownership.granted import MAX_CONFLICT_CHARS, STRENGTH, granted
 from nodescope.records.container import ContainerDevice
 from tests.ownership.gpus import AMD, AMD_MACHINE, MACHINE, MIG, XCP, A, B, container, given, node
@@ -118,6 +119,14 @@ def test_rocm_variables_choose_among_what_was_given(variables: tuple[str, ...], 
     """Numbers of ROCR count what was given, those of HIP what ROCR left; the first that means nothing ends the list."""
     nodes = [node(f"/dev/dri/renderD{number}") for number in (138, 137, 136)]
     assert amd_keys(*nodes, *map(rocm, variables)) == expected
+
+
+@pytest.mark.parametrize("variable", [b"HIP_VISIBLE_DEVICES=-1", b"ROCR_VISIBLE_DEVICES=", b"HIP_VISIBLE_DEVICES=x"])
+def test_a_variable_that_hides_all(variable: bytes) -> None:
+    """Read from the environment, it leaves none of the GPUs that the container was given, nor makes it one of GPUs."""
+    (hiding,) = by_environment([variable])
+    assert hiding.kind == "other"
+    assert amd_keys(node("/dev/dri/renderD136"), node("/dev/kfd"), hiding) == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ class ContainerDevice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """A device that a container was given, and by what that is known.
 
     `kind`: "gpu", "rdma", "other". `path`: under /dev, of the host. `request`: what was asked for where no path is
-    known: "all", "0", "GPU-5e41...", "nvidia.com/gpu=0", "ROCR_VISIBLE_DEVICES=0,2". `evidence`: "pod_resources",
+    known: "all", "0", "GPU-5e41...", "nvidia.com/gpu=0", "ROCR_VISIBLE_DEVICES=0,2", of kind "other"
+    "HIP_VISIBLE_DEVICES=", which hides all. `evidence`: "pod_resources",
     "cdi", "device_request", "environment" (NVIDIA_VISIBLE_DEVICES and its like, the only ones whose value is looked
     at), "mount", "device".
     """

@@ -62,6 +62,7 @@ def test_a_whole_specification() -> None:
         ContainerDevice(
             kind="gpu", evidence="environment", request="NVIDIA_VISIBLE_DEVICES=0,GPU-5e41-77", vendor="nvidia"
         ),
+        ContainerDevice(kind="other", evidence="environment", request="ROCR_VISIBLE_DEVICES=", vendor="amd"),
     }
     assert (facts.memory_limit_bytes, facts.cpu_limit_cores, facts.pids_limit) == (67108864, 1.5, 100)
     assert facts.cgroup == (
@@ -69,6 +70,21 @@ def test_a_whole_specification() -> None:
     )
     assert not facts.privileged
     assert "hunter2" not in repr(facts._replace(annotations={}))
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        (["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_VISIBLE_DEVICES=1"], ["NVIDIA_VISIBLE_DEVICES=1"]),
+        (["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_VISIBLE_DEVICES=void"], []),
+        (["HIP_VISIBLE_DEVICES=-1", "HIP_VISIBLE_DEVICES=0"], ["HIP_VISIBLE_DEVICES=0"]),
+        (["HIP_VISIBLE_DEVICES=0", "HIP_VISIBLE_DEVICES=-1"], ["HIP_VISIBLE_DEVICES="]),
+    ],
+)
+def test_the_last_of_several_variables_counts(variables: list[str], expected: list[str]) -> None:
+    """Of a variable that is there twice the last is the container's, also where it gives or leaves nothing."""
+    facts = spec.parse(json.dumps({"process": {"env": variables}}).encode(), "x")
+    assert [device.request for device in facts.devices] == expected
 
 
 def test_no_limits_and_every_device() -> None:

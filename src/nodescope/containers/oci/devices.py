@@ -77,23 +77,33 @@ def by_annotations(annotations: Mapping[str, str]) -> Iterator[ContainerDevice]:
 def by_environment(variables: Iterable[bytes]) -> Iterator[ContainerDevice]:
     """Requests "NAME=0,GPU-5e41" by the variables that speak of GPUs. Nothing of any other is kept.
 
-    Of a value only names of devices are: words that are none are left out, and end what chooses among GPUs.
+    Of a value only names of devices are: words that are none are left out, and end what chooses among GPUs. Where
+    nothing is left of what chooses ("", "-1"), it hides all GPUs: "NAME=", which is no GPU's.
     """
+    told: dict[str, bytes] = {}
     for variable in variables:
-        told, _, value = variable.partition(b"=")
-        name = ENVIRONMENT.get(told)
-        if name is None:
-            continue
-        words: list[str] = []
-        for word in value.decode("utf-8", "replace").split(",", MAX_REQUESTS)[:MAX_REQUESTS]:
-            word = word.strip()
-            if _REQUEST.fullmatch(word) or _CDI_NAME.fullmatch(word):
-                words.append(word)
-            elif name in NARROWING:
-                break
-        if words:
+        word, _, value = variable.partition(b"=")
+        name = ENVIRONMENT.get(word)
+        if name is not None:
+            # Runtimes take the last of several.
+            told[name] = value
+    for name, value in told.items():
+        words = _words(value, name in NARROWING)
+        if words or name in NARROWING:
+            kind = "gpu" if words else "other"
             request = f"{name}={','.join(words)}"
-            yield ContainerDevice(kind="gpu", evidence="environment", request=request, vendor=VENDOR_OF[name])
+            yield ContainerDevice(kind=kind, evidence="environment", request=request, vendor=VENDOR_OF[name])
+
+
+def _words(value: bytes, is_narrowing: bool) -> list[str]:
+    words: list[str] = []
+    for word in value.decode("utf-8", "replace").split(",", MAX_REQUESTS)[:MAX_REQUESTS]:
+        word = word.strip()
+        if _REQUEST.fullmatch(word) or _CDI_NAME.fullmatch(word):
+            words.append(word)
+        elif is_narrowing:
+            break
+    return words
 
 
 def by_mount(source: str | None, destination: str) -> Iterator[ContainerDevice]:
