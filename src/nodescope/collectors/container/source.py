@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from nodescope.collectors.container.choice import Choice, choice
 from nodescope.collectors.container.event_gate import CONFIRM_SECONDS, EventGate
 from nodescope.collectors.container.holding import DRI, SOURCES, Holding
+from nodescope.collectors.container.owning import with_owners
 from nodescope.collectors.container.pods import KubeletPods, kubelet_pods
 from nodescope.collectors.gpu.attributing import ledger
 from nodescope.collectors.kept_state import kept_path
@@ -78,6 +79,7 @@ class ContainerSampler:
         self._runtimes.killed(usage.oom_kills)
         untold = self._untold.of(_with_processes(usage), {one.id for one in told}, statuses, self._is_frozen)
         known = self._pods.named((*told, *untold))
+        known = tuple(with_owners(known, usage.containers, self._holding.users.name))
         # Whose devices are waits for names: no one is to be told under an id first.
         waits = self._untold.waits(statuses)
         held = Claims() if waits else self._holding.claims(known, self._pods.devices())

@@ -16,6 +16,7 @@ import nodescope._msgspec  # noqa: F401
 from nodescope.containers.grpc.wire import Message
 from nodescope.containers.lifecycle import Heard
 from nodescope.containers.oci import spec
+from nodescope.containers.user_label import labelled_user
 from nodescope.kernel.file import Malformed
 from nodescope.records.container import Container
 
@@ -126,6 +127,7 @@ def container(
         pod_container=labels.get(POD_CONTAINER),
         compose_project=labels.get("com.docker.compose.project"),
         compose_service=labels.get("com.docker.compose.service"),
+        user=labelled_user(labels),
     )
 
 

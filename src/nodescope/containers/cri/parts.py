@@ -23,6 +23,7 @@ from nodescope.containers.containerd.parts import (
 from nodescope.containers.grpc.wire import Message
 from nodescope.containers.lifecycle import Heard
 from nodescope.containers.oci import devices, spec
+from nodescope.containers.user_label import labelled_user
 from nodescope.kernel.file import Malformed
 from nodescope.records.container import Container, ContainerDevice
 
@@ -149,6 +150,7 @@ def container(
         pod_namespace=pod.namespace if pod else labels.get(POD_NAMESPACE),
         pod_uid=pod.uid if pod else labels.get(POD_UID),
         pod_container=name or labels.get(POD_CONTAINER),
+        user=labelled_user(labels),
     )
 
 

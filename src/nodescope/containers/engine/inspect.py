@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from nodescope.containers.engine.device_evidence import DeviceMapping, DeviceRequest, Int64, device_evidence
+from nodescope.containers.user_label import labelled_user
 from nodescope.kernel.date import SECONDS_PER_DAY, days_since_1970
 from nodescope.kernel.file import Malformed
 from nodescope.records.container import Container
@@ -163,6 +164,7 @@ def _from_entry(entry: _Entry, runtime: str, labels: Collection[str]) -> Contain
         labels=_allowed(told, labels),
         state=STATES.get((entry.state or "").lower(), "exited"),
         created_seconds=float(entry.created) if entry.created and entry.created > 0 else None,
+        user=labelled_user(told),
         **pod_fields(told),
     )
 
@@ -205,6 +207,7 @@ def parse_container(body: bytes, runtime: str, labels: Collection[str], source: 
         cpu_limit_cores=_cores(host),
         pids_limit=_positive(host.pids_limit),
         devices=device_evidence(host.device_requests or (), host.devices or (), mounts, config.env or ()),
+        user=labelled_user(named),
         **pod_fields(named),
     )
 

@@ -1,0 +1,34 @@
+"""Users and Slurm jobs of containers, by the cgroups that they are in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Final
+
+from msgspec.structs import replace
+
+from nodescope.containers.cgroup.path import ContainerPath, holder_of
+from nodescope.records.container import Container
+
+MAX_KEPT: Final = 4096
+"""Paths whose meaning is remembered: those of all containers of a node."""
+
+_holder_of: Final = lru_cache(MAX_KEPT)(holder_of)
+
+
+def with_owners(
+    containers: Iterable[Container], found: Mapping[str, ContainerPath], user_name: Callable[[int], str | None]
+) -> Iterator[Container]:
+    """The containers with the user and the job in whose slice they are. `found`: where cgroups were seen, by id.
+
+    The slice goes before a label, which anyone may write.
+    """
+    for container in containers:
+        path = container.cgroup or (found[container.id].cgroup if container.id in found else None)
+        place = _holder_of(path) if path else None
+        if place is None or (place.uid is None and place.slurm_job is None):
+            yield container
+            continue
+        user = None if place.uid is None else user_name(place.uid)
+        yield replace(container, user=user or container.user, slurm_job=place.slurm_job or container.slurm_job)
