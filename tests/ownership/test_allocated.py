@@ -8,7 +8,8 @@ import pytest
 
 from nodescope.ownership.allocated import Meant, meant
 from nodescope.ownership.devices import Devices
-from tests.ownership.gpus import AMD, AMD_MACHINE, MACHINE, MIG, XCP, A, B
+from nodescope.records.gpu import GpuIdentity
+from tests.ownership.gpus import AMD, AMD_MACHINE, MACHINE, MIG, NVIDIA, XCP, A, B, C, part
 
 
 class PodDevices(NamedTuple):
@@ -92,3 +93,49 @@ def test_cdi_names() -> None:
     assert keys(of("nvidia.com/gpu", "odd", cdi=("nvidia.com/gpu=1",))) == [B]
     assert keys(of("nvidia.com/gpu", A, cdi=("nvidia.com/gpu=1",))) == [A]
     assert of("nic.example.com", cdi=("example.com/nic=0",)) == Meant()
+
+
+TWINS = Devices(
+    NVIDIA,
+    [
+        part(C, MIG[0], 0, profile="1g.10gb"),
+        part(C, MIG[1], 1, profile="1g.10gb"),
+        part(C, MIG[2], 2, profile="3g.40gb"),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("node-a/gpu-1", [B]),
+        ("gpu-0", [A]),
+        ("node-a/gpu-2", list(MIG)),
+        ("node-a/gpu-2-mig-3g40gb-4-4", [MIG[2]]),
+        ("node-a/gpu-2-mig-3g.40gb-4-4", [MIG[2]]),
+        ("node-a/gpu-2-mig-1g10gb-0-1", []),
+        ("node-a/gpu-1-mig-1g10gb-0-1", []),
+        ("node-a/gpu-9", []),
+        ("node-a/nonsense", []),
+    ],
+)
+def test_dynamic_resource_allocation(word: str, expected: list[str]) -> None:
+    """A device is known by its minor behind the pool's name, a partition by its profile where no other has that."""
+    found = of("gpu.nvidia.com", word, machine=TWINS)
+    assert keys(found) == expected
+    assert found.unknown == (() if expected else (word,))
+
+
+def test_cdi_names_of_dynamic_resource_allocation() -> None:
+    """They name a device the same way, and that of a channel is no GPU that is missing."""
+    assert keys(of("gpu.nvidia.com", cdi=("k8s.gpu.nvidia.com/device=gpu-1",))) == [B]
+    assert of("compute-domain.nvidia.com", "node-a/channel-0") == Meant()
+
+
+@pytest.mark.parametrize("resource", ["gpu.intel.com/i915", "gpu.intel.com/xe"])
+def test_shares_of_intel(resource: str) -> None:
+    """Each card is given as often as its plugin is set to, so that it is shared; other vendors' numbers are none."""
+    intel = Devices([GpuIdentity(vendor="intel", uuid="0000:03:00.0", index=0, dri_card="card0")])
+    found = of(resource, "card0-1", "card1-0", machine=intel)
+    assert (keys(found), found.shared, found.unknown) == (["0000:03:00.0"], found.devices, ("card1-0",))
+    assert of("amd.com/gpu", "card8-0", machine=AMD_MACHINE) == Meant(unknown=("card8-0",))

@@ -1,11 +1,14 @@
 """Which devices an allocation of the kubelet means.
 
 *Source*: the kubelet's pod-resources API, where a plugin may name its devices as it likes: NVIDIA's, AMD's and Intel's
-name GPUs; Mellanox' shared RDMA plugin calls its devices "0", "1".
+name GPUs; Mellanox' shared RDMA plugin calls its devices "0", "1". Of dynamic resource allocation the resource is the
+driver's name, and a device's is behind that of its pool, "node-a/gpu-1". Intel's plugin (intel-device-plugins-for-
+kubernetes, cmd/gpu_plugin) gives each card as often as it is set to: "card0-0", "card0-1".
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple, Protocol
 
 from nodescope.containers.kubelet.gpu_resources import share
@@ -13,7 +16,13 @@ from nodescope.ownership.devices import RDMA, Device, Devices
 from nodescope.ownership.requested import requested, vendor_of
 
 SHARED: Final = "::"
-"""Stands in the id of a device that a plugin gives to several."""
+"""Stands in the id of a device that NVIDIA's plugin gives to several."""
+DYNAMIC_DRIVERS: Final = frozenset({"gpu.nvidia.com", "gpu.amd.com", "gpu.intel.com"})
+"""Those of dynamic resource allocation that give GPUs."""
+NVIDIA_DYNAMIC: Final = "gpu.nvidia.com"
+INTEL: Final = "gpu.intel.com/"
+
+_INTEL_SHARE: Final = re.compile(r"(card[0-9]{1,4})-[0-9]{1,4}")
 
 
 class Allocated(Protocol):
@@ -55,7 +64,7 @@ def meant(told: Allocated, devices: Devices) -> Meant:
     for word in told.device_ids:
         known = _gpus(word, told.resource, devices) if of_gpus else _others(word, devices)
         found.update(dict.fromkeys(known))
-        if SHARED in word:
+        if _is_share(word, told.resource):
             shared += known
         if not known and of_gpus:
             odd.append(word)
@@ -71,11 +80,25 @@ def meant(told: Allocated, devices: Devices) -> Meant:
 
 def is_gpu(resource: str) -> bool:
     """Whether a resource is GPUs: a vendor has others too, such as NVIDIA of network cards."""
-    return share(resource) is not None
+    return resource in DYNAMIC_DRIVERS or share(resource) is not None
 
 
 def _gpus(word: str, resource: str, devices: Devices) -> tuple[Device, ...]:
-    return devices.named(word, vendor_of(resource))
+    vendor = vendor_of(resource)
+    if resource in DYNAMIC_DRIVERS:
+        word = word.rpartition("/")[2]
+        if resource == NVIDIA_DYNAMIC:
+            return devices.allocated_dynamically(word) or devices.named(word, vendor)
+    return devices.named(_card(word) if resource.startswith(INTEL) else word, vendor)
+
+
+def _card(word: str) -> str:
+    found = _INTEL_SHARE.fullmatch(word)
+    return found[1] if found else word
+
+
+def _is_share(word: str, resource: str) -> bool:
+    return SHARED in word or (resource.startswith(INTEL) and _card(word) != word)
 
 
 def _others(word: str, devices: Devices) -> tuple[Device, ...]:

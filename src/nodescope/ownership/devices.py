@@ -2,7 +2,8 @@
 
 *Source*: NVIDIA Container Toolkit (device names: index, UUID, "0:1" for the second MIG device of the first GPU), CUDA's
 programming guide (UUIDs may be cut short where they stay unique), the device plugins' documents (NVIDIA: "::N" behind a
-UUID for a share of it; Google: "nvidia0/gi1"; AMD: a PCI address or "amdgpu_xcp_3").
+UUID for a share of it; Google: "nvidia0/gi1"; AMD: a PCI address or "amdgpu_xcp_3"), NVIDIA's driver for dynamic
+resource allocation (k8s-dra-driver-gpu: "gpu-MINOR", "gpu-MINOR-mig-PROFILE-START-SIZE").
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ MIN_PREFIX: Final = 8
 _DEVICE_NAME: Final = re.compile(r"(?:gpu|mig|nvidia)?([0-9]{1,4})(?::([0-9]{1,4}))?\Z")
 _SLICE: Final = re.compile(r"nvidia([0-9]{1,4})/(?:gi([0-9]{1,4})|vgpu[0-9]{1,4})\Z")
 _OLD_MIG: Final = re.compile(r"mig-(gpu-[0-9a-f-]+)/([0-9]{1,4})/([0-9]{1,4})\Z")
+_DYNAMIC: Final = re.compile(r"gpu-([0-9]{1,4})(?:-mig-([0-9a-z.+]{1,32})-[0-9]{1,2}-[0-9]{1,2})?\Z")
+_PUNCTUATION: Final = re.compile(r"[^0-9a-z]")
 _CAPABILITY: Final = re.compile(r"/dev/nvidia-caps/nvidia-cap([0-9]{1,6})\Z")
 
 
@@ -130,6 +133,21 @@ class Devices:
                 return self._divided(self._nodes[gpu_word][0])
         return self._numbered(lower, vendor) or self._cut_short(lower)
 
+    def allocated_dynamically(self, word: str) -> tuple[Device, ...]:
+        """What NVIDIA's driver for dynamic resource allocation calls so: by the minor, of a partition also its profile.
+
+        Where a partition begins is not known here: of several with one profile none is told.
+        """
+        name = _DYNAMIC.match(word)
+        gpu = next((gpu for gpu in self._gpus if name and self._is_minor(gpu, int(name[1]))), None)
+        if name is None or gpu is None:
+            return ()
+        if name[2] is None:
+            return self._whole(gpu)
+        profile = _bare(name[2])
+        found = [part for part in self._parts.get(gpu.uuid, ()) if part.profile and _bare(part.profile) == profile]
+        return (self._part(found[0]),) if len(found) == 1 else ()
+
     def rdma_named(self, word: str) -> tuple[Device, ...]:
         """An RDMA device by its name, its uverbs node or its PCI address."""
         return tuple(
@@ -197,6 +215,10 @@ class Devices:
         found = [gpu for gpu in self._gpus if gpu.index == index and vendor in (None, gpu.vendor)]
         return found[0] if len(found) == 1 else None
 
+    @staticmethod
+    def _is_minor(gpu: GpuIdentity, minor: int) -> bool:
+        return gpu.vendor == "nvidia" and gpu.minor == minor
+
     def _parts_where(self, gpu: GpuIdentity | None, instance: int, compute: int | None = None) -> tuple[Device, ...]:
         return tuple(
             self._part(part)
@@ -208,7 +230,7 @@ class Devices:
         opened = self._mig_minors.get(minor)
         if opened is None:
             return ()
-        gpu = next((gpu for gpu in self._gpus if gpu.vendor == "nvidia" and gpu.minor == opened.gpu), None)
+        gpu = next((gpu for gpu in self._gpus if self._is_minor(gpu, opened.gpu)), None)
         return self._parts_where(gpu, opened.instance, opened.compute)
 
     def _cut_short(self, word: str) -> tuple[Device, ...]:
@@ -216,6 +238,11 @@ class Devices:
             return ()
         found = [device for uuid, device in self._uuids.items() if uuid.startswith(word)]
         return self._divided(found[0]) if len(found) == 1 else ()
+
+
+def _bare(profile: str) -> str:
+    """A profile as names of Kubernetes can have it: "1g.10gb" is "1g10gb" there."""
+    return _PUNCTUATION.sub("", profile.lower())
 
 
 def _of_platform(name: str) -> str:

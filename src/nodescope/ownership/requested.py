@@ -16,6 +16,8 @@ from nodescope.records.device_variables import NARROWING, VENDOR_OF
 ALL: Final = "all"
 NOTHING: Final = frozenset({"", "none", "void"})
 COUNT: Final = "count:"
+DYNAMIC_KIND: Final = "k8s.gpu.nvidia.com/device"
+"""The kind of CDI names that NVIDIA's driver for dynamic resource allocation gives."""
 MAX_WORDS: Final = 1024
 _VENDORS: Final = {"nvidia.com": "nvidia", "amd.com": "amd", "intel.com": "intel"}
 
@@ -73,6 +75,8 @@ def _meant(devices: Devices, word: str, vendor: str | None) -> tuple[Device, ...
     name, equals, device = word.partition("=")
     if equals and "/" in name:
         word, vendor = device, vendor_of(name)
+        if name == DYNAMIC_KIND:
+            return devices.allocated_dynamically(device)
         # What DRA calls "k8s.gpu.nvidia.com/claim=..." is no device's name.
         if vendor is None or not name.endswith(("/gpu", "/mig")):
             return ()
