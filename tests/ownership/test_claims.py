@@ -8,6 +8,7 @@ import pytest
 
 from nodescope.ownership.claims import MAX_CLAIMS, Claims, claims
 from nodescope.ownership.holder import Holder, of_claim, of_container
+from nodescope.ownership.weights import claimed
 from nodescope.records.container import Container
 from tests.ownership.gpus import MACHINE, MIG, A, B, C, container, given, node
 
@@ -125,3 +126,28 @@ def test_cdi_names_of_the_kubelet() -> None:
     found = claims([container(**POD)], MACHINE, [cdi, given_pod("odd", resource="example.com/dongle")])
     assert told(found) == [(B, "main", "pod_resources", "")]
     assert found.unknown == ("ml/train-0: pod_resources k8s.gpu.nvidia.com/claim=x",)
+
+
+def test_all_by_variable_in_a_pod_without_gpus() -> None:
+    """Where the kubelet tells what it gave, an image's variable gives nothing more, but to who is privileged."""
+    web = {"name": "web", "pod_name": "web-0", "pod_namespace": "ml", "pod_container": "web"}
+    variable = given("environment", "NVIDIA_VISIBLE_DEVICES=all")
+    trains = container(variable, **POD)
+    assert told(claims([trains, container(variable, **web)], MACHINE, [given_pod(A)])) == [
+        (A, "main", "pod_resources", "")
+    ]
+    everyone = 2 * len(MACHINE.every)
+    assert len(claims([trains, container(variable, **web)], MACHINE).claims) == everyone
+    privileged = claims([container(variable, **web, privileged=True)], MACHINE, [given_pod(A)])
+    assert {claim.container for claim in privileged.claims if claim.device == B} == {"web"}
+    other = claims([container(variable, name="plain")], MACHINE, [given_pod(A)])
+    assert {claim.container for claim in other.claims if claim.device == B} == {"plain"}
+
+
+def test_all_by_variable_takes_no_part_from_stronger_evidence() -> None:
+    """Who claims a GPU by an image's variable alone has a part only where nothing stronger names a holder."""
+    web = container(given("environment", "NVIDIA_VISIBLE_DEVICES=all"), name="web")
+    one = container(given("cdi", "nvidia.com/gpu=0"))
+    holders = claimed(claims([web, one], MACHINE).claims, {})
+    assert [holder.container for holder in holders[A]] == ["train"]
+    assert [holder.container for holder in holders[B]] == ["web"]

@@ -7,10 +7,11 @@ from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from nodescope.ownership.allocated import Allocated, meant
+from nodescope.ownership.allocated import Allocated, is_gpu, meant
 from nodescope.ownership.devices import GPU, RDMA, Device, Devices
 from nodescope.ownership.granted import MAX_CONFLICT_CHARS, POD_RESOURCES, Grant, granted, strength
 from nodescope.ownership.holder import Holder, of_container, of_pod
+from nodescope.ownership.requested import is_all_by_variable
 from nodescope.records.container import Container, ContainerDevice, DeviceClaim
 
 HOLDING: Final = frozenset({"running", "paused", "restarting"})
@@ -75,11 +76,15 @@ def _allocated(
     added: dict[str, list[ContainerDevice]] = {}
     held: dict[tuple[str, str], _Held] = {}
     shared: set[Device] = set()
-    for told in pod_devices:
+    allocations = tuple(pod_devices)
+    with_gpus = set()
+    for told in allocations:
         found = meant(told, devices)
         unknown += [f"{told.pod_namespace}/{told.pod_name}: {POD_RESOURCES} {word}" for word in found.unknown]
         shared.update(found.shared)
         container_id = names.get((told.pod_namespace, told.pod_name, told.container))
+        if is_gpu(told.resource) or any(device.kind != RDMA for device in found.devices):
+            with_gpus.add(container_id)
         for device in found.devices:
             if container_id is None:
                 holder = of_pod(told.pod_name, told.pod_namespace, told.container)
@@ -89,7 +94,20 @@ def _allocated(
             added.setdefault(container_id, []).append(
                 ContainerDevice(kind=kind, evidence=POD_RESOURCES, request=device.key, vendor=device.vendor or None)
             )
+    if allocations:
+        # The kubelet tells of all that it gave: an image's variable gave nothing more.
+        containers = [one if one.id in with_gpus else _without_default(one) for one in containers]
     return [_with(container, added.get(container.id, ())) for container in containers], held, shared
+
+
+def _without_default(container: Container) -> Container:
+    """A container of a pod, without a variable by which it would have all GPUs; a privileged one does have them."""
+    if not container.pod_name or container.privileged:
+        return container
+    kept = tuple(
+        given for given in container.devices if not is_all_by_variable(given.evidence, given.request, given.vendor)
+    )
+    return container if len(kept) == len(container.devices) else structs.replace(container, devices=kept)
 
 
 def _with(container: Container, added: Sequence[ContainerDevice]) -> Container:

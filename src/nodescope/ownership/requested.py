@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from nodescope.ownership.devices import Device, Devices
-from nodescope.records.device_variables import NARROWING, VENDOR_OF
+from nodescope.records.device_variables import GRANTING, NARROWING, VENDOR_OF
 
 ALL: Final = "all"
 NOTHING: Final = frozenset({"", "none", "void"})
@@ -35,6 +35,14 @@ def variable_of(request: str, vendor: str | None) -> tuple[str, str]:
     if equals and name in VENDOR_OF:
         return name, value
     return ("ROCR_VISIBLE_DEVICES" if vendor == "amd" else "NVIDIA_VISIBLE_DEVICES"), request
+
+
+def is_all_by_variable(evidence: str, request: str | None, vendor: str | None = None) -> bool:
+    """Whether a request is a variable that gives all GPUs: a default of CUDA's images."""
+    if evidence != "environment" or request is None:
+        return False
+    name, value = variable_of(request, vendor)
+    return name in GRANTING and value == ALL
 
 
 def requested(devices: Devices, request: str, vendor: str | None = None) -> Found:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from nodescope.ownership.granted import ENVIRONMENT, strength
 from nodescope.ownership.holder import NOBODY, Holder, of_claim
+from nodescope.ownership.requested import is_all_by_variable
 from nodescope.ownership.shares import proportions
 from nodescope.records.container import DeviceClaim
 from nodescope.records.gpu_snapshot import Gpu, GpuInstance, GpuProcess
@@ -55,9 +57,16 @@ def uses(
 
 
 def claimed(claims: Iterable[DeviceClaim], names: dict[str, Holder]) -> dict[str, tuple[Holder, ...]]:
-    """Who claims each device, by UUID; `names` as of `uses`."""
+    """Who claims each device, by UUID; `names` as of `uses`.
+
+    Who claims it only for a variable that says all has no part where evidence that is stronger names someone.
+    """
+    known = tuple(claims)
+    firmly = {claim.device for claim in known if strength(claim.evidence) < strength(ENVIRONMENT)}
     found: dict[str, dict[Holder, None]] = {}
-    for claim in claims:
+    for claim in known:
+        if claim.device in firmly and is_all_by_variable(claim.evidence, claim.request):
+            continue
         holders = found.setdefault(claim.device, {})
         if len(holders) < MAX_HOLDERS:
             holder = of_claim(claim)

@@ -186,6 +186,26 @@ def test_devices_of_the_environment(variables: list[str], expected: list[str]) -
     assert {device.evidence for device in devices} <= {"environment"}
 
 
+@pytest.mark.parametrize(
+    ("host", "given"),
+    [
+        ({"Runtime": "runc"}, False),
+        ({"Runtime": "crun", "Devices": [{"PathOnHost": "/dev/fuse"}]}, False),
+        ({"Runtime": "nvidia"}, True),
+        ({"Runtime": "oci"}, True),
+        ({}, True),
+        ({"Runtime": "runc", "Privileged": True}, True),
+        ({"Runtime": "runc", "Devices": [{"PathOnHost": "/dev/nvidia0"}]}, True),
+        ({"Runtime": "runc", "DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}, True),
+    ],
+)
+def test_a_runtime_that_heeds_no_variable(host: dict[str, Any], given: bool) -> None:
+    """A variable gives GPUs unless the runtime is plain and nothing else gives any; what narrows is always told."""
+    variables = ["NVIDIA_VISIBLE_DEVICES=all", "CUDA_VISIBLE_DEVICES=0"]
+    requests = {device.request for device in container(HostConfig=host, Config={"Env": variables}).devices}
+    assert [variable in requests for variable in variables] == [given, True]
+
+
 def test_devices_of_mounts() -> None:
     """Mounts under the toolkit's folder name devices, also by their CDI names."""
     folder = "/var/run/nvidia-container-devices"

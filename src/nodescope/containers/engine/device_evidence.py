@@ -15,9 +15,14 @@ import msgspec
 
 from nodescope.containers.oci.devices import MAX_REQUESTS, bounded, by_cdi_names, by_environment, by_mount, by_path
 from nodescope.records.container import ContainerDevice
+from nodescope.records.device_variables import GRANTING
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """What engines, written in Go, mean by a number; JSON itself has longer ones."""
+
+PLAIN_RUNTIMES: Final = frozenset({"runc", "crun"})
+"""OCI runtimes that Docker may be told to use and that heed no variable of NVIDIA's."""
+NVIDIA_NODES: Final = "/dev/nvidia"
 
 _REQUEST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=-]{0,127}")
 
@@ -42,10 +47,23 @@ def device_evidence(
     mappings: Sequence[DeviceMapping],
     mounts: Iterable[str],
     variables: Sequence[str],
+    runtime: str | None = None,
 ) -> tuple[ContainerDevice, ...]:
-    """Each device once for each evidence, within bounds. `mounts`: where they are in the container."""
+    """Each device once for each evidence, within bounds. `mounts`: where they are in the container.
+
+    `runtime`: Docker's name of the OCI runtime. A plain one gives no GPU by a variable, which CUDA's images set to all.
+    """
     mounted = chain.from_iterable(by_mount(None, mount) for mount in mounts)
-    named = by_environment(variable.encode("utf-8", "replace") for variable in variables)
+    is_plain = (
+        runtime in PLAIN_RUNTIMES
+        and not requests
+        and not any((mapping.path_on_host or "").startswith(NVIDIA_NODES) for mapping in mappings)
+    )
+    named = (
+        device
+        for device in by_environment(variable.encode("utf-8", "replace") for variable in variables)
+        if not (is_plain and (device.request or "").partition("=")[0] in GRANTING)
+    )
     return bounded((*_requested(requests), *_mapped(mappings), *mounted, *named))
 
 

@@ -81,6 +81,7 @@ class _Config(msgspec.Struct, rename="pascal"):
 
 class _HostConfig(msgspec.Struct, rename="pascal"):
     privileged: bool | None = None
+    runtime: str | None = None
     memory: Int64 | None = None
     nano_cpus: Int64 | None = None
     cpu_quota: Int64 | None = None
@@ -206,7 +207,14 @@ def parse_container(body: bytes, runtime: str, labels: Collection[str], source: 
         memory_limit_bytes=_positive(host.memory),
         cpu_limit_cores=_cores(host),
         pids_limit=_positive(host.pids_limit),
-        devices=device_evidence(host.device_requests or (), host.devices or (), mounts, config.env or ()),
+        devices=device_evidence(
+            host.device_requests or (),
+            host.devices or (),
+            mounts,
+            config.env or (),
+            # A privileged container sees all GPUs by whatever runtime.
+            None if host.privileged else host.runtime,
+        ),
         user=labelled_user(named),
         **pod_fields(named),
     )
