@@ -89,6 +89,7 @@ def test_log_level_is_honoured_under_its_short_name() -> None:
         ("collector.cpu.enabled", "perhaps", "true or false"),
         ("log.level", "loud", "one of debug, info, warn, warning, error, critical"),
         ("collector.vmstat.fields", "(", "a regular expression"),
+        ("collector.vmstat.fields", "(?=a)", "a regular expression (Go has no such group"),
         ("constant-labels", "a-b=1", "'a-b' is not a label name"),
         ("constant-labels", "__x=1", "not a label name"),
         ("constant-labels", ["nothing"], "labels as NAME=VALUE"),
@@ -119,6 +120,16 @@ def test_a_bad_value_is_one_sentence(key: str, raw: Any, expected: str) -> None:
     assert key in message
     assert expected in message
     assert "\n" not in message
+
+
+def test_a_regular_expression_is_remembered_as_it_was_written() -> None:
+    """node_exporter's are Go's and shown as given, not as what Python makes of them; nodescope's own are Python's."""
+    given = {"collector.netdev.device-exclude": r"^lo\z", "collector.container.image-include": "a(?=b)"}
+    settings = load(given, {})
+    assert {key: settings.written(key) for key in given} == given
+    assert settings["collector.netdev.device-exclude"].search("lo\n") is None
+    assert settings["collector.container.image-include"].search("ab")
+    assert settings.written("collector.netdev.device-include") is None
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ A value comes from the first of: the flag, the environment, the YAML file that `
 table below. The dots of a key are levels of the YAML file: `web.max-requests` is `max-requests` under `web`; a key may
 be written with its dots, on one line, as well. `_` and `-` are the same there, and `collector.cpu.enabled` may be
 written `collector: {{cpu: true}}`. A switch that is on is turned off by `--no-` before its name. Durations are seconds,
-or numbers with `ms`, `s`, `m`, `h`, `d`.
+or numbers with `ms`, `s`, `m`, `h`, `d`. A `regex` is a regular expression as Go takes it, a `python-regex` as Python
+does.
 """
 
 METRICS_HEAD: Final = f"""{NOTE}

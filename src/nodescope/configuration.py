@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Final
 
-from nodescope.settings import BY_KEY, ENVIRONMENT_PREFIX, TABLE, Origin, Setting, Settings, SettingsError
+from nodescope.settings import BY_KEY, ENVIRONMENT_PREFIX, TABLE, Origin, Setting, Settings, SettingsError, re2
 
 if TYPE_CHECKING:
     import yaml
@@ -70,7 +70,7 @@ def load(
     for setting in TABLE:
         raw, origin = given.get(setting.key, (setting.default, "default"))
         values[setting.key] = read_value(setting, raw, origin)
-        origins[setting.key] = Origin(origin)
+        origins[setting.key] = Origin(origin, str(raw) if isinstance(values[setting.key], re.Pattern) else "")
     return Settings(values, origins, tuple(warnings))
 
 
@@ -104,8 +104,7 @@ def _file(path: str, warnings: list[str]) -> dict[str, Given]:
     try:
         document = yaml.load(text, _loader())  # noqa: S506 a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        where = " ".join(str(error).split())
-        raise SettingsError(f"file {path} is not YAML: {where}") from error
+        raise SettingsError(f"file {path} is not YAML: {' '.join(str(error).split())}") from error
     if document is None:
         return {}
     if not isinstance(document, dict):
@@ -270,8 +269,8 @@ def _regex(setting: Setting, raw: Any) -> re.Pattern[str] | None:
     if raw in ("", None):
         return None
     try:
-        return re.compile(str(raw))
-    except (re.error, RecursionError, OverflowError) as error:
+        return re2.compiled(str(raw)) if setting.kind == "regex" else re.compile(str(raw))
+    except (re.error, RecursionError, OverflowError, ValueError) as error:
         raise ValueError(f"a regular expression ({error})") from None
 
 
@@ -344,6 +343,7 @@ _READ: Final[dict[str, Any]] = {
     "string": _string,
     "choice": _choice,
     "regex": _regex,
+    "python-regex": _regex,
     "path": _path,
     "list": _list,
     "labels": _labels,

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def shown(settings: Settings) -> list[str]:
     """One line a setting, as YAML: `key: value  # origin`."""
-    return [f"{key}: {_yaml(settings[key])}  # {settings.origin(key)}" for key in settings.names()]
+    return [f"{key}: {_yaml(settings.written(key))}  # {settings.origin(key)}" for key in settings.names()]
 
 
 def _yaml(value: Any) -> str:

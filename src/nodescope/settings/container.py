@@ -49,11 +49,14 @@ CONTAINER_OPTIONS: Final[tuple[Setting, ...]] = (
         choices=("all", "gpu", "rdma", "gpu-or-rdma", "gpu-and-rdma"),
     ),
     Setting(
-        "collector.container.image-include", "regex", "", "Images whose containers to show (not with image-exclude)."
+        "collector.container.image-include",
+        "python-regex",
+        "",
+        "Images whose containers to show (not with image-exclude).",
     ),
     Setting(
         "collector.container.image-exclude",
-        "regex",
+        "python-regex",
         "",
         "Images whose containers to leave out (not with image-include).",
     ),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
-Kind = Literal["bool", "int", "number", "duration", "string", "choice", "regex", "path", "list", "labels", "listeners"]
+Text = Literal["string", "choice", "regex", "python-regex", "path"]
+Kind = Literal["bool", "int", "number", "duration", Text, "list", "labels", "listeners"]
+"""regex is what Go takes, for node_exporter's flags; python-regex what Python takes."""
 
 ENVIRONMENT_PREFIX: Final = "NODESCOPE_"
 
@@ -43,6 +45,8 @@ class Origin(NamedTuple):
     """Where a value came from, in words a person can follow: "flag --web.max-requests", "file /etc/x.yaml"."""
 
     text: str
+    written: str = ""
+    """A regular expression as it was given, for the one that is in force reads otherwise."""
 
 
 class SettingsError(Exception):
@@ -62,6 +66,10 @@ class Settings:
 
     def origin(self, key: str) -> str:
         return self._origins[key].text
+
+    def written(self, key: str) -> Any:
+        """The value as it was given where that is another, else the value."""
+        return self._origins[key].written or self[key]
 
     def is_set(self, key: str) -> bool:
         """Whether someone gave this value, rather than the table or the role."""
