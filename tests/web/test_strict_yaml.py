@@ -79,7 +79,15 @@ def test_nulls_are_left_out(text: str) -> None:
         ("[a]", "the document .*expected a mapping"),
         ("text", "expected a mapping"),
         ("? [a]\n: b", "expected text, got a sequence"),
-        ("<<: {word: a}", "unknown key"),
+        ("'<<': {word: a}", "unknown key"),
+        ("<<: {other: a}", r"other \(line 1\): unknown key"),
+        ("word: a\n<<: {word: b, word: c}", r"word \(line 2\): the key is there twice"),
+        ("<<: a", r'<< \(line 1\): expected a mapping to merge, or a list of mappings, got "a"'),
+        ("<<: ~", "expected a mapping to merge"),
+        ("<<: [[{word: a}]]", "expected a mapping to merge, or a list of mappings, got a sequence"),
+        ("<<: &a {<<: *a}", "merged into itself"),
+        ("<<: &a [{<<: *a}]", "merged into itself"),
+        ("<<: [" + "{word: a}," * 1000 + "]", "expected at most 1000 keys to merge"),
         ("a: [", "is not YAML"),
         ("a: b\n--- \nc: d", "is not YAML"),
         ("a: \x00", "is not YAML"),
@@ -91,6 +99,43 @@ def test_anything_else_is_refused_with_its_place(text: str, message: str) -> Non
     """What the table does not allow is refused in one sentence with key and line."""
     with pytest.raises(Unreadable, match=message):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("<<: {word: a}", {"word": "a"}),
+        ("<<: {word: a}\nword: b", {"word": "b"}),
+        ("word: b\n<<: {word: a}", {"word": "a"}),
+        ("<<: {word: a}\nword: ~", {}),
+        ("<<: [{word: a}, {word: b, count: 1}]", {"word": "a", "count": 1}),
+        ("<<: {word: a}\n<<: {count: 1}", {"word": "a", "count": 1}),
+        ("<<: {<<: {word: a, count: 1}, word: b}", {"word": "b", "count": 1}),
+        ("<<: []\nword: a", {"word": "a"}),
+        ("<<: [&a {word: a}, *a, {<<: [*a], count: 1}]", {"word": "a", "count": 1}),
+        ("words: [&a b, *a]\nword: *a", {"words": ("b", "b"), "word": "b"}),
+    ],
+)
+def test_mappings_are_merged(text: str, found: dict[str, Any]) -> None:
+    """`<<` brings keys in: what is later in the file counts, of a list what is earlier, as in Go's yaml.v2."""
+    assert read(text) == found
+
+
+def test_free_keys_and_mappings_are_merged_once() -> None:
+    """Of a map of free keys none is there twice, merged or not, nor is a mapping that would have to be joined."""
+    node = root(b"a: 1\n<<: {b: 2}")
+    assert [(name, value.value) for name, value in strict_yaml.pairs(node, "users")] == [("a", "1"), ("b", "2")]
+    with pytest.raises(Unreadable, match=r"users\.a \(line 2\): the key is there twice, once merged"):
+        strict_yaml.pairs(root(b"a: 1\n<<: {a: 2}"), "users")
+    with pytest.raises(Unreadable, match="twice, once merged"):
+        read("<<: {word: {a: 1}}\nword: {b: 1}")
+
+
+def test_merging_is_bounded() -> None:
+    """Mappings that merge the one before them ten times over are refused, not multiplied."""
+    lines = ["<<:", "- &a0 {word: a}", *(f"- &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for n in range(1, 15))]
+    with pytest.raises(Unreadable, match="expected at most 1000 keys to merge"):
+        read("\n".join(lines))
 
 
 def test_text_that_is_not_utf_8_is_refused() -> None:
@@ -108,7 +153,7 @@ def test_a_secret_is_not_shown() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@given(st.one_of(st.text(max_size=60), st.text(alphabet="flagcountword: \n-[]{}&*!|>'\"0s1", max_size=60)))
+@given(st.one_of(st.text(max_size=60), st.text(alphabet="flagcountword: \n-[]{}&*!|>'\"0s1<", max_size=60)))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """No text raises anything but the refusal."""
     try:

@@ -87,6 +87,25 @@ def test_client_auth_types(kind: str) -> None:
     assert config.tls.client_auth_type == kind
 
 
+def test_an_empty_client_auth_type_asks_for_no_certificate() -> None:
+    """An empty type is NoClientCert, as in exporter-toolkit, and still refused beside a client CA."""
+    assert read(f"{PAIR}  client_auth_type: ''\n") == read(PAIR)
+    with pytest.raises(WebConfigError, match="expected one that checks by the client CA"):
+        read(f"{PAIR}  client_auth_type: ''\n  client_ca_file: ca.pem\n")
+
+
+def test_sections_may_merge_others() -> None:
+    """`<<` works in every section; a user is named but once, whether merged or not."""
+    config = read(
+        "tls_server_config:\n  <<: [&a {cert_file: a.crt}, {key_file: /k/a.key, <<: *a}]\n"
+        f"basic_auth_users:\n  <<: {{alice: {HASH}}}\n  bob: {HASH}\n"
+    )
+    assert config.tls == read(PAIR).tls
+    assert set(config.users) == {"alice", "bob"}
+    with pytest.raises(WebConfigError, match=r"basic_auth_users\.alice \(line 3\): the key is there twice"):
+        read(f"basic_auth_users:\n  <<: {{alice: {HASH}}}\n  alice: {HASH}\n")
+
+
 @pytest.mark.parametrize("suite", [*cipher_names.OPENSSL, *cipher_names.TLS13])
 def test_cipher_names(suite: str) -> None:
     """Each suite that Go offers is taken by its name."""
@@ -169,7 +188,7 @@ def test_users_without_bcrypt_are_an_error(tmp_path: Path) -> None:
 
 TOKENS: Final = (
     "tls_server_config:", "http_server_config:", "basic_auth_users:", "rate_limit:", "\n", "  ", "cert: a", "key: b",
-    "headers:", "burst: 1", "interval: 1s", "alice: x", "- ", "[", "}", "&a", "*a", "http2: no",
+    "headers:", "<<:", "burst: 1", "interval: 1s", "alice: x", "- ", "[", "}", "&a", "*a", "http2: no",
 )  # fmt: skip
 
 

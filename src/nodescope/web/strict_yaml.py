@@ -1,16 +1,23 @@
 """YAML read by a table of keys: an unknown or repeated key, or a value of another kind, is an error with its line.
 
 Scalars stay the text they are in the file until their key says what they are, so `1` is a fine header value and `yes`
-a fine user name. Source: YAML 1.1, and Go's yaml.v2 UnmarshalStrict for which texts are booleans and nulls.
+a fine user name. Source: YAML 1.1, https://yaml.org/type/merge.html, and Go's yaml.v2 UnmarshalStrict for which texts
+are booleans and nulls, and what `<<` does: of keys with places, the later in the file counts, merged or not, and of a
+list of mappings the earlier; a map of free keys has each but once. Aliases are not copied, and merging is bounded.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol, cast
 
 SHOWN_CHARACTERS: Final = 60
+MAX_MERGED: Final = 1000
+"""Most keys and mappings that are merged into one."""
+MAX_MERGE_DEPTH: Final = 20
+"""Most mappings that are merged into each other, so that none is merged into itself."""
+MERGE: Final = "<<"
 
 _NULLS: Final = ("", "~", "null", "Null", "NULL")
 _BOOLEANS: Final[dict[str, bool]] = {
@@ -68,28 +75,58 @@ def root(raw: bytes) -> Node | None:
         raise Unreadable(f"is not YAML: {problem[:300]}") from error
 
 
-def keys(node: Node | None, key: str, table: Mapping[str, Read]) -> dict[str, Any]:
-    """The mapping `node`, each key read as `table` says. Missing and null values are left out."""
+def keys(node: Node | None, key: str, table: Mapping[str, Read], once: bool = False) -> dict[str, Any]:
+    """The mapping `node`, each key read as `table` says. Missing and null values are left out.
+
+    `once`: no key may be there both of its own and merged, or merged twice.
+    """
     return {
         name: table[name](value, f"{key}.{name}" if key else name)
-        for name, value in pairs(node, key)
+        for name, value in pairs(node, key, once)
         if _known(name, value, key, table) and not is_null(value)
     }
 
 
-def pairs(node: Node | None, key: str) -> list[tuple[str, Node]]:
+def pairs(node: Node | None, key: str, once: bool = True) -> list[tuple[str, Node]]:
     """Keys and values of a mapping, in order; none of a null."""
     if node is None or is_null(node):
         return []
     found: dict[str, Node] = {}
     if node.id != "mapping":
         raise _wrong(node, key or "the document", "a mapping of keys to values")
-    for name_node, value in node.value:
-        name = text(name_node, f"a key of {key}" if key else "a key")
-        if name in found:
-            raise Unreadable(f"{_place(key, name, name_node)}: the key is there twice")
+    for name, value in _entries(node, key, 0, iter(range(MAX_MERGED))):
+        # Two mappings would have to be made one key by key, which no one should have to guess.
+        if name in found and (once or found[name].id == value.id == "mapping"):
+            raise Unreadable(f"{_place(key, name, value)}: the key is there twice, once merged; keep one")
         found[name] = value
     return list(found.items())
+
+
+def _entries(node: Node, key: str, depth: int, left: Iterator[int]) -> Iterator[tuple[str, Node]]:
+    """Those of a mapping and of what is merged into it, what counts more behind what counts less."""
+    own: set[str] = set()
+    for name_node, value in node.value:
+        if depth and next(left, None) is None:
+            raise Unreadable(f"{_place(key, MERGE, node)}: expected at most {MAX_MERGED} keys to merge")
+        if is_plain(name_node) and name_node.value == MERGE:
+            yield from _merged(value, key, depth + 1, left)
+            continue
+        name = text(name_node, f"a key of {key}" if key else "a key")
+        if name in own:
+            raise Unreadable(f"{_place(key, name, name_node)}: the key is there twice")
+        own.add(name)
+        yield name, value
+
+
+def _merged(node: Node, key: str, depth: int, left: Iterator[int]) -> Iterator[tuple[str, Node]]:
+    if depth > MAX_MERGE_DEPTH:
+        raise Unreadable(f"{_place(key, MERGE, node)}: merged into itself, or over {MAX_MERGE_DEPTH} mappings")
+    for mapping in reversed(node.value) if node.id == "sequence" else [node]:
+        if mapping.id != "mapping":
+            raise _wrong(mapping, f"{key}.{MERGE}" if key else MERGE, "a mapping to merge, or a list of mappings")
+        if next(left, None) is None:
+            raise Unreadable(f"{_place(key, MERGE, node)}: expected at most {MAX_MERGED} keys to merge")
+        yield from _entries(mapping, key, depth, left)
 
 
 def text(node: Node, key: str) -> str:

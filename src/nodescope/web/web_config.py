@@ -178,8 +178,13 @@ def _check_client_auth(tls: TlsConfig) -> None:
         )
 
 
+def _client_auth_type(node: Node, key: str) -> str:
+    """Source: exporter-toolkit's ConfigToTLSConfig, for which an empty one is none."""
+    return choice(CLIENT_AUTH_TYPES)(node, key) if text(node, key) else "NoClientCert"
+
+
 def _headers(node: Node, key: str) -> tuple[tuple[str, str], ...]:
-    found = keys(node, key, dict.fromkeys(_HEADERS, text))
+    found = keys(node, key, dict.fromkeys(_HEADERS, text), once=True)
     for name, value in found.items():
         allowed = _HEADERS[name]
         if allowed and value not in allowed:
@@ -216,7 +221,7 @@ _SECTIONS: Final[dict[str, Read]] = {
             "cert_file": text,
             "key_file": text,
             "client_ca_file": text,
-            "client_auth_type": choice(CLIENT_AUTH_TYPES),
+            "client_auth_type": _client_auth_type,
             "client_allowed_sans": sequence(text),
             "min_version": choice(TLS_VERSIONS),
             "max_version": choice(TLS_VERSIONS),
