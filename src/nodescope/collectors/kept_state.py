@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Final
 
@@ -9,20 +10,40 @@ from nodescope.collectors.parts import Parts
 
 ROOT_STATE: Final = "/var/lib/nodescope"
 
+_TOLD: Final = "no state directory"
+"""Under which an agent remembers that it has said so."""
+
+log = logging.getLogger(__name__)
+
+
+class _Told:
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 def kept_path(parts: Parts, name: str) -> str | None:
     """The file of this name in the folder of the setting `state.directory`; None for who keeps nothing."""
     if not parts.surroundings.keeps_state:
         return None
-    return f"{state_directory(parts.settings['state.directory'])}/{name}"
+    folder = state_directory(parts.settings["state.directory"])
+    if folder is not None:
+        return f"{folder}/{name}"
+    if _TOLD not in parts.surroundings.kept:
+        parts.surroundings.kept[_TOLD] = _Told()
+        log.warning("nothing is kept over restarts: this user has no home directory; set state.directory to a folder")
+    return None
 
 
-def state_directory(given: str) -> str:
-    """What was given, else what is usual for root and for others."""
+def state_directory(given: str) -> str | None:
+    """What was given, else what is usual for root and for others; None for others without a home.
+
+    Source: XDG base directory specification, by which a relative XDG_STATE_HOME is ignored.
+    """
     if given:
         # systemd's STATE_DIRECTORY may name several, with colons between.
         return given.partition(":")[0]
     if os.geteuid() == 0:
         return ROOT_STATE
-    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return f"{home}/nodescope"
+    # Without HOME and a line in passwd `~` stays as it is, and would be a folder wherever the agent was started.
+    usual = (os.environ.get("XDG_STATE_HOME", ""), os.path.expanduser("~/.local/state"))
+    return next((f"{folder}/nodescope" for folder in usual if os.path.isabs(folder)), None)
