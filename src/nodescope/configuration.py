@@ -59,14 +59,13 @@ def load(
     # An empty one is none, but where it may be any text.
     named = [alias for alias in aliases if alias[0] in environment and (environment[alias[0]] or alias[2] == "{}")]
     from_environment = {key: (form.format(environment[name]), f"environment {name}") for name, key, form in named}
-    from_environment.update(_environment(environment, warnings))
+    from_environment |= _environment(environment, warnings)
     file = flags["config.file"] if "config.file" in flags else from_environment.get("config.file", ("", ""))[0]
     if file:
         given.update(_file(file, warnings))
     given.update(from_environment)
     given.update({key: (value, f"flag --{BY_KEY[key].flag_name}") for key, value in flags.items()})
-    values: dict[str, Any] = {}
-    origins: dict[str, Origin] = {}
+    values, origins = dict[str, Any](), dict[str, Origin]()
     for setting in TABLE:
         raw, origin = given.get(setting.key, (setting.default, "default"))
         values[setting.key] = read_value(setting, raw, origin)

@@ -10,12 +10,12 @@ import contextlib
 import logging
 import select
 import socket
-import threading
 from typing import TYPE_CHECKING, Final
 
 from nodescope.web import head, reply
 from nodescope.web._cheroot import HTTPConnection
 from nodescope.web.message import Request, Response, text
+from nodescope.web.work import Work
 
 if TYPE_CHECKING:
     import ssl
@@ -32,25 +32,6 @@ WRITABLE: Final = select.EPOLLOUT
 _FAILED: Final = text(500, "Internal Server Error")
 
 log = logging.getLogger(__name__)
-
-
-class Work:
-    """A request being answered: by the worker that took it or, when that is held up, by another.
-
-    `admitted`: it is within the rate limit and its user may ask.
-    """
-
-    __slots__ = ("_answered", "admitted", "head", "request")
-
-    def __init__(self, request: Request, found: head.Head) -> None:
-        self.request = request
-        self.head = found
-        self.admitted = False
-        self._answered = threading.Lock()
-
-    def claim(self) -> bool:
-        """Whether the caller is the first that has an answer, and so the one to send it."""
-        return self._answered.acquire(blocking=False)
 
 
 class Connection(HTTPConnection):

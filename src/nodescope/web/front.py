@@ -20,12 +20,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from nodescope.web._cheroot import SHUTDOWN
-from nodescope.web.connection import READABLE, WRITABLE, Connection, Work
+from nodescope.web.connection import READABLE, WRITABLE, Connection
 from nodescope.web.entrance import Entrance
 from nodescope.web.head import BadRequest
 from nodescope.web.message import text
 from nodescope.web.places import BUSY, IDLE, LINGERING, NEVER, READING, WRITING, Places
 from nodescope.web.watch import Watch
+from nodescope.web.work import Work
 
 if TYPE_CHECKING:
     from nodescope.web.serving import Serving
@@ -181,20 +182,14 @@ class Front:
         for connection in overdue:
             work = connection.work
             if work is not None and work.request.method in ("GET", "HEAD"):
-                again = threading.Thread(
-                    target=self._answer_again, args=(connection, work), name="web-again", daemon=True
-                )
+                given = (connection, work)
                 try:
-                    again.start()
+                    threading.Thread(target=self._answer_again, args=given, name="web-again", daemon=True).start()
                 except RuntimeError as error:
                     log.warning("no thread to answer a slow request once more could be started: %s", error)
-                    self._try_later(connection, work)
-
-    def _try_later(self, connection: Connection, work: Work) -> None:
-        with self._lock:
-            if not self._ended and connection.work is work:
-                self._watch.postpone(connection, monotonic())
-                self._watch.set(self._server.limits.again_after_s)
+                    with self._lock:
+                        if not self._ended and connection.work is work:
+                            self._watch.postpone(connection, self._server.limits.again_after_s)
 
     def _answer_again(self, connection: Connection, work: Work) -> None:
         response, extra = self._server.answer(work, again=True)

@@ -16,12 +16,13 @@ import msgspec
 from nodescope.web import address
 from nodescope.web._cheroot import HTTPServer
 from nodescope.web.access import Access
-from nodescope.web.connection import Connection, Work
+from nodescope.web.connection import Connection
 from nodescope.web.counts import Counters, Counts
 from nodescope.web.front import Front
 from nodescope.web.limits import Limits
 from nodescope.web.message import Request, Response
 from nodescope.web.reply import Headers
+from nodescope.web.work import Work
 from nodescope.web.workers import Workers
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import ssl
 
-    from nodescope.web.connection import Work
     from nodescope.web.counts import Counts
     from nodescope.web.limits import Limits
     from nodescope.web.message import Response
     from nodescope.web.reply import Headers
+    from nodescope.web.work import Work
 
 
 class Pool(Protocol):

@@ -40,7 +40,7 @@ class Watch:
             self._alarm_at = connection.begun_at + after_s
             self._alarm.set(after_s)
         else:
-            self.set(after_s)
+            self._set(after_s)
 
     def end(self, connection: Connection, after_s: float | None) -> None:
         """Its request is answered."""
@@ -49,7 +49,7 @@ class Watch:
             self._alarm_at = NEVER
             self._alarm.set(None)
         else:
-            self.set(after_s)
+            self._set(after_s)
 
     def overdue(self, after_s: float | None) -> list[Connection]:
         """The alarm has gone off: those whose time is up, each once."""
@@ -59,19 +59,23 @@ class Watch:
             connection = next(each for each in self._in_work.values() if not each.asked_again)
             if connection.work is None or not connection.work.admitted:
                 # Whether it may ask at all is not known yet: looked at again as if it had begun now.
-                self.postpone(connection, now)
+                self._begin_anew(connection, now)
             else:
                 connection.asked_again = True
                 found.append(connection)
         if self._alarm is not None:
             self._alarm.read()
             self._alarm_at = _UNKNOWN
-            self.set(after_s)
+            self._set(after_s)
             self._epoll.modify(self._alarm.fd, READABLE | select.EPOLLONESHOT)
         return found
 
-    def postpone(self, connection: Connection, now: float) -> None:
-        """Has a request be overdue as if it had begun at `now`, if it is still in work."""
+    def postpone(self, connection: Connection, after_s: float | None) -> None:
+        """Has a request be overdue as if it had begun now."""
+        self._begin_anew(connection, monotonic())
+        self._set(after_s)
+
+    def _begin_anew(self, connection: Connection, now: float) -> None:
         if self._in_work.pop(connection.fd, None) is not None:
             connection.begun_at, connection.asked_again = now, False
             self._in_work[connection.fd] = connection
@@ -89,8 +93,7 @@ class Watch:
                     return connection.begun_at + after_s
         return NEVER
 
-    def set(self, after_s: float | None) -> None:
-        """Sets the alarm for the first that will be overdue."""
+    def _set(self, after_s: float | None) -> None:
         next_at = self._next_at(after_s)
         if next_at == self._alarm_at:
             return
