@@ -51,20 +51,20 @@ def load(
     role_defaults: Mapping[str, Any] | None = None,
     aliases: Iterable[tuple[str, str, str]] = (),
 ) -> Settings:
-    """All settings. `flags`: key -> raw value. `aliases`: another program's environment name, the key that it sets, and
-    the form of the value, in which `{}` stands for what is given. Raises `SettingsError`; unknown keys become warnings.
+    """All settings. `flags`: key -> raw value. Raises `SettingsError`; unknown keys become warnings.
+
+    `aliases`: another program's environment name, the key that it sets, and the form of the value, in which `{}` stands
+    for what is given; an empty one is none.
     """
     warnings: list[str] = []
     given: dict[str, Given] = {key: (value, "default of the role") for key, value in (role_defaults or {}).items()}
-    # An empty one is none, but where it may be any text.
-    named = [alias for alias in aliases if alias[0] in environment and (environment[alias[0]] or alias[2] == "{}")]
+    named = [alias for alias in aliases if environment.get(alias[0])]
     from_environment = {key: (form.format(environment[name]), f"environment {name}") for name, key, form in named}
     from_environment |= _environment(environment, warnings)
     file = flags["config.file"] if "config.file" in flags else from_environment.get("config.file", ("", ""))[0]
     if file:
         given.update(_file(file, warnings))
-    given.update(from_environment)
-    given.update({key: (value, f"flag --{BY_KEY[key].flag_name}") for key, value in flags.items()})
+    given |= from_environment | {key: (value, f"flag --{BY_KEY[key].flag_name}") for key, value in flags.items()}
     values, origins = dict[str, Any](), dict[str, Origin]()
     for setting in TABLE:
         raw, origin = given.get(setting.key, (setting.default, "default"))

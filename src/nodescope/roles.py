@@ -42,6 +42,8 @@ _DCGM: Final = (
     Alias("DCGM_EXPORTER_LISTEN", "web.listen-address"),
     Alias("DCGM_EXPORTER_COLLECTORS", "collector.gpu_dcgm.fields"),
     Alias("DCGM_EXPORTER_INTERVAL", "collector.gpu.interval", "{}ms"),
+    Alias("DCGM_EXPORTER_KUBERNETES", "collector.gpu_dcgm.kubernetes"),
+    Alias("DCGM_POD_RESOURCES_KUBELET_SOCKET", "collector.kubelet.pod-resources-socket"),
 )
 _CONDUCTOR: Final = (
     Alias("EXPORTER_PORT", "web.listen-address", ":{}"),

@@ -20,6 +20,10 @@ from nodescope.cli.flags import parse, parser
         ),
         (["--debug=false", "-kubernetes=false"], []),
         (["--debug=False", "--kubernetes=F"], []),
+        (
+            ["-k", "--pod-resources-kubelet-socket", "/kubelet.sock"],
+            ["collector.gpu_dcgm.kubernetes", "collector.kubelet.pod-resources-socket"],
+        ),
         (["--collector.gpu.window=60s"], ["collector.gpu.window"]),
     ],
 )
@@ -37,11 +41,11 @@ def test_milliseconds() -> None:
 
 def test_flags_without_effect_take_their_values_along() -> None:
     """A flag that has nothing to act on is warned of, and its value is not taken for anything else."""
-    flags, warnings = translated(["-r", "localhost:5555", "--kubernetes", "--devices", "f", "-n"])
+    flags, warnings = translated(["-r", "localhost:5555", "--kubernetes-virtual-gpus", "--devices", "f", "-n"])
     assert flags == []
     assert [warning.split()[0] for warning in warnings] == [
         "--remote-hostengine-info",
-        "--kubernetes",
+        "--kubernetes-virtual-gpus",
         "--devices",
         "--no-hostname",
     ]

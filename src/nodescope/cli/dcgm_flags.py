@@ -28,12 +28,17 @@ VALUES: Final[dict[str, str]] = {
     "collect-interval": "--collector.gpu.interval={}ms",
     "collectors": "--collector.gpu_dcgm.fields={}",
     "log-format": "--log.format={}",
+    "pod-resources-kubelet-socket": "--collector.kubelet.pod-resources-socket={}",
     "web-config-file": "--web.config.file={}",
     "web-read-timeout": "--web.request-timeout={}",
 }
 """A flag with a value -> the flag here."""
 
-SWITCHES: Final[dict[str, str]] = {"debug": "--log.level=debug", "web-systemd-socket": "--web.systemd-socket"}
+SWITCHES: Final[dict[str, str]] = {
+    "debug": "--log.level=debug",
+    "kubernetes": "--collector.gpu_dcgm.kubernetes",
+    "web-systemd-socket": "--web.systemd-socket",
+}
 NO_VALUES: Final = frozenset(
     {
         "clock-events-count-window-size",
@@ -49,7 +54,6 @@ NO_VALUES: Final = frozenset(
         "kubernetes-gpu-id-type",
         "kubernetes-pod-label-allowlist-regex",
         "nvidia-resource-names",
-        "pod-resources-kubelet-socket",
         "remote-hostengine-info",
         "switch-devices",
         "web-write-timeout",
@@ -68,7 +72,6 @@ NO_SWITCHES: Final = frozenset(
         "enable-gpu-bind-unbind-watch",
         "enable-pprof",
         "fake-gpus",
-        "kubernetes",
         "kubernetes-enable-dra",
         "kubernetes-enable-pod-labels",
         "kubernetes-enable-pod-uid",

@@ -77,6 +77,7 @@ LABELS: Final = (
     ("modelName", "identity.model"),
 )
 INSTANCE_LABELS: Final = (("GPU_I_PROFILE", "gpu_instance_profile"), ("GPU_I_ID", "instance.gpu_instance_id"))
+POD_LABELS: Final = (("container", "pod.container"), ("namespace", "pod.namespace"), ("pod", "pod.name"))
 HOST_LABELS: Final = (("Hostname", "hostname"),)
 
 DEFAULT: Final = (
@@ -137,9 +138,13 @@ def default_selection() -> Selection:
     return Selection(rows, tuple((name, LABEL_FIELDS[name]) for name in DEFAULT_LABELS))
 
 
-def labelled(selection: Selection, instances: bool) -> dict[type, tuple[Row, ...]]:
-    """The rows of `selection` with all their labels, in dcgm-exporter's order: of whole GPUs, or of GPU instances."""
-    labels = (*LABELS, *(INSTANCE_LABELS if instances else ()), *HOST_LABELS, *selection.labels)
+def labelled(selection: Selection, instances: bool, pods: bool = False) -> dict[type, tuple[Row, ...]]:
+    """The rows of `selection` with all their labels, in dcgm-exporter's order: of whole GPUs, or of GPU instances.
+
+    `pods`: of those that the kubelet gave to one.
+    """
+    of_part, of_pod = INSTANCE_LABELS if instances else (), POD_LABELS if pods else ()
+    labels = (*LABELS, *of_part, *HOST_LABELS, *selection.labels, *of_pod)
     return {
         kind: tuple(row._replace(labels=(*_of(kind, labels), *row.labels), keeps_name=True) for row in rows)
         for kind, rows in selection.rows.items()

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from nodescope.records.gpu import GpuIdentity, GpuReading, InstanceIdentity, InstanceReading
+from nodescope.records.gpu_pod import GpuPod
 
 BER_EXPONENT: Final = 0xFF
 BER_MANTISSA: Final = 0xF
@@ -31,6 +32,7 @@ class DcgmEntity(msgspec.Struct, frozen=True, kw_only=True):
     `profiling`: GPM's metrics of it; `card_profiling`: those that only whole GPUs have, {} for an instance. `links`:
     readings of single NVLinks, by "attribute_link"; {} where no field asks for them. `xid`: the newest XID of the GPU,
     0 where none was seen, None where none was and the GPU does not answer; `xid_message`: dcgm-exporter's.
+    `pod`: whom the kubelet gave it to.
     """
 
     identity: GpuIdentity
@@ -43,6 +45,7 @@ class DcgmEntity(msgspec.Struct, frozen=True, kw_only=True):
     links: dict[str, float] = {}
     xid: int | None = 0
     xid_message: str = ""
+    pod: GpuPod | None = None
 
     @property
     def device(self) -> str:

@@ -110,6 +110,12 @@ GPU_OPTIONS: Final[tuple[Setting, ...]] = (
         "A CSV file of dcgm-exporter that chooses the fields, instead of its default lists.",
     ),
     Setting(
+        "collector.gpu_dcgm.kubernetes",
+        "bool",
+        False,
+        "Label GPUs with the pod, namespace and container that the kubelet gave them to, as --kubernetes there.",
+    ),
+    Setting(
         "collector.gpu_rocm.labels",
         "list",
         (),

@@ -17,6 +17,7 @@ from nodescope.host import Host
 from nodescope.profiles.dcgm import DEFAULT, Selection, default_selection
 from nodescope.profiles.dcgm_selection import select
 from nodescope.records.gpu import GpuIdentity, GpuReading, LinkReading
+from nodescope.records.gpu_pod import GpuPod
 from nodescope.records.gpu_snapshot import GpuHealth, GpuLink, GpuThrottle, XidCount
 from nodescope.sampling import SamplerLoop
 from nodescope.settings import SettingsError
@@ -62,6 +63,21 @@ def test_the_profile_is_that_of_the_gpu_instance() -> None:
     text = shown(default, DIVIDED, part, LOST)
     assert set(re.findall('GPU_I_PROFILE="([^"]*)"', text)) == {"3g.71gb"}
     assert len(lines(text, "DCGM_FI_DEV_XID_ERRORS")) == 1
+
+
+def test_pods() -> None:
+    """A GPU or GPU instance that the kubelet gave to a pod has its labels at the end, one that nobody has has none."""
+    chosen_field = chosen("DCGM_FI_DEV_GPU_TEMP,gauge,T")
+    pods = [
+        GpuPod(uuid=uuid, name="train-0", namespace="ml", container=container)
+        for uuid, container in ((WHOLE.identity.uuid, "main"), (INSTANCES[0].instance.uuid, "part"))
+    ]
+    text = shown(lambda loop: GpuDcgmCollector(loop, chosen_field, "node1", True), *SNAPSHOT, *pods)
+    found = [re.findall('(container|namespace|pod)="([^"]*)"', line) for line in lines(text, "DCGM_FI_DEV_GPU_TEMP")]
+    given = [[("container", container), ("namespace", "ml"), ("pod", "train-0")] for container in ("main", "part")]
+    assert sorted(found) == sorted([[], *given])
+    without = shown(lambda loop: GpuDcgmCollector(loop, chosen_field, "node1"), *SNAPSHOT, *pods)
+    assert not re.search('pod="', without)
 
 
 def test_a_divided_gpu_is_shown_as_its_instances() -> None:

@@ -10,10 +10,13 @@ from nodescope.profiles.dcgm_xids import message
 from nodescope.records.dcgm import DcgmClockEvents, DcgmEntity, DcgmHealth, DcgmPeer, DcgmXidCount, DcgmXidTotal
 from nodescope.records.gpu import LinkReading
 from nodescope.records.gpu_peer import peers
+from nodescope.records.gpu_pod import GpuPod
 from nodescope.records.gpu_snapshot import Gpu, GpuHealth, GpuInstance, GpuLink, GpuThrottle, XidCount
 
 Kinds = dict[type, list[Any]]
 ByGpu = dict[str, list[DcgmEntity]]
+Pods = dict[tuple[str, int | None], GpuPod]
+"""By GPU, and its instance, None for the whole."""
 
 LINK_FIELDS: Final = (
     "throughput_megabytes_per_second",
@@ -85,8 +88,9 @@ class DcgmEntities:
         instances: list[GpuInstance] = [instance for instance in kinds.get(GpuInstance, []) if instance.first]
         divided = {instance.identity.uuid for instance in instances}
         gpus: list[Gpu] = [gpu for gpu in kinds.get(Gpu, []) if gpu.identity.uuid not in divided]
-        whole = [self._entity(gpu, None, last, links) for gpu in gpus]
-        parts = [self._entity(instance.gpu, instance, last, links) for instance in instances]
+        pods = _pods(kinds.get(GpuPod, ()), kinds.get(GpuInstance, ()))
+        whole = [self._entity(gpu, None, last, links, pods) for gpu in gpus]
+        parts = [self._entity(instance.gpu, instance, last, links, pods) for instance in instances]
         return self._with_more(whole, kinds), self._with_more(parts, kinds)
 
     def _with_more(self, entities: list[DcgmEntity], kinds: Kinds) -> list[Any]:
@@ -96,7 +100,12 @@ class DcgmEntities:
         return [*entities, *(record for about in self._about for record in about(by_gpu, kinds))]
 
     def _entity(
-        self, gpu: Gpu, part: GpuInstance | None, last: dict[str, int], links: dict[str, dict[str, float]]
+        self,
+        gpu: Gpu,
+        part: GpuInstance | None,
+        last: dict[str, int],
+        links: dict[str, dict[str, float]],
+        pods: Pods,
     ) -> DcgmEntity:
         # That a GPU which does not answer has had no error is not known.
         xid = last.get(gpu.identity.uuid, 0 if gpu.up else None)
@@ -111,7 +120,19 @@ class DcgmEntities:
             links=links.get(gpu.identity.uuid, {}),
             xid=xid,
             xid_message="" if xid is None else message(xid),
+            pod=pods.get((gpu.identity.uuid, part.instance.gpu_instance_id if part else None)),
         )
+
+
+def _pods(pods: Iterable[GpuPod], instances: Iterable[GpuInstance]) -> Pods:
+    """Whom GPUs and GPU instances were given to; of several compute instances of one the last."""
+    by_uuid = {pod.uuid: pod for pod in pods}
+    found: Pods = {(uuid, None): pod for uuid, pod in by_uuid.items()}
+    for part in instances:
+        pod = by_uuid.get(part.instance.uuid)
+        if pod is not None:
+            found[(part.identity.uuid, part.instance.gpu_instance_id)] = pod
+    return found
 
 
 def _links(links: Sequence[GpuLink]) -> dict[str, dict[str, float]]:

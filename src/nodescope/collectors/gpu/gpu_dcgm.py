@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from nodescope.collectors.columns import Shown, metrics
 from nodescope.collectors.gpu.dcgm_entities import DcgmEntities
@@ -14,6 +14,8 @@ from nodescope.host import Absent, Host, Malformed
 from nodescope.kernel.file import read_stored
 from nodescope.metric import Family, Metric
 from nodescope.profiles.dcgm import Selection, default_selection, labelled
+from nodescope.records.dcgm import DcgmEntity
+from nodescope.records.gpu_pod import GpuPod
 from nodescope.sampler import Snapshot
 from nodescope.settings import Settings, SettingsError
 
@@ -39,19 +41,32 @@ class GpuDcgmCollector:
     metrics: ClassVar[tuple[Metric, ...]] = metrics(labelled(default_selection(), instances=False))
     left_out: int = 0
 
-    def __init__(self, loop: Loop, selection: Selection, hostname: str) -> None:
+    def __init__(self, loop: Loop, selection: Selection, hostname: str, kubernetes: bool = False) -> None:
         self._loop = loop
         self._entities = DcgmEntities(hostname, selection)
-        self._whole = Shown(labelled(selection, instances=False))
-        self._instances = Shown(labelled(selection, instances=True))
+        self._shown = {
+            (instances, pods): Shown(labelled(selection, instances, pods))
+            for instances in (False, True)
+            for pods in ((False, True) if kubernetes else (False,))
+        }
         self._newest = Newest()
 
     def collect(self) -> list[Family]:
         return self._newest.of(self._loop.fresh(), self._families)
 
     def _families(self, snapshot: Snapshot) -> list[Family]:
-        whole, instances = self._entities.made(snapshot.records)
-        return self._whole.render(whole) + self._instances.render(instances)
+        families: list[Family] = []
+        whole, parts = self._entities.made(snapshot.records)
+        for instances, records in ((False, whole), (True, parts)):
+            families += self._shown[instances, False].render(record for record in records if not _pod_of(record))
+            if (instances, True) in self._shown:
+                families += self._shown[instances, True].render(record for record in records if _pod_of(record))
+        return families
+
+
+def _pod_of(record: Any) -> GpuPod | None:
+    entity: DcgmEntity = record if type(record) is DcgmEntity else record.entity
+    return entity.pod
 
 
 def selected(path: str) -> Selection:
@@ -81,4 +96,5 @@ def selected(path: str) -> Selection:
 def build(host: Host, settings: Settings, loop: Loop) -> GpuDcgmCollector:
     path = settings[FIELDS_KEY]
     selection = selected(path) if path else default_selection()
-    return GpuDcgmCollector(loop, selection, os.environ.get(NODE_NAME) or os.uname().nodename)
+    hostname = os.environ.get(NODE_NAME) or os.uname().nodename
+    return GpuDcgmCollector(loop, selection, hostname, settings["collector.gpu_dcgm.kubernetes"])

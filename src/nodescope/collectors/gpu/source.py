@@ -14,7 +14,10 @@ GRACE_S: Final = 30.0
 SIGNS: Final = ("driver/nvidia/version", "driver/nvidia/params")
 """Files of procfs that are there while the kernel module is loaded."""
 
+POD_RESOURCES: Final = "nodescope.collectors.kubelet.pod_resources_source"
+
 if TYPE_CHECKING:
+    from nodescope.collectors.joined import Loop
     from nodescope.devices.gpu_sampler import Observer
 
 
@@ -23,13 +26,19 @@ def loop(parts: Parts) -> SamplerLoop:
     settings, host = parts.settings, parts.host
     forced = bool(settings["collector.gpu.nvml-library"]) or settings["collector.gpu.source"] != "auto"
     signs = tuple(host.proc(sign) for sign in SIGNS)
-    sampler = GpuSampler(host, signs, lambda: _observer(parts), settings["collector.gpu.interval"], forced)
+    pods = parts.loop((POD_RESOURCES,)) if settings["collector.gpu_dcgm.kubernetes"] else None
+    sampler = GpuSampler(host, signs, lambda: _observer(parts, pods), settings["collector.gpu.interval"], forced)
     return SamplerLoop(sampler, sampler.close, GRACE_S)
 
 
-def _observer(parts: Parts) -> Observer:
+def _observer(parts: Parts, pods: Loop | None) -> Observer:
     # What only a machine with a GPU needs.
     from nodescope.collectors.gpu.attributing import attributing
     from nodescope.collectors.gpu.observing import observer
 
-    return attributing(parts, "nvidia", observer(parts))
+    observed = attributing(parts, "nvidia", observer(parts))
+    if pods is None:
+        return observed
+    from nodescope.collectors.gpu.pods import PodsObserver
+
+    return PodsObserver(pods, observed)
