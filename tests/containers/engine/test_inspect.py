@@ -200,10 +200,12 @@ def test_devices_of_the_environment(variables: list[str], expected: list[str]) -
     ],
 )
 def test_a_runtime_that_heeds_no_variable(host: dict[str, Any], given: bool) -> None:
-    """A variable gives GPUs unless the runtime is plain and nothing else gives any; what narrows is always told."""
+    """`all` gives GPUs unless the runtime is plain and nothing else gives any; what names or narrows is always told."""
     variables = ["NVIDIA_VISIBLE_DEVICES=all", "CUDA_VISIBLE_DEVICES=0"]
     requests = {device.request for device in container(HostConfig=host, Config={"Env": variables}).devices}
     assert [variable in requests for variable in variables] == [given, True]
+    named = container(HostConfig=host, Config={"Env": ["NVIDIA_VISIBLE_DEVICES=0"]}).devices
+    assert "NVIDIA_VISIBLE_DEVICES=0" in {device.request for device in named}
 
 
 def test_devices_of_mounts() -> None:

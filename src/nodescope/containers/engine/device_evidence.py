@@ -22,6 +22,7 @@ Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 PLAIN_RUNTIMES: Final = frozenset({"runc", "crun"})
 """OCI runtimes that Docker may be told to use and that heed no variable of NVIDIA's."""
+ALL_BY_VARIABLE: Final = frozenset(f"{name}=all" for name in GRANTING)
 NVIDIA_NODES: Final = "/dev/nvidia"
 
 _REQUEST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=-]{0,127}")
@@ -51,7 +52,8 @@ def device_evidence(
 ) -> tuple[ContainerDevice, ...]:
     """Each device once for each evidence, within bounds. `mounts`: where they are in the container.
 
-    `runtime`: Docker's name of the OCI runtime. A plain one gives no GPU by a variable, which CUDA's images set to all.
+    `runtime`: Docker's name of the OCI runtime. A plain one gives no GPU by a variable, which CUDA's images set to all;
+    where somebody has named a GPU in it, that is told all the same.
     """
     mounted = chain.from_iterable(by_mount(None, mount) for mount in mounts)
     is_plain = (
@@ -62,7 +64,7 @@ def device_evidence(
     named = (
         device
         for device in by_environment(variable.encode("utf-8", "replace") for variable in variables)
-        if not (is_plain and (device.request or "").partition("=")[0] in GRANTING)
+        if not (is_plain and device.request in ALL_BY_VARIABLE)
     )
     return bounded((*_requested(requests), *_mapped(mappings), *mounted, *named))
 
