@@ -20,6 +20,8 @@ from tests.web.conftest import Serve
 from tests.web.raw_client import GET, Client, get, port_of
 
 Connect = Callable[..., Client]
+IMPOSSIBLE_STACK_BYTES = 2**45
+
 Eventually = Callable[[Callable[[], bool]], None]
 
 
@@ -238,6 +240,39 @@ def test_alive_says_whether_requests_are_taken() -> None:
         change()
         seen.append(listener.alive)
     assert seen == [False, True, False, False]
+
+
+def test_a_start_without_threads_fails() -> None:
+    """A listener that has no worker does not say that it serves."""
+    listener = Listener("127.0.0.1:0", echo)
+    before = threading.stack_size(IMPOSSIBLE_STACK_BYTES)
+    try:
+        with pytest.raises(RuntimeError, match="no thread to answer requests"):
+            listener.start()
+    finally:
+        threading.stack_size(before)
+        listener.stop()
+    assert not listener.alive
+
+
+def test_a_worker_that_ends_is_replaced_when_there_is_a_thread(serve: Serve, connect: Connect) -> None:
+    """Where none is to be had when a handler ends its worker, one is started as soon as there is."""
+
+    def end(request: Request) -> Response:
+        if request.path == "/end":
+            threading.stack_size(IMPOSSIBLE_STACK_BYTES)
+            raise SystemExit
+        return Response(200, b"fine")
+
+    listener = serve(end, Limits(workers=1))
+    before = threading.stack_size()
+    try:
+        assert connect(listener).send(get("/end")).rest() == b""
+        waiting = connect(listener).send(GET)
+        assert waiting.is_open()
+    finally:
+        threading.stack_size(before)
+    assert waiting.reply().body == b"fine"
 
 
 def test_stop_closes_what_is_open(serve: Serve, connect: Connect) -> None:

@@ -23,6 +23,7 @@ Connect = Callable[..., Client]
 Eventually = Callable[[Callable[[], bool]], None]
 
 LIMITS = Limits(again_after_s=0.05, workers=2)
+IMPOSSIBLE_STACK_BYTES = 2**45
 
 
 class Hanging:
@@ -154,6 +155,22 @@ def test_what_comes_behind_a_request_that_was_overtaken(serve: Serve, connect: C
     half = connect(serve(hanging, Limits(again_after_s=0.05, workers=2, request_timeout_s=0.3, idle_timeout_s=60)))
     half.send(GET + GET[:9])
     assert [half.reply().body, half.reply().status] == [b"again", 408]
+
+
+def test_a_moment_without_threads(serve: Serve, connect: Connect, hanging: Hanging) -> None:
+    """Where no thread is to be had the request is tried again later, and the listener goes on."""
+    listener = serve(hanging, LIMITS)
+    client = connect(listener)
+    assert client.ask(get("/quick")).body == b"first"
+    before = threading.stack_size(IMPOSSIBLE_STACK_BYTES)
+    try:
+        client.send(GET)
+        time.sleep(0.3)
+        assert hanging.asked[1:] == [("GET", False)]
+    finally:
+        threading.stack_size(before)
+    assert client.reply().body == b"again"
+    assert connect(listener).ask(get("/quick")).body == b"first"
 
 
 def test_an_alarm_goes_off_when_it_is_set_to() -> None:

@@ -57,18 +57,19 @@ class Workers(ThreadPool):
         thread = worker(self.server)
         thread.daemon = True
         thread.name = f"web-worker-{self._started}"
+        # It counts before it runs: else it would take itself for the only one, and leave what is ready to others.
+        self._threads.append(thread)
         try:
             thread.start()
         except RuntimeError as error:
+            self._threads.remove(thread)
             log.warning("no further thread for requests could be started: %s", error)
             return False
         self._started += 1
-        self._threads.append(thread)
         return True
 
     def replace(self, thread: threading.Thread) -> None:
         """Starts another worker in the place of one that ends, which waits until there is a thread to be had."""
-        # It may end before those who started it have noted it.
         with self._growing:
             self._threads.remove(thread)
         while not self.grow_by_one() and self.size <= self.max and self.server.ready:
@@ -77,6 +78,8 @@ class Workers(ThreadPool):
     def stop(self, timeout: float = 0) -> None:
         """Waits for the workers to end; leaves behind those that a handler still holds after `timeout` seconds."""
         deadline = monotonic() + timeout
-        for thread in list(self._threads):
+        with self._growing:
+            threads = list(self._threads)
+        for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - monotonic()))
