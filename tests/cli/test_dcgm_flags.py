@@ -24,6 +24,11 @@ from nodescope.cli.flags import parse, parser
             ["-k", "--pod-resources-kubelet-socket", "/kubelet.sock"],
             ["collector.gpu_dcgm.kubernetes", "collector.kubelet.pod-resources-socket"],
         ),
+        (
+            ["-n", "-o", "-rbmn"],
+            ["collector.gpu_dcgm.hostname", "collector.gpu_dcgm.model-dashes", "collector.gpu_dcgm.old-labels"],
+        ),
+        (["--no-hostname=false", "--use-old-namespace=F"], []),
         (["--collector.gpu.window=60s"], ["collector.gpu.window"]),
     ],
 )
@@ -41,13 +46,13 @@ def test_milliseconds() -> None:
 
 def test_flags_without_effect_take_their_values_along() -> None:
     """A flag that has nothing to act on is warned of, and its value is not taken for anything else."""
-    flags, warnings = translated(["-r", "localhost:5555", "--kubernetes-virtual-gpus", "--devices", "f", "-n"])
+    flags, warnings = translated(["-r", "localhost:5555", "--kubernetes-virtual-gpus", "--devices", "f", "-p", "g"])
     assert flags == []
     assert [warning.split()[0] for warning in warnings] == [
         "--remote-hostengine-info",
         "--kubernetes-virtual-gpus",
         "--devices",
-        "--no-hostname",
+        "--cpu-devices",
     ]
 
 

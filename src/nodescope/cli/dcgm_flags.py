@@ -37,6 +37,9 @@ VALUES: Final[dict[str, str]] = {
 SWITCHES: Final[dict[str, str]] = {
     "debug": "--log.level=debug",
     "kubernetes": "--collector.gpu_dcgm.kubernetes",
+    "no-hostname": "--no-collector.gpu_dcgm.hostname",
+    "replace-blanks-in-model-name": "--collector.gpu_dcgm.model-dashes",
+    "use-old-namespace": "--collector.gpu_dcgm.old-labels",
     "web-systemd-socket": "--web.systemd-socket",
 }
 NO_VALUES: Final = frozenset(
@@ -76,9 +79,6 @@ NO_SWITCHES: Final = frozenset(
         "kubernetes-enable-pod-labels",
         "kubernetes-enable-pod-uid",
         "kubernetes-virtual-gpus",
-        "no-hostname",
-        "replace-blanks-in-model-name",
-        "use-old-namespace",
     }
 )
 _FALSE: Final = frozenset({"0", "f", "false"})

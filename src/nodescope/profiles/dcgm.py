@@ -74,11 +74,18 @@ LABELS: Final = (
     ("UUID", "identity.uuid"),
     ("pci_bus_id", "identity.pci_bus_id"),
     ("device", "device"),
-    ("modelName", "identity.model"),
+    ("modelName", "model"),
 )
 INSTANCE_LABELS: Final = (("GPU_I_PROFILE", "gpu_instance_profile"), ("GPU_I_ID", "instance.gpu_instance_id"))
 POD_LABELS: Final = (("container", "pod.container"), ("namespace", "pod.namespace"), ("pod", "pod.name"))
 HOST_LABELS: Final = (("Hostname", "hostname"),)
+OLD_NAMES: Final = {
+    "UUID": "uuid",
+    "container": "container_name",
+    "namespace": "pod_namespace",
+    "pod": "pod_name",
+}
+"""What labels of entities were called by dcgm-exporter 1.x."""
 
 DEFAULT: Final = (
     "DCGM_FI_DEV_SM_CLOCK",
@@ -129,6 +136,21 @@ class Selection(NamedTuple):
     not_obtainable: tuple[tuple[str, str], ...] = ()
 
 
+class Naming(NamedTuple):
+    """How entities are named, as dcgm-exporter's switches have it. `pods`: with those that the kubelet gave them to.
+
+    `hostname`: with the host's name. `old`: labels have the names of 1.x. `dashes`: in place of a model name's blanks.
+    """
+
+    pods: bool = False
+    hostname: bool = True
+    old: bool = False
+    dashes: bool = False
+
+
+DEFAULT_NAMING: Final = Naming()
+
+
 def default_selection() -> Selection:
     """What is shown without a counter file."""
     rows: dict[type, tuple[Row, ...]] = {}
@@ -138,17 +160,22 @@ def default_selection() -> Selection:
     return Selection(rows, tuple((name, LABEL_FIELDS[name]) for name in DEFAULT_LABELS))
 
 
-def labelled(selection: Selection, instances: bool, pods: bool = False) -> dict[type, tuple[Row, ...]]:
+def labelled(selection: Selection, instances: bool, naming: Naming = DEFAULT_NAMING) -> dict[type, tuple[Row, ...]]:
     """The rows of `selection` with all their labels, in dcgm-exporter's order: of whole GPUs, or of GPU instances.
 
-    `pods`: of those that the kubelet gave to one.
+    `naming.pods`: of those that the kubelet gave to one.
     """
-    of_part, of_pod = INSTANCE_LABELS if instances else (), POD_LABELS if pods else ()
-    labels = (*LABELS, *of_part, *HOST_LABELS, *selection.labels, *of_pod)
+    of_part, of_pod = INSTANCE_LABELS if instances else (), POD_LABELS if naming.pods else ()
+    of_host = HOST_LABELS if naming.hostname else ()
+    labels = (*_named(LABELS, naming), *of_part, *of_host, *selection.labels, *_named(of_pod, naming))
     return {
         kind: tuple(row._replace(labels=(*_of(kind, labels), *row.labels), keeps_name=True) for row in rows)
         for kind, rows in selection.rows.items()
     }
+
+
+def _named(labels: tuple[tuple[str, str], ...], naming: Naming) -> tuple[tuple[str, str], ...]:
+    return tuple((OLD_NAMES.get(name, name), field) for name, field in labels) if naming.old else labels
 
 
 def _of(kind: type, labels: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

@@ -27,7 +27,8 @@ COMPUTE_MODES: Final = {0: 0, 2: 1, 3: 2}
 
 
 class DcgmEntity(msgspec.Struct, frozen=True, kw_only=True):
-    """One entity. `card`: what is read of the whole GPU. `memory`: what it, or its instance, has of memory.
+    """One entity. `model`: its GPU's, as it is to be shown. `card`: what is read of the whole GPU. `memory`: what it,
+    or its instance, has of memory.
 
     `profiling`: GPM's metrics of it; `card_profiling`: those that only whole GPUs have, {} for an instance. `links`:
     readings of single NVLinks, by "attribute_link"; {} where no field asks for them. `xid`: the newest XID of the GPU,
@@ -37,6 +38,7 @@ class DcgmEntity(msgspec.Struct, frozen=True, kw_only=True):
 
     identity: GpuIdentity
     hostname: str
+    model: str | None
     card: GpuReading
     memory: GpuReading | InstanceReading
     profiling: dict[str, float]

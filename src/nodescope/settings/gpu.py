@@ -116,6 +116,24 @@ GPU_OPTIONS: Final[tuple[Setting, ...]] = (
         "Label GPUs with the pod, namespace and container that the kubelet gave them to, as --kubernetes there.",
     ),
     Setting(
+        "collector.gpu_dcgm.hostname",
+        "bool",
+        True,
+        "Label GPUs with the host's name; off as with --no-hostname there.",
+    ),
+    Setting(
+        "collector.gpu_dcgm.old-labels",
+        "bool",
+        False,
+        "Call the labels of GPUs and pods as dcgm-exporter 1.x did (uuid, pod_name), as --use-old-namespace there.",
+    ),
+    Setting(
+        "collector.gpu_dcgm.model-dashes",
+        "bool",
+        False,
+        "Put dashes in place of the blanks of modelName, as --replace-blanks-in-model-name there.",
+    ),
+    Setting(
         "collector.gpu_rocm.labels",
         "list",
         (),

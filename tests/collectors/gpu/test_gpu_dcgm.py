@@ -14,7 +14,7 @@ from nodescope import collectors
 from nodescope.collectors.gpu.gpu_dcgm import GpuDcgmCollector, build, selected
 from nodescope.configuration import load
 from nodescope.host import Host
-from nodescope.profiles.dcgm import DEFAULT, Selection, default_selection
+from nodescope.profiles.dcgm import DEFAULT, Naming, Selection, default_selection
 from nodescope.profiles.dcgm_selection import select
 from nodescope.records.gpu import GpuIdentity, GpuReading, LinkReading
 from nodescope.records.gpu_pod import GpuPod
@@ -72,12 +72,45 @@ def test_pods() -> None:
         GpuPod(uuid=uuid, name="train-0", namespace="ml", container=container)
         for uuid, container in ((WHOLE.identity.uuid, "main"), (INSTANCES[0].instance.uuid, "part"))
     ]
-    text = shown(lambda loop: GpuDcgmCollector(loop, chosen_field, "node1", True), *SNAPSHOT, *pods)
+    text = shown(lambda loop: GpuDcgmCollector(loop, chosen_field, "node1", Naming(pods=True)), *SNAPSHOT, *pods)
     found = [re.findall('(container|namespace|pod)="([^"]*)"', line) for line in lines(text, "DCGM_FI_DEV_GPU_TEMP")]
     given = [[("container", container), ("namespace", "ml"), ("pod", "train-0")] for container in ("main", "part")]
     assert sorted(found) == sorted([[], *given])
     without = shown(lambda loop: GpuDcgmCollector(loop, chosen_field, "node1"), *SNAPSHOT, *pods)
     assert not re.search('pod="', without)
+
+
+def test_naming() -> None:
+    """Labels of dcgm-exporter 1.x, of GPU and pod, no host's name and no blanks in the model's, where these are set."""
+    pod = GpuPod(uuid=WHOLE.identity.uuid, name="train-0", namespace="ml", container="main")
+    naming = Naming(pods=True, hostname=False, old=True, dashes=True)
+    model = chosen("DCGM_FI_DEV_GPU_TEMP,gauge,T")
+    blanks = msgspec.structs.replace(
+        WHOLE, identity=msgspec.structs.replace(WHOLE.identity, model=" NVIDIA  H200\tNVL ")
+    )
+    (line,) = lines(
+        shown(lambda loop: GpuDcgmCollector(loop, model, "node1", naming), blanks, pod), "DCGM_FI_DEV_GPU_TEMP"
+    )
+    found = dict(re.findall('([a-zA-Z_]+)="([^"]*)"', line))
+    assert found.keys() == {
+        "gpu", "uuid", "pci_bus_id", "device", "modelName", "container_name", "pod_namespace", "pod_name"
+    }  # fmt: skip
+    assert found["modelName"] == "NVIDIA-H200-NVL"
+    assert [found[name] for name in ("container_name", "pod_namespace", "pod_name")] == ["main", "ml", "train-0"]
+
+
+def test_the_settings_choose_the_naming() -> None:
+    """What dcgm-exporter's switches are called here is what the collector is built with."""
+    told = {
+        "collector.gpu_dcgm.hostname": "false",
+        "collector.gpu_dcgm.model-dashes": "true",
+        "collector.gpu_dcgm.old-labels": "true",
+    }
+    with loop_of(*SNAPSHOT) as loop:
+        families = build(Host(), load(told, {}), loop).collect()
+    names = {name for family in families for name in family.metric.label_names}
+    assert "uuid" in names
+    assert not names & {"UUID", "Hostname"}
 
 
 def test_a_divided_gpu_is_shown_as_its_instances() -> None:

@@ -70,10 +70,14 @@ RESULTS: Final = {0: (0, "DCGM_FR_OK"), 1: (10, "DCGM_FR_UNKNOWN"), 2: (20, "DCG
 
 
 class DcgmEntities:
-    """`hostname`: what the label Hostname says. `selection`: which fields will be asked for."""
+    """`hostname`: what the label Hostname says. `selection`: which fields will be asked for.
 
-    def __init__(self, hostname: str, selection: Selection) -> None:
+    `dashes`: whether a model's name has them in place of blanks.
+    """
+
+    def __init__(self, hostname: str, selection: Selection, dashes: bool = False) -> None:
         self._hostname = hostname
+        self._dashes = dashes
         self._links = any(row.field.startswith("links[") for rows in selection.rows.values() for row in rows)
         self._about = [_ABOUT[kind] for kind in selection.rows if kind in _ABOUT]
 
@@ -108,10 +112,12 @@ class DcgmEntities:
         pods: Pods,
     ) -> DcgmEntity:
         # That a GPU which does not answer has had no error is not known.
+        model = gpu.identity.model
         xid = last.get(gpu.identity.uuid, 0 if gpu.up else None)
         return DcgmEntity(
             identity=gpu.identity,
             hostname=self._hostname,
+            model="-".join(model.split()) if model and self._dashes else model,
             card=gpu.reading,
             memory=part.reading if part else gpu.reading,
             profiling=(part or gpu).reading.profiling,

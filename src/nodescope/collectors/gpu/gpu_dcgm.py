@@ -13,7 +13,7 @@ from nodescope.collectors.newest import Newest
 from nodescope.host import Absent, Host, Malformed
 from nodescope.kernel.file import read_stored
 from nodescope.metric import Family, Metric
-from nodescope.profiles.dcgm import Selection, default_selection, labelled
+from nodescope.profiles.dcgm import DEFAULT_NAMING, Naming, Selection, default_selection, labelled
 from nodescope.records.dcgm import DcgmEntity
 from nodescope.records.gpu_pod import GpuPod
 from nodescope.sampler import Snapshot
@@ -41,13 +41,13 @@ class GpuDcgmCollector:
     metrics: ClassVar[tuple[Metric, ...]] = metrics(labelled(default_selection(), instances=False))
     left_out: int = 0
 
-    def __init__(self, loop: Loop, selection: Selection, hostname: str, kubernetes: bool = False) -> None:
+    def __init__(self, loop: Loop, selection: Selection, hostname: str, naming: Naming = DEFAULT_NAMING) -> None:
         self._loop = loop
-        self._entities = DcgmEntities(hostname, selection)
+        self._entities = DcgmEntities(hostname, selection, naming.dashes)
         self._shown = {
-            (instances, pods): Shown(labelled(selection, instances, pods))
+            (instances, pods): Shown(labelled(selection, instances, naming._replace(pods=pods)))
             for instances in (False, True)
-            for pods in ((False, True) if kubernetes else (False,))
+            for pods in ((False, True) if naming.pods else (False,))
         }
         self._newest = Newest()
 
@@ -97,4 +97,10 @@ def build(host: Host, settings: Settings, loop: Loop) -> GpuDcgmCollector:
     path = settings[FIELDS_KEY]
     selection = selected(path) if path else default_selection()
     hostname = os.environ.get(NODE_NAME) or os.uname().nodename
-    return GpuDcgmCollector(loop, selection, hostname, settings["collector.gpu_dcgm.kubernetes"])
+    naming = Naming(
+        pods=settings["collector.gpu_dcgm.kubernetes"],
+        hostname=settings["collector.gpu_dcgm.hostname"],
+        old=settings["collector.gpu_dcgm.old-labels"],
+        dashes=settings["collector.gpu_dcgm.model-dashes"],
+    )
+    return GpuDcgmCollector(loop, selection, hostname, naming)
