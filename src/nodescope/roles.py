@@ -45,6 +45,7 @@ _DCGM: Final = (
     Alias("DCGM_EXPORTER_KUBERNETES", "collector.gpu_dcgm.kubernetes"),
     Alias("DCGM_EXPORTER_REPLACE_BLANKS_IN_MODEL_NAME", "collector.gpu_dcgm.model-dashes"),
     Alias("DCGM_EXPORTER_USE_OLD_NAMESPACE", "collector.gpu_dcgm.old-labels"),
+    Alias("KUBERNETES_VIRTUAL_GPUS", "collector.gpu_dcgm.virtual-gpus"),
     Alias("DCGM_POD_RESOURCES_KUBELET_SOCKET", "collector.kubelet.pod-resources-socket"),
 )
 _CONDUCTOR: Final = (

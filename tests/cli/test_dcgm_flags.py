@@ -21,6 +21,10 @@ from nodescope.cli.flags import parse, parser
         (["--debug=false", "-kubernetes=false"], []),
         (["--debug=False", "--kubernetes=F"], []),
         (
+            ["-k", "--kubernetes-virtual-gpus=true"],
+            ["collector.gpu_dcgm.kubernetes", "collector.gpu_dcgm.virtual-gpus"],
+        ),
+        (
             ["-k", "--pod-resources-kubelet-socket", "/kubelet.sock"],
             ["collector.gpu_dcgm.kubernetes", "collector.kubelet.pod-resources-socket"],
         ),
@@ -46,11 +50,11 @@ def test_milliseconds() -> None:
 
 def test_flags_without_effect_take_their_values_along() -> None:
     """A flag that has nothing to act on is warned of, and its value is not taken for anything else."""
-    flags, warnings = translated(["-r", "localhost:5555", "--kubernetes-virtual-gpus", "--devices", "f", "-p", "g"])
+    flags, warnings = translated(["-r", "localhost:5555", "--kubernetes-enable-pod-uid", "--devices", "f", "-p", "g"])
     assert flags == []
     assert [warning.split()[0] for warning in warnings] == [
         "--remote-hostengine-info",
-        "--kubernetes-virtual-gpus",
+        "--kubernetes-enable-pod-uid",
         "--devices",
         "--cpu-devices",
     ]

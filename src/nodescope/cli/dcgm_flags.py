@@ -37,6 +37,7 @@ VALUES: Final[dict[str, str]] = {
 SWITCHES: Final[dict[str, str]] = {
     "debug": "--log.level=debug",
     "kubernetes": "--collector.gpu_dcgm.kubernetes",
+    "kubernetes-virtual-gpus": "--collector.gpu_dcgm.virtual-gpus",
     "no-hostname": "--no-collector.gpu_dcgm.hostname",
     "replace-blanks-in-model-name": "--collector.gpu_dcgm.model-dashes",
     "use-old-namespace": "--collector.gpu_dcgm.old-labels",
@@ -78,7 +79,6 @@ NO_SWITCHES: Final = frozenset(
         "kubernetes-enable-dra",
         "kubernetes-enable-pod-labels",
         "kubernetes-enable-pod-uid",
-        "kubernetes-virtual-gpus",
     }
 )
 _FALSE: Final = frozenset({"0", "f", "false"})

@@ -78,6 +78,8 @@ LABELS: Final = (
 )
 INSTANCE_LABELS: Final = (("GPU_I_PROFILE", "gpu_instance_profile"), ("GPU_I_ID", "instance.gpu_instance_id"))
 POD_LABELS: Final = (("container", "pod.container"), ("namespace", "pod.namespace"), ("pod", "pod.name"))
+SHARE_LABELS: Final = (*POD_LABELS, ("vgpu", "pod.share"))
+"""Of a pod that shares a GPU with others, by time or MPS."""
 HOST_LABELS: Final = (("Hostname", "hostname"),)
 OLD_NAMES: Final = {
     "UUID": "uuid",
@@ -137,12 +139,14 @@ class Selection(NamedTuple):
 
 
 class Naming(NamedTuple):
-    """How entities are named, as dcgm-exporter's switches have it. `pods`: with those that the kubelet gave them to.
+    """How entities are named, as dcgm-exporter's switches have it. `pods`: with those that the kubelet gave them to;
+    `shares`: and one that several share once for each of them, else for the last.
 
     `hostname`: with the host's name. `old`: labels have the names of 1.x. `dashes`: in place of a model name's blanks.
     """
 
     pods: bool = False
+    shares: bool = False
     hostname: bool = True
     old: bool = False
     dashes: bool = False
@@ -160,12 +164,17 @@ def default_selection() -> Selection:
     return Selection(rows, tuple((name, LABEL_FIELDS[name]) for name in DEFAULT_LABELS))
 
 
-def labelled(selection: Selection, instances: bool, naming: Naming = DEFAULT_NAMING) -> dict[type, tuple[Row, ...]]:
+def labelled(
+    selection: Selection,
+    instances: bool,
+    naming: Naming = DEFAULT_NAMING,
+    of_pod: tuple[tuple[str, str], ...] = (),
+) -> dict[type, tuple[Row, ...]]:
     """The rows of `selection` with all their labels, in dcgm-exporter's order: of whole GPUs, or of GPU instances.
 
-    `naming.pods`: of those that the kubelet gave to one.
+    `of_pod`: the labels of those that the kubelet gave to one.
     """
-    of_part, of_pod = INSTANCE_LABELS if instances else (), POD_LABELS if naming.pods else ()
+    of_part = INSTANCE_LABELS if instances else ()
     of_host = HOST_LABELS if naming.hostname else ()
     labels = (*_named(LABELS, naming), *of_part, *of_host, *selection.labels, *_named(of_pod, naming))
     return {

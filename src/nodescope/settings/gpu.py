@@ -116,6 +116,13 @@ GPU_OPTIONS: Final[tuple[Setting, ...]] = (
         "Label GPUs with the pod, namespace and container that the kubelet gave them to, as --kubernetes there.",
     ),
     Setting(
+        "collector.gpu_dcgm.virtual-gpus",
+        "bool",
+        False,
+        "With kubernetes: show a GPU that pods share once for each of them, with the share as label vgpu, as "
+        "--kubernetes-virtual-gpus there.",
+    ),
+    Setting(
         "collector.gpu_dcgm.hostname",
         "bool",
         True,

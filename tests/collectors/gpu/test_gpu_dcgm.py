@@ -80,6 +80,42 @@ def test_pods() -> None:
     assert not re.search('pod="', without)
 
 
+def test_shares() -> None:
+    """A GPU that pods share is there once for each share, with what is told of it; without the setting for the last."""
+    csv = chosen("DCGM_FI_DEV_GPU_TEMP,gauge,T\nDCGM_EXP_XID_ERRORS_COUNT,gauge,X")
+    uuid = WHOLE.identity.uuid
+    pods = [
+        GpuPod(uuid=uuid, name=name, namespace="ml", container="main", share=share)
+        for name, share in (("train-0", "0"), ("train-0", "2"), ("train-1", "1"), ("train-1", "1"))
+    ]
+    naming = Naming(pods=True, shares=True)
+    text = shown(lambda loop: GpuDcgmCollector(loop, csv, "node1", naming), WHOLE, *pods)
+    for name in ("DCGM_FI_DEV_GPU_TEMP", "DCGM_EXP_XID_ERRORS_COUNT"):
+        found = [re.findall('(?:pod|vgpu)="([^"]*)"', line) for line in lines(text, name)]
+        assert sorted(found) == [["train-0", "0"], ["train-0", "2"], ["train-1", "1"]]
+    text = shown(lambda loop: GpuDcgmCollector(loop, csv, "node1", Naming(pods=True)), WHOLE, *pods)
+    (line,) = lines(text, "DCGM_FI_DEV_GPU_TEMP")
+    assert 'pod="train-1"' in line
+    assert "vgpu" not in line
+
+
+def test_compute_instances_of_one_pod() -> None:
+    """A GPU instance of which a pod has two compute instances is there once for it, and once for another pod."""
+    of_one = [part for part in INSTANCES if part.identity.uuid == DIVIDED.identity.uuid][:1]
+    second = msgspec.structs.replace(
+        of_one[0], first=False, instance=msgspec.structs.replace(of_one[0].instance, uuid="MIG-second")
+    )
+    pods = [
+        GpuPod(uuid=uuid, name=name, namespace="ml", container="main")
+        for uuid, name in ((of_one[0].instance.uuid, "a"), ("MIG-second", "a"), ("MIG-second", "b"))
+    ]
+    csv, naming = chosen("DCGM_FI_DEV_GPU_TEMP,gauge,T"), Naming(pods=True, shares=True)
+    records = (DIVIDED, *of_one, second, *pods)
+    text = shown(lambda loop: GpuDcgmCollector(loop, csv, "node1", naming), *records)
+    found = [re.findall('pod="([^"]*)"', line) for line in lines(text, "DCGM_FI_DEV_GPU_TEMP")]
+    assert sorted(found) == [["a"], ["b"]]
+
+
 def test_naming() -> None:
     """Labels of dcgm-exporter 1.x, of GPU and pod, no host's name and no blanks in the model's, where these are set."""
     pod = GpuPod(uuid=WHOLE.identity.uuid, name="train-0", namespace="ml", container="main")

@@ -91,7 +91,15 @@ def test_the_names_of_device_plugins(resource: str, word: str, uuids: list[str])
     assert [pod.uuid for pod in pods([PodDevices("p", "n", "main", resource, (word,))], devices)] == uuids
 
 
-def test_of_pods_that_share_the_last() -> None:
-    """Of a GPU that several pods share the last is told, so that each GPU has one."""
-    given = [PodDevices(name, "n", "main", GPU, (f"{WHOLE.identity.uuid}::{name}",)) for name in ("0", "1")]
-    assert [pod.name for pod in pods(given, Devices([WHOLE.identity]))] == ["1"]
+def test_shares() -> None:
+    """A GPU that several pods share is told with each of them and its share, in the kubelet's order."""
+    given = [PodDevices(f"pod-{name}", "n", "main", GPU, (f"{WHOLE.identity.uuid}::{name}",)) for name in ("1", "0")]
+    found = pods([*given, *given], Devices([WHOLE.identity]))
+    assert [(pod.name, pod.share) for pod in found] == [("pod-1", "1"), ("pod-0", "0")]
+
+
+def test_qualified_names_tell_no_share() -> None:
+    """Where the plugin's own names mean nothing here, devices are those of the qualified names, each whole."""
+    cdi = (f"nvidia.com/gpu={WHOLE.identity.uuid}",)
+    given = PodDevices("p", "n", "main", GPU, ("odd::0", "odd::1"), cdi_devices=cdi)
+    assert [(pod.uuid, pod.share) for pod in pods([given], Devices([WHOLE.identity]))] == [(WHOLE.identity.uuid, "")]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from nodescope.profiles.dcgm import Selection
+from msgspec import structs
+
+from nodescope.profiles.dcgm import DEFAULT_NAMING, Naming, Selection
 from nodescope.profiles.dcgm_xids import message
 from nodescope.records.dcgm import DcgmClockEvents, DcgmEntity, DcgmHealth, DcgmPeer, DcgmXidCount, DcgmXidTotal
 from nodescope.records.gpu import LinkReading
@@ -15,7 +17,7 @@ from nodescope.records.gpu_snapshot import Gpu, GpuHealth, GpuInstance, GpuLink,
 
 Kinds = dict[type, list[Any]]
 ByGpu = dict[str, list[DcgmEntity]]
-Pods = dict[tuple[str, int | None], GpuPod]
+Pods = dict[tuple[str, int | None], tuple[GpuPod, ...]]
 """By GPU, and its instance, None for the whole."""
 
 LINK_FIELDS: Final = (
@@ -70,14 +72,11 @@ RESULTS: Final = {0: (0, "DCGM_FR_OK"), 1: (10, "DCGM_FR_UNKNOWN"), 2: (20, "DCG
 
 
 class DcgmEntities:
-    """`hostname`: what the label Hostname says. `selection`: which fields will be asked for.
+    """`hostname`: what the label Hostname says. `selection`: which fields will be asked for."""
 
-    `dashes`: whether a model's name has them in place of blanks.
-    """
-
-    def __init__(self, hostname: str, selection: Selection, dashes: bool = False) -> None:
+    def __init__(self, hostname: str, selection: Selection, naming: Naming = DEFAULT_NAMING) -> None:
         self._hostname = hostname
-        self._dashes = dashes
+        self._naming = naming
         self._links = any(row.field.startswith("links[") for rows in selection.rows.values() for row in rows)
         self._about = [_ABOUT[kind] for kind in selection.rows if kind in _ABOUT]
 
@@ -93,8 +92,8 @@ class DcgmEntities:
         divided = {instance.identity.uuid for instance in instances}
         gpus: list[Gpu] = [gpu for gpu in kinds.get(Gpu, []) if gpu.identity.uuid not in divided]
         pods = _pods(kinds.get(GpuPod, ()), kinds.get(GpuInstance, ()))
-        whole = [self._entity(gpu, None, last, links, pods) for gpu in gpus]
-        parts = [self._entity(instance.gpu, instance, last, links, pods) for instance in instances]
+        whole = [entity for gpu in gpus for entity in self._entities(gpu, None, last, links, pods)]
+        parts = [entity for part in instances for entity in self._entities(part.gpu, part, last, links, pods)]
         return self._with_more(whole, kinds), self._with_more(parts, kinds)
 
     def _with_more(self, entities: list[DcgmEntity], kinds: Kinds) -> list[Any]:
@@ -103,21 +102,22 @@ class DcgmEntities:
             by_gpu.setdefault(entity.identity.uuid, []).append(entity)
         return [*entities, *(record for about in self._about for record in about(by_gpu, kinds))]
 
-    def _entity(
+    def _entities(
         self,
         gpu: Gpu,
         part: GpuInstance | None,
         last: dict[str, int],
         links: dict[str, dict[str, float]],
         pods: Pods,
-    ) -> DcgmEntity:
+    ) -> list[DcgmEntity]:
+        """One, and of a GPU that several pods share one for each, where that is asked for."""
         # That a GPU which does not answer has had no error is not known.
         model = gpu.identity.model
         xid = last.get(gpu.identity.uuid, 0 if gpu.up else None)
-        return DcgmEntity(
+        entity = DcgmEntity(
             identity=gpu.identity,
             hostname=self._hostname,
-            model="-".join(model.split()) if model and self._dashes else model,
+            model="-".join(model.split()) if model and self._naming.dashes else model,
             card=gpu.reading,
             memory=part.reading if part else gpu.reading,
             profiling=(part or gpu).reading.profiling,
@@ -126,18 +126,27 @@ class DcgmEntities:
             links=links.get(gpu.identity.uuid, {}),
             xid=xid,
             xid_message="" if xid is None else message(xid),
-            pod=pods.get((gpu.identity.uuid, part.instance.gpu_instance_id if part else None)),
         )
+        held = pods.get((gpu.identity.uuid, part.instance.gpu_instance_id if part else None), ())
+        return [structs.replace(entity, pod=pod) for pod in self._shown(held)] or [entity]
+
+    def _shown(self, held: Sequence[GpuPod]) -> list[GpuPod]:
+        """Of those that hold a GPU the ones that it is shown with, each once."""
+        if self._naming.shares:
+            return list({(pod.namespace, pod.name, pod.container, pod.share): pod for pod in held}.values())
+        return [structs.replace(pod, share="") for pod in held[-1:] if self._naming.pods]
 
 
 def _pods(pods: Iterable[GpuPod], instances: Iterable[GpuInstance]) -> Pods:
-    """Whom GPUs and GPU instances were given to; of several compute instances of one the last."""
-    by_uuid = {pod.uuid: pod for pod in pods}
-    found: Pods = {(uuid, None): pod for uuid, pod in by_uuid.items()}
+    """Whom GPUs and GPU instances were given to; a GPU instance to all that have a compute instance of it."""
+    by_uuid: dict[str, tuple[GpuPod, ...]] = {}
+    for pod in pods:
+        by_uuid[pod.uuid] = (*by_uuid.get(pod.uuid, ()), pod)
+    found: Pods = {(uuid, None): held for uuid, held in by_uuid.items()}
     for part in instances:
-        pod = by_uuid.get(part.instance.uuid)
-        if pod is not None:
-            found[(part.identity.uuid, part.instance.gpu_instance_id)] = pod
+        key = (part.identity.uuid, part.instance.gpu_instance_id)
+        if held := by_uuid.get(part.instance.uuid, ()):
+            found[key] = (*found.get(key, ()), *held)
     return found
 
 

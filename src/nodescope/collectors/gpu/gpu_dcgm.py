@@ -13,11 +13,21 @@ from nodescope.collectors.newest import Newest
 from nodescope.host import Absent, Host, Malformed
 from nodescope.kernel.file import read_stored
 from nodescope.metric import Family, Metric
-from nodescope.profiles.dcgm import DEFAULT_NAMING, Naming, Selection, default_selection, labelled
+from nodescope.profiles.dcgm import (
+    DEFAULT_NAMING,
+    POD_LABELS,
+    SHARE_LABELS,
+    Naming,
+    Selection,
+    default_selection,
+    labelled,
+)
 from nodescope.records.dcgm import DcgmEntity
-from nodescope.records.gpu_pod import GpuPod
 from nodescope.sampler import Snapshot
 from nodescope.settings import Settings, SettingsError
+
+Labels = tuple[tuple[str, str], ...]
+"""Names of labels, and the fields that they show."""
 
 FIELDS_KEY: Final = "collector.gpu_dcgm.fields"
 NODE_NAME: Final = "NODE_NAME"
@@ -43,11 +53,11 @@ class GpuDcgmCollector:
 
     def __init__(self, loop: Loop, selection: Selection, hostname: str, naming: Naming = DEFAULT_NAMING) -> None:
         self._loop = loop
-        self._entities = DcgmEntities(hostname, selection, naming.dashes)
+        self._entities = DcgmEntities(hostname, selection, naming)
         self._shown = {
-            (instances, pods): Shown(labelled(selection, instances, naming._replace(pods=pods)))
+            (instances, of_pod): Shown(labelled(selection, instances, naming, of_pod))
             for instances in (False, True)
-            for pods in ((False, True) if naming.pods else (False,))
+            for of_pod in _pod_labels(naming)
         }
         self._newest = Newest()
 
@@ -57,16 +67,25 @@ class GpuDcgmCollector:
     def _families(self, snapshot: Snapshot) -> list[Family]:
         families: list[Family] = []
         whole, parts = self._entities.made(snapshot.records)
-        for instances, records in ((False, whole), (True, parts)):
-            families += self._shown[instances, False].render(record for record in records if not _pod_of(record))
-            if (instances, True) in self._shown:
-                families += self._shown[instances, True].render(record for record in records if _pod_of(record))
+        for (instances, of_pod), view in self._shown.items():
+            records = parts if instances else whole
+            families += view.render(record for record in records if _labels_of(record) == of_pod)
         return families
 
 
-def _pod_of(record: Any) -> GpuPod | None:
+def _pod_labels(naming: Naming) -> tuple[Labels, ...]:
+    """The labels of pods that an entity may have: of none, of one's own, of one that shares it."""
+    if not naming.pods:
+        return ((),)
+    return ((), POD_LABELS, SHARE_LABELS) if naming.shares else ((), POD_LABELS)
+
+
+def _labels_of(record: Any) -> Labels:
+    """The labels of the pod that an entity, or what is told of one, is shown with."""
     entity: DcgmEntity = record if type(record) is DcgmEntity else record.entity
-    return entity.pod
+    if entity.pod is None:
+        return ()
+    return SHARE_LABELS if entity.pod.share else POD_LABELS
 
 
 def selected(path: str) -> Selection:
@@ -99,6 +118,7 @@ def build(host: Host, settings: Settings, loop: Loop) -> GpuDcgmCollector:
     hostname = os.environ.get(NODE_NAME) or os.uname().nodename
     naming = Naming(
         pods=settings["collector.gpu_dcgm.kubernetes"],
+        shares=settings["collector.gpu_dcgm.kubernetes"] and settings["collector.gpu_dcgm.virtual-gpus"],
         hostname=settings["collector.gpu_dcgm.hostname"],
         old=settings["collector.gpu_dcgm.old-labels"],
         dashes=settings["collector.gpu_dcgm.model-dashes"],

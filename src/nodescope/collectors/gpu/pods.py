@@ -8,8 +8,8 @@ from typing import Any
 from nodescope.collectors.joined import Loop
 from nodescope.containers.pod_resources.client import PodDevices
 from nodescope.devices.gpu_sampler import Observer
-from nodescope.ownership.allocated import meant
-from nodescope.ownership.devices import RDMA, Devices
+from nodescope.ownership.allocated import SHARED, meant
+from nodescope.ownership.devices import RDMA, Device, Devices
 from nodescope.records.gpu_pod import GpuPod
 from nodescope.records.gpu_snapshot import Gpu, GpuInstance
 
@@ -42,11 +42,27 @@ class PodsObserver:
 
 
 def pods(given: Iterable[PodDevices], devices: Devices) -> Sequence[GpuPod]:
-    """Each GPU and partition with the pod that was given it; of one that several share, the last that is told of."""
+    """Each GPU and partition with each pod that was given it, in the order in which they are told of."""
     found = {
-        device.key: GpuPod(uuid=device.key, name=told.pod_name, namespace=told.pod_namespace, container=told.container)
+        GpuPod(
+            uuid=device.key,
+            name=told.pod_name,
+            namespace=told.pod_namespace,
+            container=told.container,
+            share=share,
+        ): None
         for told in given
-        for device in meant(told, devices).devices
+        for device, share in _given(told, devices)
         if device.kind != RDMA
     }
-    return tuple(found.values())
+    return tuple(found)
+
+
+def _given(told: PodDevices, devices: Devices) -> list[tuple[Device, str]]:
+    """Each device, and which share of it that is, "" for all of it: only a plugin's own names tell shares."""
+    named = [
+        (device, word.partition(SHARED)[2])
+        for word in told.device_ids
+        for device in meant(told._replace(device_ids=(word,), cdi_devices=()), devices).devices
+    ]
+    return named or [(device, "") for device in meant(told, devices).devices]
