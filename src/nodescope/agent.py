@@ -164,7 +164,9 @@ class Agent:
         """
         config = listening.web_config(settings)
         collectors = {str(index): plan.collectors for index, plan in enumerate(wanted)}
-        measurement = Measurement(self._stand.in_place(settings), collectors, self._on_change, self._surroundings)
+        asked_for = {str(index): plan.asked_for for index, plan in enumerate(wanted)}
+        here = self._stand.in_place(settings)
+        measurement = Measurement(here, collectors, self._on_change, self._surroundings, asked_for)
         spare = list(self._slots)
         try:
             slots = self._serve(measurement, wanted, spare, iter(new_sockets), config)

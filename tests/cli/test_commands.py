@@ -108,6 +108,17 @@ def test_doctor_looks_at_the_listeners_that_will_be(run: Run, tmp_path: Path, fr
     assert "127.0.0.1:9100" not in done.stdout
 
 
+def test_metrics_and_doctor_are_as_the_role_is(run: Run) -> None:
+    """They look at the collectors that the role turns on, and honour the environment of the program it stands for."""
+    assert 'collector_success{collector="kubelet_lens"}' in run("metrics", "--role", "lens").stdout
+    assert "\n  kubelet_lens " in run("doctor", "--role", "lens").stdout
+    done = run("metrics", "--role", "gpu", environment={"DCGM_EXPORTER_INTERVAL": "soon"})
+    assert done.returncode == 2
+    assert "environment DCGM_EXPORTER_INTERVAL" in done.stderr
+    done = run("doctor", "--role", "gpu", environment={"DCGM_EXPORTER_LISTEN": "127.0.0.1:0"})
+    assert " 127.0.0.1:0 is free to listen on" in done.stdout
+
+
 def test_doctor_names_a_busy_port(run: Run) -> None:
     """An address that is taken is a problem."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
