@@ -109,6 +109,10 @@ def test_log_level_is_honoured_under_its_short_name() -> None:
         ("log.level", {"a": 1}, "one value"),
         ("constant-labels", {True: "x"}, "needs quotes"),
         ("listeners", [{"address": "a:1", "role": ["node"]}], "role is a word"),
+        ("listeners", {"address": "a:1"}, "a list of listeners"),
+        ("listeners", [{"address": "a:1", "collectors": None}], "names of collectors in the collectors of each"),
+        ("listeners", [{"address": "a:1", "constant_labels": {}, "constant-labels": {}}], "constant_labels once"),
+        ("web.telemetry-path", "/gpus", "not another route's"),
     ],
 )
 def test_a_bad_value_is_one_sentence(key: str, raw: Any, expected: str) -> None:
@@ -181,6 +185,32 @@ def test_a_name_given_twice_is_refused(tmp_path: Path, text: str) -> None:
     """Of two values for one name neither is taken silently."""
     with pytest.raises(SettingsError, match="twice"):
         load({"config.file": yaml_file(tmp_path, text)}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("listeners: {address: ':9100'}", "listeners is {'address': ':9100'}, expected a list of listeners"),
+        ("log: {level: {x: 1}}", "log.level is {'x': 1}, expected one value"),
+        ("web.listen_address: {a: b}", "web.listen-address is {'a': 'b'}, expected one or more words"),
+        ("collector: [cpu, arp]", r"collector is \['cpu', 'arp'\], expected names of settings under it"),
+        ("path: /proc", "path is '/proc', expected names of settings under it"),
+    ],
+)
+def test_a_level_too_many_or_too_few_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    """A setting that is given as a section, or a section as a value, is a wrong value, not an unknown name."""
+    with pytest.raises(SettingsError, match=words):
+        load({"config.file": yaml_file(tmp_path, text)}, {})
+
+
+def test_an_empty_name_of_another_program_is_none() -> None:
+    """Compose files pass LOG_LEVEL on though it is not set; an empty name of nodescope's own is a value."""
+    empty = {"LOG_LEVEL": "", "KUBELET_TOKEN_FILE": "", "NODE_IP": ""}
+    for key in ("log.level", "collector.kubelet.token-file", "collector.kubelet.address"):
+        assert load({}, empty).origin(key) == "default"
+    assert load({}, {"NODESCOPE_COLLECTOR_KUBELET_TOKEN_FILE": ""})["collector.kubelet.token-file"] == ""
+    with pytest.raises(SettingsError, match=r"environment NODESCOPE_LOG_LEVEL: log\.level is ''"):
+        load({}, {"NODESCOPE_LOG_LEVEL": ""})
 
 
 def test_a_name_without_a_value_says_nothing(tmp_path: Path) -> None:
