@@ -301,5 +301,6 @@ def test_a_roles_own_names_in_the_environment(tmp_path: Path) -> None:
 def test_a_wrong_value_under_a_roles_own_name() -> None:
     """The sentence about a wrong value names the environment name that it came from."""
     aliases = [("DCGM_EXPORTER_INTERVAL", "collector.gpu.interval", "{}ms")]
-    with pytest.raises(SettingsError, match=r"environment DCGM_EXPORTER_INTERVAL: collector\.gpu\.interval"):
+    with pytest.raises(SettingsError, match=r"environment DCGM_EXPORTER_INTERVAL: collector\.gpu\.interval is 'soon'"):
         load({}, {"DCGM_EXPORTER_INTERVAL": "soon"}, None, aliases)
+    assert load({}, {"DCGM_EXPORTER_INTERVAL": "30s"}, None, aliases)["collector.gpu.interval"] == 30

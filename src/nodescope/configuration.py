@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from nodescope.settings import BY_KEY, ENVIRONMENT_PREFIX, TABLE, Origin, Settings, SettingsError
-from nodescope.settings.value import MAX_SHOWN, read_value, shown
+from nodescope.settings.value import MAX_SHOWN, in_form, read_value, shown
 
 if TYPE_CHECKING:
     import yaml
@@ -36,7 +36,7 @@ def load(
     warnings: list[str] = []
     given: dict[str, Given] = {key: (value, "default of the role") for key, value in (role_defaults or {}).items()}
     named = [alias for alias in aliases if environment.get(alias[0])]
-    from_environment = {key: (form.format(environment[name]), f"environment {name}") for name, key, form in named}
+    from_environment = {key: (in_form(form, environment[name]), f"environment {name}") for name, key, form in named}
     from_environment |= _environment(environment, warnings)
     file = flags["config.file"] if "config.file" in flags else from_environment.get("config.file", ("", ""))[0]
     if file:

@@ -51,6 +51,11 @@ def read_value(setting: Setting, raw: Any, origin: str) -> Any:
         raise SettingsError(f"{origin}: {setting.key} is {shown(raw)}, expected {error}") from None
 
 
+def in_form(form: str, value: str) -> str:
+    """Another program's value as it is written here; one that ends in a letter has its unit, or is no number."""
+    return value if form.startswith("{}") and value[-1:].isalpha() else form.format(value)
+
+
 def shown(raw: Any) -> str:
     """`raw` as an error sentence has it, at most `MAX_SHOWN` characters."""
     # In a file of ten lines one list can hold another, and that one the next, beyond all memory.
