@@ -145,11 +145,10 @@ def web_config_problem(settings: Settings) -> str:
     return ""
 
 
-def open_to_all(address: str, settings: Settings) -> bool:
+def open_to_all(address: str, config: WebConfig | None) -> bool:
     """Whether other machines can read what is served at `address` without a password or certificate."""
     if address.startswith(("unix:", "127.", "[::1]", "localhost:")):
         return False
-    config = web_config(settings)
     verified = config is not None and config.tls is not None and config.tls.client_auth_type.startswith("Require")
     return not verified and not (config is not None and config.users)
 
