@@ -13,6 +13,8 @@ from nodescope.settings import SettingsError
 
 EXIT_FAILURE: Final = 1
 EXIT_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130
+"""As a shell has it for SIGINT."""
 
 _UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC})
 
@@ -79,6 +81,8 @@ def _run(command: Command, arguments: list[str]) -> int:
     except OSError as error:
         _give_output_up(error)
         return command.failure
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     return code
 
 
