@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from nodescope.settings import BY_KEY, ENVIRONMENT_PREFIX, TABLE, Origin, Settings, SettingsError
-from nodescope.settings.value import MAX_SHOWN, in_form, read_value, shown
+from nodescope.settings.value import MAX_SHOWN, WrittenFloat, WrittenInt, in_form, read_value, shown
 
 if TYPE_CHECKING:
     import yaml
@@ -117,6 +117,14 @@ def _loader() -> type[yaml.SafeLoader]:
                 seen.add(key.value)
             return super().construct_mapping(node, deep)
 
+        def written_int(self, node: yaml.ScalarNode) -> WrittenInt:
+            return WrittenInt.of(self.construct_yaml_int(node), node)
+
+        def written_float(self, node: yaml.ScalarNode) -> WrittenFloat:
+            return WrittenFloat.of(self.construct_yaml_float(node), node)
+
+    Loader.add_constructor("tag:yaml.org,2002:int", Loader.written_int)
+    Loader.add_constructor("tag:yaml.org,2002:float", Loader.written_float)
     return Loader
 
 

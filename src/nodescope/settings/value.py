@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from reprlib import Repr
-from typing import Any, Final
+from typing import Any, Final, Protocol, Self
 
 from nodescope.settings import re2
 from nodescope.settings.setting import Setting, SettingsError
@@ -39,6 +39,36 @@ _OF_SEVERAL: Final = frozenset({"list", "labels", "listeners"})
 _REPR: Final = Repr()
 _REPR.maxlevel = 2
 _REPR.maxstring = _REPR.maxother = MAX_SHOWN
+
+
+class Node(Protocol):
+    """A scalar of a YAML file."""
+
+    value: str
+
+
+class WrittenInt(int):
+    """A number that remembers how YAML has it: as a label 007 is 007."""
+
+    written: str
+
+    @classmethod
+    def of(cls, number: int, node: Node) -> Self:
+        made = cls(number)
+        made.written = node.value
+        return made
+
+
+class WrittenFloat(float):
+    """As `WrittenInt`: as a label 1.10 is 1.10."""
+
+    written: str
+
+    @classmethod
+    def of(cls, number: float, node: Node) -> Self:
+        made = cls(number)
+        made.written = node.value
+        return made
 
 
 def read_value(setting: Setting, raw: Any, origin: str) -> Any:
@@ -192,7 +222,7 @@ def _labels(setting: Setting, raw: Any) -> dict[str, str]:
 def _plain(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("labels as NAME=VALUE with words as values")
-    return str(value)
+    return value.written if isinstance(value, (WrittenInt, WrittenFloat)) else str(value)
 
 
 def _collectors(setting: Setting, raw: Any) -> tuple[str, ...]:
