@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -292,5 +293,27 @@ def test_what_only_a_start_can_change_stays() -> None:
         assert agent.reload() is None
         assert agent.settings["simulate"] == ""
         assert agent.settings["scrape.max-series"] == 7
+    finally:
+        agent.stop()
+
+
+def test_a_reload_tells_of_what_it_opens(caplog: pytest.LogCaptureFixture) -> None:
+    """A new address is logged as at the start, and warned of where others can read it; once, not at each reload."""
+    source = Source()
+    agent = source.agent()
+    agent.start()
+    try:
+        for addresses, listening, open_ones in (
+            (["127.0.0.1:0", "0.0.0.0:0"], 1, 1),
+            (["127.0.0.1:0", "0.0.0.0:0"], 0, 0),
+            (["127.0.0.1:0"], 0, 0),
+        ):
+            caplog.clear()
+            source.given["web.listen-address"] = addresses
+            with caplog.at_level(logging.INFO, "nodescope"):
+                assert agent.reload() is None
+            told = [record.getMessage() for record in caplog.records]
+            assert told.count("listening") == listening
+            assert sum("can be reached from other machines without a password" in line for line in told) == open_ones
     finally:
         agent.stop()

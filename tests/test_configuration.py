@@ -59,6 +59,17 @@ def test_the_file_may_nest_or_dot_and_use_either_dash(tmp_path: Path) -> None:
     assert settings["constant-labels"] == {"site": "a", "rack": "4"}
 
 
+def test_a_label_is_as_it_is_written(tmp_path: Path) -> None:
+    """A number without quotes is the label's text, not the number that YAML takes it for."""
+    text = "constant_labels: {driver: 550.10, rack: 007, big: 1e3, hex: 0x1F, n: 4}\nweb: {max_requests: 010}\n"
+    text += "listeners: [{address: 'a:1', constant_labels: {row: 08, version: 1.10}}]\n"
+    settings = load({"config.file": yaml_file(tmp_path, text)}, {})
+    assert settings["constant-labels"] == {"driver": "550.10", "rack": "007", "big": "1e3", "hex": "0x1F", "n": "4"}
+    assert settings["listeners"][0]["constant-labels"] == {"row": "08", "version": "1.10"}
+    assert settings["web.max-requests"] == 8
+    assert settings.written("constant-labels")["rack"] == "007"
+
+
 def test_an_unknown_name_warns_with_the_nearest(tmp_path: Path) -> None:
     """A name that is not a setting is told, with what it may have meant; the rest is in force."""
     file = yaml_file(tmp_path, "web: {max-request: 7}\nlog: {level: warn}\n")
@@ -109,6 +120,10 @@ def test_log_level_is_honoured_under_its_short_name() -> None:
         ("log.level", {"a": 1}, "one value"),
         ("constant-labels", {True: "x"}, "needs quotes"),
         ("listeners", [{"address": "a:1", "role": ["node"]}], "role is a word"),
+        ("listeners", {"address": "a:1"}, "a list of listeners"),
+        ("listeners", [{"address": "a:1", "collectors": None}], "names of collectors in the collectors of each"),
+        ("listeners", [{"address": "a:1", "constant_labels": {}, "constant-labels": {}}], "constant_labels once"),
+        ("web.telemetry-path", "/gpus", "not another route's"),
     ],
 )
 def test_a_bad_value_is_one_sentence(key: str, raw: Any, expected: str) -> None:
@@ -181,6 +196,32 @@ def test_a_name_given_twice_is_refused(tmp_path: Path, text: str) -> None:
     """Of two values for one name neither is taken silently."""
     with pytest.raises(SettingsError, match="twice"):
         load({"config.file": yaml_file(tmp_path, text)}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("listeners: {address: ':9100'}", "listeners is {'address': ':9100'}, expected a list of listeners"),
+        ("log: {level: {x: 1}}", "log.level is {'x': 1}, expected one value"),
+        ("web.listen_address: {a: b}", "web.listen-address is {'a': 'b'}, expected one or more words"),
+        ("collector: [cpu, arp]", r"collector is \['cpu', 'arp'\], expected names of settings under it"),
+        ("path: /proc", "path is '/proc', expected names of settings under it"),
+    ],
+)
+def test_a_level_too_many_or_too_few_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    """A setting that is given as a section, or a section as a value, is a wrong value, not an unknown name."""
+    with pytest.raises(SettingsError, match=words):
+        load({"config.file": yaml_file(tmp_path, text)}, {})
+
+
+def test_an_empty_name_of_another_program_is_none() -> None:
+    """Compose files pass LOG_LEVEL on though it is not set; an empty name of nodescope's own is a value."""
+    empty = {"LOG_LEVEL": "", "KUBELET_TOKEN_FILE": "", "NODE_IP": ""}
+    for key in ("log.level", "collector.kubelet.token-file", "collector.kubelet.address"):
+        assert load({}, empty).origin(key) == "default"
+    assert load({}, {"NODESCOPE_COLLECTOR_KUBELET_TOKEN_FILE": ""})["collector.kubelet.token-file"] == ""
+    with pytest.raises(SettingsError, match=r"environment NODESCOPE_LOG_LEVEL: log\.level is ''"):
+        load({}, {"NODESCOPE_LOG_LEVEL": ""})
 
 
 def test_a_name_without_a_value_says_nothing(tmp_path: Path) -> None:
@@ -271,5 +312,6 @@ def test_a_roles_own_names_in_the_environment(tmp_path: Path) -> None:
 def test_a_wrong_value_under_a_roles_own_name() -> None:
     """The sentence about a wrong value names the environment name that it came from."""
     aliases = [("DCGM_EXPORTER_INTERVAL", "collector.gpu.interval", "{}ms")]
-    with pytest.raises(SettingsError, match=r"environment DCGM_EXPORTER_INTERVAL: collector\.gpu\.interval"):
+    with pytest.raises(SettingsError, match=r"environment DCGM_EXPORTER_INTERVAL: collector\.gpu\.interval is 'soon'"):
         load({}, {"DCGM_EXPORTER_INTERVAL": "soon"}, None, aliases)
+    assert load({}, {"DCGM_EXPORTER_INTERVAL": "30s"}, None, aliases)["collector.gpu.interval"] == 30

@@ -44,6 +44,23 @@ def test_addresses_that_overlap_are_refused(given: list[str], message: str) -> N
         addresses(*given)
 
 
+def test_addresses_given_twice_are_told_by_where_they_stand() -> None:
+    """The sentence names the flag that has an address twice, not the default of `listeners`."""
+    with pytest.raises(SettingsError, match=r"^flag --web\.listen-address: "):
+        addresses("127.0.0.1:9100", "127.0.0.1:9100")
+
+
+def test_what_a_listener_asks_for() -> None:
+    """It has asked for the collectors that it names, or for those that its role turns on; without either for none."""
+    given = [
+        {"address": "a:1", "collectors": ["swap"]},
+        {"address": "a:2", "role": "lens"},
+        {"address": "a:3"},
+    ]
+    settings = configuration.load({"listeners": given}, {})
+    assert [set(plan.asked_for) for plan in plans(settings, ROLE)] == [{"swap"}, {"rdma_lens", "kubelet_lens"}, set()]
+
+
 def test_what_changes() -> None:
     """What is wanted and not there is new, what is there and not wanted goes; each free port counts."""
     settings = configuration.load({"web.listen-address": ["127.0.0.1:0", "127.0.0.1:9101", "127.0.0.1:0"]}, {})

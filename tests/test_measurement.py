@@ -25,3 +25,19 @@ def test_what_is_sampled_is_asked_in_each_scrape(tmp_path: Path) -> None:
         assert not stored.may_rest("loadavg")
     finally:
         stored.stop()
+
+
+def test_a_collector_that_a_listener_names_is_on_there() -> None:
+    """It need not be on by default; elsewhere it stays off, and switched off by name it is off everywhere."""
+    wanted = {"a": ("swap", "swap", "loadavg"), "b": ("swap", "loadavg")}
+    asked_for = {"a": ("swap", "loadavg")}
+    for flags, names in (
+        ({}, {"a": ("swap", "loadavg"), "b": ("loadavg",)}),
+        ({"collector.swap.enabled": "false"}, {"a": ("loadavg",), "b": ("loadavg",)}),
+        ({"collector.disable-defaults": "true"}, {"a": ("swap", "loadavg"), "b": ()}),
+    ):
+        made = Measurement(configuration.load(flags, {}), wanted, asked_for=asked_for)
+        try:
+            assert made.names == names
+        finally:
+            made.stop()

@@ -74,3 +74,19 @@ def test_passed_sockets_are_taken_by_the_process_they_are_for() -> None:
             ["bash", "-c", shell], pass_fds=[server.fileno()], capture_output=True, text=True, timeout=30, check=False
         )
         assert done.stdout.strip() == f"[{server.getsockname()[1]}]", done.stderr
+
+
+def test_a_socket_that_does_not_listen_is_refused() -> None:
+    """A datagram socket (ListenDatagram=), or one that is a connection (Accept=yes), would serve nobody unseen."""
+    code = (
+        "import os; from nodescope.systemd import passed_sockets;"
+        "passed_sockets({'LISTEN_PID': str(os.getpid()), 'LISTEN_FDS': '1'})"
+    )
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(socket.AF_INET, kind) as sock:
+            sock.bind(("127.0.0.1", 0))
+            shell = f'exec 3<&{sock.fileno()}; exec {sys.executable} -c "{code}"'
+            done = subprocess.run(
+                ["bash", "-c", shell], pass_fds=[sock.fileno()], capture_output=True, text=True, timeout=30, check=False
+            )
+        assert "it does not listen for streams; give ListenStream= and Accept=no" in done.stderr

@@ -35,7 +35,9 @@ table below. The dots of a key are levels of the YAML file: `web.max-requests` i
 be written with its dots, on one line, as well. `_` and `-` are the same there, and `collector.cpu.enabled` may be
 written `collector: {{cpu: true}}`. A switch that is on is turned off by `--no-` before its name. Durations are seconds,
 or numbers with `ms`, `s`, `m`, `h`, `d`. A `regex` is a regular expression as Go takes it, a `python-regex` as Python
-does.
+does. Of a `list` and of `labels` each flag has one word, in the environment commas stand between them, for `sysctl`
+blanks; in YAML they are a list, labels a mapping. An empty variable whose name does not begin with `NODESCOPE_` counts
+as not there.
 """
 
 METRICS_HEAD: Final = f"""{NOTE}

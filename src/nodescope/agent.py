@@ -60,6 +60,9 @@ class Agent:
         self.started_seconds = time.time()
         self._load = load
         self._slots: list[_Slot] = []
+        self._web_config: WebConfig | None = None
+        self._announced: list[Listener] = []
+        self._warned_of: set[Listener] = set()
         self._measurement: Measurement | None = None
         self._stand = simulated.Stand()
         self._surroundings = Surroundings(self.bus.publish, {}, keeps_state=True)
@@ -99,6 +102,7 @@ class Agent:
                     raise SettingsError(str(error)) from error
                 raise CannotStart(str(error)) from error
         self._announce()
+        self.bus.publish("agent.started", self.role.name, {"version": __version__})
 
     def stop(self) -> None:
         """Ends listeners, samplers and workers; waits for none that hangs, nor for a reload that does."""
@@ -155,6 +159,7 @@ class Agent:
         garbage.collect()
         for warning in (*settings.warnings, *(f"{key} has changed, which takes a restart" for key in kept_back)):
             log.warning("%s", warning)
+        self._announce()
         return None
 
     def _put_in_force(self, settings: Settings, wanted: Sequence[Plan], new_sockets: Sequence[socket.socket]) -> None:
@@ -164,7 +169,9 @@ class Agent:
         """
         config = listening.web_config(settings)
         collectors = {str(index): plan.collectors for index, plan in enumerate(wanted)}
-        measurement = Measurement(self._stand.in_place(settings), collectors, self._on_change, self._surroundings)
+        asked_for = {str(index): plan.asked_for for index, plan in enumerate(wanted)}
+        here = self._stand.in_place(settings)
+        measurement = Measurement(here, collectors, self._on_change, self._surroundings, asked_for)
         spare = list(self._slots)
         try:
             slots = self._serve(measurement, wanted, spare, iter(new_sockets), config)
@@ -174,7 +181,7 @@ class Agent:
         if [settings[key] for key in _LOGGING] != [self.settings[key] for key in _LOGGING]:
             logs.configure(*(settings[key] for key in _LOGGING))
         before, self._measurement = self._measurement, measurement
-        self.settings, self._slots = settings, slots
+        self.settings, self._slots, self._web_config = settings, slots, config
         listening.leave([slot.listener for slot in spare])
         if before is not None:
             before.retire()
@@ -226,17 +233,22 @@ class Agent:
         self._stand.stop()
 
     def _announce(self) -> None:
+        """Logs where it listens now and did not before, and what has become open to others."""
         for slot in self._slots:
             where = slot.listener.address
-            fields = {"address": where, "role": slot.plan.role.name, "version": __version__}
-            log.info("listening", extra={"fields": fields})
-            if listening.open_to_all(where, self.settings):
+            if slot.listener not in self._announced:
+                fields = {"address": where, "role": slot.plan.role.name, "version": __version__}
+                log.info("listening", extra={"fields": fields})
+        self._announced = [slot.listener for slot in self._slots]
+        open_ones = {each for each in self._announced if listening.open_to_all(each.address, self._web_config)}
+        for listener in self._announced:
+            if listener in open_ones - self._warned_of:
                 log.warning(
                     "%s can be reached from other machines without a password: set web.config.file, or listen "
                     "on 127.0.0.1",
-                    where,
+                    listener.address,
                 )
-        self.bus.publish("agent.started", self.role.name, {"version": __version__})
+        self._warned_of = open_ones
 
     def _on_change(self, outcome: Outcome, before: str | None) -> None:
         log_change(outcome, before)

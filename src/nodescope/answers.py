@@ -9,7 +9,6 @@ from nodescope import __version__, self_metrics, status
 from nodescope.api.node import Node
 from nodescope.api.service import Api
 from nodescope.api.table import LENS_PREFIX, ROUTES, ApiRoute
-from nodescope.configuration import read_value
 from nodescope.events.bus import Bus
 from nodescope.listening import Plan
 from nodescope.measurement import Measurement
@@ -18,6 +17,7 @@ from nodescope.runner import TooManyPasses
 from nodescope.scraping import UnknownCollector
 from nodescope.settings import SettingsError
 from nodescope.settings.gpu import PAUSE_FOR
+from nodescope.settings.value import read_value
 from nodescope.web.compression import compressed
 from nodescope.web.message import BadFilter, Busy, Request, RequestCounts, Response
 from nodescope.web.routes import JSON, READ, Handler, Route, Site, dispatcher, routes

@@ -33,6 +33,8 @@ class Plan(NamedTuple):
     role: Role
     collectors: tuple[str, ...]
     constant_labels: dict[str, str]
+    asked_for: frozenset[str] = frozenset()
+    """Those that are on here unless they are switched off, on by default or not."""
 
 
 def plans(settings: Settings, role: Role) -> list[Plan]:
@@ -50,12 +52,14 @@ def plans(settings: Settings, role: Role) -> list[Plan]:
                     f"{settings.origin('listeners')}: listeners has collector {name!r}, expected some of "
                     f"{', '.join((*own.collectors, *own.further))}"
                 )
-        made.append(Plan(listener["address"], own, tuple(wanted), {**labels, **listener["constant-labels"]}))
+        asked_for = frozenset(wanted) if "collectors" in listener else own.asked_for
+        made.append(Plan(listener["address"], own, tuple(wanted), {**labels, **listener["constant-labels"]}, asked_for))
     addresses = [plan.address for plan in made]
     for address in addresses:
         _check(address, settings)
         if addresses.count(address) > 1 and not address.endswith(":0"):
-            raise SettingsError(f"{settings.origin('listeners')}: {address} is given to two listeners, expected one")
+            origin = settings.origin("listeners" if settings["listeners"] else "web.listen-address")
+            raise SettingsError(f"{origin}: {address} is given to two listeners, expected one")
     for wide, other in permutations(addresses, 2):
         if parse(wide).includes(parse(other)):
             raise SettingsError(
@@ -91,7 +95,9 @@ def sockets(wanted: list[Plan], settings: Settings) -> list[tuple[Plan, socket.s
     try:
         passed = systemd.passed_sockets(os.environ)
     except OSError as error:
-        raise CannotStart(f"a descriptor that systemd passed is no socket that can be served on: {error}") from error
+        raise CannotStart(
+            f"a descriptor that systemd passed is no socket that can be served on: {error.strerror}"
+        ) from error
     if not passed:
         raise CannotStart(
             "web.systemd-socket is on, but systemd passed no socket: start nodescope from its .socket unit"
@@ -139,11 +145,10 @@ def web_config_problem(settings: Settings) -> str:
     return ""
 
 
-def open_to_all(address: str, settings: Settings) -> bool:
+def open_to_all(address: str, config: WebConfig | None) -> bool:
     """Whether other machines can read what is served at `address` without a password or certificate."""
     if address.startswith(("unix:", "127.", "[::1]", "localhost:")):
         return False
-    config = web_config(settings)
     verified = config is not None and config.tls is not None and config.tls.client_auth_type.startswith("Require")
     return not verified and not (config is not None and config.users)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from nodescope import collectors, self_metrics
@@ -37,6 +37,7 @@ def check_paths(settings: Settings) -> None:
 
 class Measurement:
     """`wanted`: for each listener (by any key) the collectors it asks for; `names` are those of them that are on.
+    `asked_for`: by the same key those that are on there unless they are switched off, on by default or not.
 
     Collectors are shared by the listeners. Nothing on the host is touched before `start`. What
     `surroundings` keep outlives these settings; without any it ends with them.
@@ -48,12 +49,17 @@ class Measurement:
         wanted: Mapping[str, Iterable[str]],
         on_change: Callable[[Outcome, str | None], None] | None = None,
         surroundings: Surroundings | None = None,
+        asked_for: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self.settings = settings
         self.host = Host(
             settings["path.procfs"], settings["path.sysfs"], settings["path.rootfs"], settings["path.udev.data"]
         )
-        self.names = {key: tuple(name for name in names if settings.collects(name)) for key, names in wanted.items()}
+        named = asked_for or {}
+        self.names = {
+            key: tuple(name for name in dict.fromkeys(names) if settings.collects(name, name in named.get(key, ())))
+            for key, names in wanted.items()
+        }
         self.parts = Parts(self.host, settings, surroundings)
         self._owns_kept = surroundings is None
         self.collectors: dict[str, Collector] = {

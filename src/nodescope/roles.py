@@ -34,6 +34,17 @@ class Role(NamedTuple):
     further: tuple[str, ...] = ()
     serves_api: bool = False
 
+    @property
+    def own_defaults(self) -> dict[str, Any]:
+        """By key, all settings whose default is another where a command runs as this role."""
+        interval = {"collector.gpu.interval": self.interval} if self.interval else {}
+        return {"web.listen-address": (f"127.0.0.1:{self.port}",), **interval, **dict(self.defaults)}
+
+    @property
+    def asked_for(self) -> frozenset[str]:
+        """Collectors that are off by default, but not in this role."""
+        return frozenset(name for name in self.collectors if (f"collector.{name}.enabled", True) in self.defaults)
+
 
 HOST_COLLECTORS: Final = tuple(collects.name for collects in HOST)
 _HELD: Final = ("container",)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from nodescope.collectors.parts import Surroundings, unheard
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
     from nodescope.simulate import Simulation
 
 SETTINGS: Final = ("simulate", "simulate.seed", "simulate.speed", "simulate.truth-file", "simulate.faults")
+SIGNAL_EXIT: Final = 128
+"""What a shell adds to the number of the signal that ended a command."""
+_ENDS: Final = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Stand:
@@ -78,13 +84,35 @@ def machine(settings: Settings) -> Iterator[tuple[Settings, Surroundings]]:
     """The machine to measure once: this one, or a simulated one for as long as it lasts."""
     stand = Stand()
     surroundings = Surroundings(unheard, {})
-    try:
+    with _orderly_end() if settings["simulate"] else nullcontext():
         try:
-            stand.start(settings)
-        except OSError as error:
-            raise SettingsError(str(error)) from error
-        surroundings = surroundings._replace(simulated_gpus=stand.gpus)
-        yield stand.in_place(settings), surroundings
+            try:
+                stand.start(settings)
+            except OSError as error:
+                raise SettingsError(str(error)) from error
+            surroundings = surroundings._replace(simulated_gpus=stand.gpus)
+            yield stand.in_place(settings), surroundings
+        finally:
+            surroundings.end()
+            stand.stop()
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """SIGTERM and SIGHUP let the process take the machine's files away, for these lie in memory.
+
+    They end it at once where this machine is measured: there a read may hang, and no file is left.
+    """
+    # What nohup has switched off stays so.
+    taken = [number for number in _ENDS if signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in taken:
+            signal.signal(number, _end)
+        yield
     finally:
-        surroundings.end()
-        stand.stop()
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    sys.exit(SIGNAL_EXIT + number)

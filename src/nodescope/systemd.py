@@ -5,6 +5,7 @@ Source: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3).
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Mapping
@@ -62,7 +63,10 @@ def watchdog_interval_s(environment: Mapping[str, str]) -> float | None:
 
 
 def passed_sockets(environment: Mapping[str, str]) -> list[socket.socket]:
-    """The listening sockets that systemd passed to this process; empty where it passed none."""
+    """The listening sockets that systemd passed to this process; empty where it passed none.
+
+    Raises `OSError` where one does not listen for streams (ListenDatagram=, Accept=yes): nobody could be served there.
+    """
     if environment.get("LISTEN_PID") != str(os.getpid()):
         return []
     count = environment.get("LISTEN_FDS", "")
@@ -71,5 +75,8 @@ def passed_sockets(environment: Mapping[str, str]) -> list[socket.socket]:
     sockets = []
     for fd in range(FIRST_PASSED_DESCRIPTOR, FIRST_PASSED_DESCRIPTOR + min(int(count), MAX_PASSED_DESCRIPTORS)):
         os.set_inheritable(fd, False)
-        sockets.append(socket.socket(fileno=fd))
+        sock = socket.socket(fileno=fd)
+        sockets.append(sock)
+        if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise OSError(errno.EINVAL, "it does not listen for streams; give ListenStream= and Accept=no")
     return sockets

@@ -108,6 +108,17 @@ def test_doctor_looks_at_the_listeners_that_will_be(run: Run, tmp_path: Path, fr
     assert "127.0.0.1:9100" not in done.stdout
 
 
+def test_metrics_and_doctor_are_as_the_role_is(run: Run) -> None:
+    """They look at the collectors that the role turns on, and honour the environment of the program it stands for."""
+    assert 'collector_success{collector="kubelet_lens"}' in run("metrics", "--role", "lens").stdout
+    assert "\n  kubelet_lens " in run("doctor", "--role", "lens").stdout
+    done = run("metrics", "--role", "gpu", environment={"DCGM_EXPORTER_INTERVAL": "soon"})
+    assert done.returncode == 2
+    assert "environment DCGM_EXPORTER_INTERVAL" in done.stderr
+    done = run("doctor", "--role", "gpu", environment={"DCGM_EXPORTER_LISTEN": "127.0.0.1:0"})
+    assert " 127.0.0.1:0 is free to listen on" in done.stdout
+
+
 def test_doctor_names_a_busy_port(run: Run) -> None:
     """An address that is taken is a problem."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -162,6 +173,17 @@ def test_outputs_that_take_nothing_are_no_traceback(command: str, output: str, c
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
     assert ("standard output cannot be written: No space left" in done.stderr) == bool(code)
+
+
+@pytest.mark.parametrize(("command", "code"), [("--help", 1), ("--version", 1), ("check --allow-none", 3)])
+def test_a_full_output_of_the_shortest_commands(command: str, code: int) -> None:
+    """One sentence; and to a monitoring system what check cannot say is unknown, not a warning."""
+    shell = f"{shlex.quote(sys.executable)} -m nodescope {command} 1>/dev/full"
+    done = subprocess.run(
+        ["bash", "-c", shell], capture_output=True, text=True, timeout=60, env=own_environment(), check=False
+    )
+    assert done.returncode == code
+    assert done.stderr == "nodescope: standard output cannot be written: No space left on device\n"
 
 
 @pytest.mark.parametrize("command", ["config check", "doctor"])

@@ -44,8 +44,9 @@ def test_flags_become_settings(given: list[str], wanted: list[str]) -> None:
 
 
 def test_milliseconds() -> None:
-    """Its interval is in milliseconds."""
-    assert translated(["-c", "500"]) == (["--collector.gpu.interval=500ms"], [])
+    """Its interval is in milliseconds; one that has a unit keeps it, and what is none is told as it was given."""
+    for given, taken in (("500", "500ms"), ("30s", "30s"), ("soon", "soon")):
+        assert translated(["-c", given]) == ([f"--collector.gpu.interval={taken}"], [])
 
 
 def test_flags_without_effect_take_their_values_along() -> None:

@@ -80,6 +80,7 @@ def test_nothing_in_it(tmp_path: Path) -> None:
         ("httpPort: true", "expected a port"),
         ("netflow: {scan_port_listen_interval: [1]}", "expected seconds or 30s"),
         ("netflow: {scan_port_listen_interval: true}", "expected seconds or 30s"),
+        ("netflow: {scan_port_listen_interval: soon}", r"^file /.*: netflow\.scan_port_listen_interval: .* 'soon'"),
         ("a: [", "is not YAML"),
         ("- a", "got a list"),
         ("x: " + "y" * (1024 * 1024), "larger than"),

@@ -183,3 +183,23 @@ def test_in_a_folder_that_is_gone(http_get: Get, tmp_path: Path) -> None:
     environment = {**own_environment(), "LC_ALL": "C"}
     process = subprocess.Popen(["bash", "-c", script], env=environment, stderr=subprocess.DEVNULL)
     serves_and_ends(process, port, http_get)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_command_on_a_simulated_machine_leaves_nothing(number: signal.Signals, code: int) -> None:
+    """The machine's files, which lie in memory, go with the command, and nobody is shown a traceback."""
+    command = [sys.executable, "-m", "nodescope", "metrics", "--simulate", "h200x8"]
+    process = subprocess.Popen(
+        command, env=own_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+    def trees() -> list[Path]:
+        return list(Path("/dev/shm").glob(f"nodescope-simulate-{process.pid}-*"))
+
+    try:
+        wait_until(lambda: bool(trees()))
+        process.send_signal(number)
+        _, told = process.communicate(timeout=LONG_S)
+    finally:
+        process.kill()
+    assert (process.returncode, told, trees()) == (code, "", [])

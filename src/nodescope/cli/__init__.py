@@ -13,14 +13,19 @@ from nodescope.settings import SettingsError
 
 EXIT_FAILURE: Final = 1
 EXIT_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130
+"""As a shell has it for SIGINT."""
 
 _UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC})
 
 
 class Command(NamedTuple):
+    """`failure`: its exit code where its output cannot be written."""
+
     name: str
     module: str
     help: str
+    failure: int = EXIT_FAILURE
 
 
 COMMANDS: Final[tuple[Command, ...]] = (
@@ -28,7 +33,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("exporter", "nodescope.cli.exporter", "serve one role on its port, with its exporter's names"),
     Command("metrics", "nodescope.cli.metrics", "print one scrape"),
     Command("doctor", "nodescope.cli.doctor", "say what this node has, what is missing, and what to do about it"),
-    Command("check", "nodescope.cli.check", "judge the GPUs' health; ends with 0 ok, 1 warning, 2 critical, 3 unknown"),
+    Command(
+        "check", "nodescope.cli.check", "judge the GPUs' health; ends with 0 ok, 1 warning, 2 critical, 3 unknown", 3
+    ),
     Command("pause", "nodescope.cli.pause", "give the GPU driver up for a while, for a reset or an update"),
     Command("resume", "nodescope.cli.resume", "measure the GPUs again after a pause"),
     Command("config", "nodescope.cli.config", "show or check the settings in force"),
@@ -50,11 +57,9 @@ def run(arguments: list[str], program: str = "nodescope") -> int:
         return _run(Command(name, "nodescope.cli.stand_in", ""), [name, *arguments])
     word = arguments[0] if arguments else "--help"
     if word in ("-h", "--help", "help"):
-        print(usage())
-        return 0
+        return _printed(usage())
     if word in ("-V", "--version", "version"):
-        print(f"nodescope {__version__} (Python {sys.version.split()[0]})")
-        return 0
+        return _printed(f"nodescope {__version__} (Python {sys.version.split()[0]})")
     for command in COMMANDS:
         if command.name == word:
             return _run(command, arguments[1:])
@@ -74,14 +79,30 @@ def _run(command: Command, arguments: list[str]) -> int:
         print(f"nodescope: {error}", file=sys.stderr)
         return EXIT_USAGE
     except OSError as error:
-        if error.errno not in _UNWRITABLE:
-            raise
-        # What is left in the buffer goes nowhere, and does not fail again at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        if error.errno != errno.EPIPE:
-            print(f"nodescope: standard output cannot be written: {error.strerror}", file=sys.stderr)
-        return EXIT_FAILURE
+        _give_output_up(error)
+        return command.failure
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     return code
+
+
+def _printed(text: str) -> int:
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        _give_output_up(error)
+        return EXIT_FAILURE
+    return 0
+
+
+def _give_output_up(error: OSError) -> None:
+    """Says that standard output takes nothing; raises `error` where that is not what it is about."""
+    if error.errno not in _UNWRITABLE:
+        raise error
+    # What is left in the buffer goes nowhere, and does not fail again at the exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if error.errno != errno.EPIPE:
+        print(f"nodescope: standard output cannot be written: {error.strerror}", file=sys.stderr)
 
 
 def _open_standard_streams() -> None:

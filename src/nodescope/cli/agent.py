@@ -51,8 +51,7 @@ def run(
     role: Role, given: Mapping[str, Any], warnings: Sequence[str], defaults: Mapping[str, Any] | None = None
 ) -> int:
     """`serve` once its flags are read: `given`, key -> raw value."""
-    own = {"collector.gpu.interval": role.interval} if role.interval else {}
-    defaults = {"web.listen-address": (f"127.0.0.1:{role.port}",), **own, **(defaults or {})}
+    defaults = {**role.own_defaults, **(defaults or {})}
 
     def load() -> Settings:
         return configuration.load(given, os.environ, defaults, role.environment)

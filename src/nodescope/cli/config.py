@@ -37,7 +37,8 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     check_paths(settings)
     wanted = plans(settings, BY_NAME["agent"])
-    Measurement(settings, {plan.address: plan.collectors for plan in wanted})
+    asked_for = {str(index): plan.asked_for for index, plan in enumerate(wanted)}
+    Measurement(settings, {str(index): plan.collectors for index, plan in enumerate(wanted)}, asked_for=asked_for)
     problem = web_config_problem(settings)
     if problem:
         print(f"nodescope: {problem}", file=sys.stderr)

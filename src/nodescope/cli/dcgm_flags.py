@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from nodescope.settings.value import in_form
+
 SHORT: Final[dict[str, str]] = {
     "a": "address",
     "c": "collect-interval",
@@ -23,16 +25,16 @@ SHORT: Final[dict[str, str]] = {
     "s": "switch-devices",
     "x": "xid-count-window-size",
 }
-VALUES: Final[dict[str, str]] = {
-    "address": "--web.listen-address={}",
-    "collect-interval": "--collector.gpu.interval={}ms",
-    "collectors": "--collector.gpu_dcgm.fields={}",
-    "log-format": "--log.format={}",
-    "pod-resources-kubelet-socket": "--collector.kubelet.pod-resources-socket={}",
-    "web-config-file": "--web.config.file={}",
-    "web-read-timeout": "--web.request-timeout={}",
+VALUES: Final[dict[str, tuple[str, str]]] = {
+    "address": ("--web.listen-address", "{}"),
+    "collect-interval": ("--collector.gpu.interval", "{}ms"),
+    "collectors": ("--collector.gpu_dcgm.fields", "{}"),
+    "log-format": ("--log.format", "{}"),
+    "pod-resources-kubelet-socket": ("--collector.kubelet.pod-resources-socket", "{}"),
+    "web-config-file": ("--web.config.file", "{}"),
+    "web-read-timeout": ("--web.request-timeout", "{}"),
 }
-"""A flag with a value -> the flag here."""
+"""A flag with a value -> the flag here, and the form of the value."""
 
 SWITCHES: Final[dict[str, str]] = {
     "debug": "--log.level=debug",
@@ -98,7 +100,8 @@ def translated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             if not equals and words:
                 value = words.pop(0)
             if name in VALUES:
-                flags.append(VALUES[name].format(value))
+                flag, form = VALUES[name]
+                flags.append(f"{flag}={in_form(form, value)}")
             else:
                 warnings.append(f"--{name} has no effect here")
         elif name in SWITCHES:

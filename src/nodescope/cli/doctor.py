@@ -100,7 +100,7 @@ def main(arguments: Sequence[str]) -> int:
     made.add_argument("--role", choices=sorted(BY_NAME), default="agent", help="look at what this role needs (agent)")
     namespace, given, warnings = parse(made, arguments)
     role = BY_NAME[namespace.role]
-    settings = configuration.load(given, os.environ, {"web.listen-address": (f"127.0.0.1:{role.port}",)})
+    settings = configuration.load(given, os.environ, role.own_defaults, role.environment)
     logs.configure("error", settings["log.format"])
     unknown = (*warnings, *settings.warnings)
     findings = [Finding("problem", "settings", text, "see nodescope config show") for text in unknown]

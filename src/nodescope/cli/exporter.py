@@ -43,15 +43,13 @@ def main(arguments: Sequence[str]) -> int:
 
 def _defaults(role: Role) -> tuple[dict[str, Any], list[str]]:
     """What the role has in place of the defaults of the table, and warnings. Raises `SettingsError`."""
-    defaults = dict(role.defaults)
     path = os.environ.get(LENS_CONFIG, "") if role.name == LENS else ""
     if not path:
-        return defaults, []
+        return {}, []
     # Few have such a file.
     from nodescope.cli.lens_config import read
 
-    given, warnings = read(path, f"environment {LENS_CONFIG}")
-    return {**defaults, **given}, warnings
+    return read(path, f"environment {LENS_CONFIG}")
 
 
 def _parser(role: Role, prog: str) -> FlagParser:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from nodescope.settings import SettingsError
+from nodescope.settings import BY_KEY, SettingsError
+from nodescope.settings.value import read_value
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_KEYS: Final = 100
@@ -18,6 +19,7 @@ MAX_PORT: Final = 65_535
 PORT: Final = ("httpPort", "http_port")
 EXPORTER: Final = ("nodeExporter", "node_exporter")
 INTERVALS: Final = ("scan_port_listen_interval_seconds", "scan_port_listen_interval")
+INTERVAL_KEY: Final = "collector.listening_ports.interval"
 DEFAULT_SCAN: Final = 2.0
 """Seconds."""
 
@@ -71,7 +73,7 @@ def _ports(document: Mapping[Any, Any], path: str) -> Iterator[tuple[str, Any]]:
                 given = DEFAULT_SCAN
             if isinstance(given, bool) or not isinstance(given, (int, float, str)):
                 raise SettingsError(f"file {path}: netflow.{name} is {str(given)[:MAX_SHOWN]}, expected seconds or 30s")
-            yield "collector.listening_ports.interval", given
+            yield INTERVAL_KEY, read_value(BY_KEY[INTERVAL_KEY], given, f"file {path}: netflow.{name}")
             yield "collector.listening_ports.enabled", True
 
 

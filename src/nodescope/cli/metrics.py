@@ -26,11 +26,11 @@ def main(arguments: Sequence[str]) -> int:
     made.add_argument("--role", choices=sorted(BY_NAME), default="agent", help="names of this role (agent)")
     made.add_argument("--openmetrics", action="store_true", help="print OpenMetrics rather than text 0.0.4")
     namespace, given, warnings = parse(made, arguments)
-    settings = configuration.load(given, os.environ)
+    role = BY_NAME[namespace.role]
+    settings = configuration.load(given, os.environ, role.own_defaults, role.environment)
     logs.configure(settings["log.level"], settings["log.format"])
     for warning in (*warnings, *settings.warnings):
         print(f"nodescope: {warning}", file=sys.stderr)
-    role = BY_NAME[namespace.role]
     check_paths(settings)
     for name in namespace.collector:
         if name not in role.collectors:

@@ -17,6 +17,7 @@ from nodescope.devices.nvidia.pause import PauseFile
 from nodescope.host import Host
 from nodescope.settings import Settings
 from nodescope.settings.gpu import PAUSE_FOR
+from nodescope.settings.value import read_value
 
 WAIT_S: Final = 2.0
 LOOK_S: Final = 0.05
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     made.add_argument("--for", dest="seconds", metavar="DURATION", help="end by itself after this long (10m, 1h30m)")
     namespace, settings, file = read(made, arguments)
-    seconds = namespace.seconds and configuration.read_value(PAUSE_FOR, namespace.seconds, "flag --for")
+    seconds = namespace.seconds and read_value(PAUSE_FOR, namespace.seconds, "flag --for")
     host = Host(procfs=settings["path.procfs"])
     try:
         file.pause(seconds or None)

@@ -188,14 +188,14 @@ HOST_OPTIONS: Final[tuple[Setting, ...]] = (
         "collector.sysctl.include",
         "list",
         (),
-        "Kernel setting that is a number, or NAME:FIELD,... for several in one; with blanks between; repeatable.",
+        "Kernel setting that is a number, or NAME:FIELD,... for several in one; repeatable.",
         separator=" ",
     ),
     Setting(
         "collector.sysctl.include-info",
         "list",
         (),
-        "Kernel setting that is a text, or NAME:FIELD,... for several in one; with blanks between; repeatable.",
+        "Kernel setting that is a text, or NAME:FIELD,... for several in one; repeatable.",
         separator=" ",
     ),
     Setting(

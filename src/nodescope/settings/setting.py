@@ -75,10 +75,15 @@ class Settings:
         """Whether someone gave this value, rather than the table or the role."""
         return not self._origins[key].text.startswith("default")
 
-    def collects(self, name: str) -> bool:
-        """Whether a collector is on: said so by name, or on by default where defaults are not switched off."""
+    def collects(self, name: str, asked_for: bool = False) -> bool:
+        """Whether a collector is on: said so by name, or on by default where defaults are not switched off.
+
+        `asked_for`: a listener names it, which turns on what nobody has switched off.
+        """
         key = f"collector.{name}.enabled"
-        return bool(self[key]) and (self.is_set(key) or not self["collector.disable-defaults"])
+        if self.is_set(key):
+            return bool(self[key])
+        return asked_for or bool(self[key] and not self["collector.disable-defaults"])
 
     def replaced(self, values: Mapping[str, Any], origin: str) -> Settings:
         """These settings with other `values`, for one who knows better than all sources."""

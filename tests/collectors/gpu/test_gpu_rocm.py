@@ -133,6 +133,10 @@ def test_further_labels() -> None:
     """Labels that are off in the exporter are shown on request; its usual ones may be named, others stop the start."""
     settings = load({"collector.gpu_rocm.labels": ["GPU_UUID", "driver_version", "hostname"]}, {})
     assert further_labels(settings) == ("gpu_uuid", "driver_version")
+    assert further_labels(load({"collector.gpu_rocm.labels": ["gpu_uuid,card_series", "gpu_uuid"]}, {})) == (
+        "gpu_uuid",
+        "card_series",
+    )
     page = shown(lambda loop: GpuRocmCollector(loop, "n1", tuple(FURTHER_LABELS)), *SNAPSHOT)
     assert re.search(r'gpu_health\{.*card_vendor="AMD".*driver_version="6.12.12",.*gpu_uuid="ab0', page)
     with pytest.raises(SettingsError, match="'pod', expected some of gpu_uuid, card_series"):

@@ -41,8 +41,12 @@ class GpuRocmCollector:
 
 
 def further_labels(settings: Settings) -> tuple[str, ...]:
-    """Labels that were asked for, in lower case as in the exporter's own configuration; its usual ones are no error."""
-    asked = tuple(dict.fromkeys(str(name).lower() for name in settings[LABELS_KEY]))
+    """Labels that were asked for, in lower case as in the exporter's own configuration; its usual ones are no error.
+
+    One flag may have several, with commas between.
+    """
+    words = ",".join(settings[LABELS_KEY]).split(",")
+    asked = tuple(dict.fromkeys(word.strip().lower() for word in words if word.strip()))
     usual = {name for name, _ in LABELS}
     for name in asked:
         if name not in FURTHER_LABELS and name not in usual:
