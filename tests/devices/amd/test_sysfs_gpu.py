@@ -153,6 +153,20 @@ def test_an_accelerator_before_partitions(tmp_path: Path) -> None:
     assert observed.reports[0].reading.power_average_milliwatts == 31_500
 
 
+def test_the_second_die_of_a_board(tmp_path: Path) -> None:
+    """An MI250's second die, which has neither power nor a limit of its own and says 0, has neither here."""
+    node = AmdNode(tmp_path)
+    caps = dict.fromkeys(("power1_cap", "power1_cap_max", "power1_cap_default", "power1_cap_min"), 0)
+    power = {"average_socket_power": 0, "energy_accumulator": 0, "temperature_edge": 40}
+    metrics = encode(1, 3, {**power, "temperature_hotspot": 45})
+    node.gpu(ADDRESS, {**MEMORY, **hwmon({**SENSORS, **caps, "power1_average": 0}), "gpu_metrics": metrics})
+    reading = only_report(node).reading
+    assert (reading.power_milliwatts, reading.power_average_milliwatts, reading.energy_millijoules) == (None,) * 3
+    assert (reading.power_limit_milliwatts, reading.power_limit_enforced_milliwatts) == (None, None)
+    assert (reading.power_limit_max_milliwatts, reading.power_limit_default_milliwatts) == (None, None)
+    assert (reading.power_limit_min_milliwatts, reading.temperature_celsius) == (0, 40)
+
+
 def test_a_guest(tmp_path: Path) -> None:
     """In a virtual machine without sensors, numbers and KFD the GPU goes by its address and has its memory."""
     node = AmdNode(tmp_path)
