@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from nodescope.devices.amd.sysfs_source import SysfsSource
 from nodescope.devices.plausible import Plausible
 from nodescope.records.gpu import GpuReport
 from nodescope.simulate.amd_gpu_metrics import encode
-from tests.devices.amd.amd_node import BROKEN, WAIT_S, AmdNode, Content, hwmon
+from tests.devices.amd.amd_node import BROKEN, BUSES, CALM, KFD, WAIT_S, AmdNode, Content, hwmon
 
 ADDRESS = "0000:03:00.0"
 SENSORS: dict[str, Content] = {
@@ -224,6 +225,26 @@ def test_broken_attributes_cost_themselves(tmp_path: Path) -> None:
     assert (report.ecc, reading.ecc_corrected_volatile_errors) == ((), None)
     # gpu_metrics, the levels each time they are read, and the block's count.
     assert report.left_out == 3
+
+
+def test_links_keep_their_numbers(tmp_path: Path) -> None:
+    """Links that gpu_metrics has told of are not replaced by the topology's while it cannot be read."""
+    node, addresses = AmdNode(tmp_path), (ADDRESS, "0000:04:00.0")
+    metrics = encode(1, 8, {"xgmi_link_status": [1, 0], "xgmi_read_data_acc": [7, 8], "average_gfx_activity": 1})
+    for number, address in enumerate(addresses):
+        files: dict[str, Content] = {**MEMORY, **({} if number else {"gpu_metrics": metrics})}
+        node.gpu(address, files)
+        node.kfd(number, 100 + number, {"simd_count": 4, "location_id": 0x300 + 0x100 * number})
+        link = f"type 11\nnode_to {1 - number}\nmax_bandwidth 50000"
+        node.write(f"{KFD}/topology/nodes/{number}/io_links/0/properties", link)
+    source = SysfsSource(node.host, 0.0, CALM)
+    first, other = source.observe(WAIT_S).reports
+    assert [(link.link, link.active, link.remote_pci_address) for link in first.links] == [(0, 1, None), (1, 0, None)]
+    assert [(link.link, link.active, link.remote_pci_address) for link in other.links] == [(0, None, ADDRESS)]
+    node.write(f"{BUSES}/devices/{ADDRESS}/gpu_metrics", b"")
+    assert source.observe(WAIT_S).reports[0].links == ()
+    node.write(f"{BUSES}/devices/{ADDRESS}/gpu_metrics", metrics)
+    assert source.observe(WAIT_S).reports[0].links == first.links
 
 
 def test_a_captured_card(tmp_path: Path, shared: Path) -> None:
