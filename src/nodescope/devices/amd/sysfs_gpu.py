@@ -161,6 +161,8 @@ class SysfsGpu:
         files = self.files
         found = identity.provisional(self.address, placed.number, placed.nodes)
         found = identity.complete(self._host, files, self._names, found, placed.driver_version, asleep)
+        if files.refused and self._awake is not None:
+            found = identity.kept(found, self._awake)
         if self._by_address:
             found = msgspec.structs.replace(found, uuid=self.address)
         self._has = frozenset(files.names(""))
