@@ -194,6 +194,23 @@ def test_partitions() -> None:
     assert fields(metrics)["engines"] == {}
 
 
+@pytest.mark.parametrize(
+    ("clocks", "found"),
+    [
+        ([100, None, 300, 400, 500, 600, 700, 800], [100, 400, 600, 800]),
+        ([100, 200, 300, None, 500, 600, None, None], [200, 300, 600, None]),
+        ([100, 200, 300, None], [100, 200, 300, None]),
+        ([None] * 8, [None] * 4),
+    ],
+)
+def test_a_clock_that_is_not_told(clocks: list[int | None], found: list[int | None]) -> None:
+    """An XCC that does not tell its clock moves no other's to another partition."""
+    parts: tuple[Values, ...] = tuple({"gfx_busy_inst": [1]} for _ in range(4))
+    told = [0xFFFF if clock is None else clock for clock in clocks]
+    metrics = decode(encode(1, 8, {"current_gfxclk": told, "num_partition": 4}, parts), "gpu_metrics")
+    assert [one.clock_graphics_megahertz for one in partitions(metrics)] == found
+
+
 def test_a_partition_by_itself() -> None:
     """What xcp_metrics says is one partition's."""
     metrics = decode(encode(1, 8, {"current_gfxclk": [900, 1000]}), "xcp_metrics")

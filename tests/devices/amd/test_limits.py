@@ -17,7 +17,10 @@ from nodescope.host import Host
         ("32.0 GT/s PCIe", "16", {"generation": 5, "width_lanes": 16}),
         ("2.5 GT/s PCIe", "1", {"generation": 1, "width_lanes": 1}),
         # As older kernels write it.
+        ("5 GT/s", "8", {"generation": 2, "width_lanes": 8}),
         ("8 GT/s", "8", {"generation": 3, "width_lanes": 8}),
+        ("16 GT/s", "16", {"generation": 4, "width_lanes": 16}),
+        ("32 GT/s", "16", {"generation": 5, "width_lanes": 16}),
         # A device that does not answer: all bits of the register are one.
         ("Unknown", "63", {}),
         ("Unknown speed", "0", {}),

@@ -143,6 +143,17 @@ def test_the_accumulator_is_no_percentage(shared: Path) -> None:
     assert one.report.reading.driver_fields == {"gfx_activity_acc": 1141796410, "mem_activity_acc": 237430125}
 
 
+def test_the_second_die_of_a_board() -> None:
+    """An MI250's second die, of which the tool prints 0 W of 0 W, has neither power nor a limit."""
+    power = {"Average Graphics Package Power (W)": "0.0", "Max Graphics Package Power (W)": "560.0"}
+    first = {"GPU use (%)": "7", **power}
+    second = {**first, "Max Graphics Package Power (W)": "0.0"}
+    found = [one.report.reading for one in told(json.dumps({"card0": first, "card1": second}).encode())]
+    assert [(one.power_milliwatts, one.power_limit_milliwatts) for one in found] == [(0, 560_000), (None, None)]
+    assert [one.power_average_milliwatts for one in found] == [0, None]
+    assert [one.utilization_percent for one in found] == [7, 7]
+
+
 def test_processes(shared: Path) -> None:
     """A process is told of where it is known which GPU it is on, with its memory where it is on one alone."""
     folder = shared / FOLDERS[1]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from nodescope.devices.amd.sysfs_source import SysfsSource
 from nodescope.devices.plausible import Plausible
+from nodescope.host import Host
 from nodescope.records.gpu import GpuReport
 from nodescope.simulate.amd_gpu_metrics import encode
-from tests.devices.amd.amd_node import BROKEN, WAIT_S, AmdNode, Content, hwmon
+from tests.devices.amd.amd_node import BROKEN, BUSES, CALM, KFD, WAIT_S, AmdNode, Content, hwmon
 
 ADDRESS = "0000:03:00.0"
 SENSORS: dict[str, Content] = {
@@ -153,6 +161,20 @@ def test_an_accelerator_before_partitions(tmp_path: Path) -> None:
     assert observed.reports[0].reading.power_average_milliwatts == 31_500
 
 
+def test_the_second_die_of_a_board(tmp_path: Path) -> None:
+    """An MI250's second die, which has neither power nor a limit of its own and says 0, has neither here."""
+    node = AmdNode(tmp_path)
+    caps = dict.fromkeys(("power1_cap", "power1_cap_max", "power1_cap_default", "power1_cap_min"), 0)
+    power = {"average_socket_power": 0, "energy_accumulator": 0, "temperature_edge": 40}
+    metrics = encode(1, 3, {**power, "temperature_hotspot": 45})
+    node.gpu(ADDRESS, {**MEMORY, **hwmon({**SENSORS, **caps, "power1_average": 0}), "gpu_metrics": metrics})
+    reading = only_report(node).reading
+    assert (reading.power_milliwatts, reading.power_average_milliwatts, reading.energy_millijoules) == (None,) * 3
+    assert (reading.power_limit_milliwatts, reading.power_limit_enforced_milliwatts) == (None, None)
+    assert (reading.power_limit_max_milliwatts, reading.power_limit_default_milliwatts) == (None, None)
+    assert (reading.power_limit_min_milliwatts, reading.temperature_celsius) == (0, 40)
+
+
 def test_a_guest(tmp_path: Path) -> None:
     """In a virtual machine without sensors, numbers and KFD the GPU goes by its address and has its memory."""
     node = AmdNode(tmp_path)
@@ -212,6 +234,26 @@ def test_broken_attributes_cost_themselves(tmp_path: Path) -> None:
     assert report.left_out == 3
 
 
+def test_links_keep_their_numbers(tmp_path: Path) -> None:
+    """Links that gpu_metrics has told of are not replaced by the topology's while it cannot be read."""
+    node, addresses = AmdNode(tmp_path), (ADDRESS, "0000:04:00.0")
+    metrics = encode(1, 8, {"xgmi_link_status": [1, 0], "xgmi_read_data_acc": [7, 8], "average_gfx_activity": 1})
+    for number, address in enumerate(addresses):
+        files: dict[str, Content] = {**MEMORY, **({} if number else {"gpu_metrics": metrics})}
+        node.gpu(address, files)
+        node.kfd(number, 100 + number, {"simd_count": 4, "location_id": 0x300 + 0x100 * number})
+        link = f"type 11\nnode_to {1 - number}\nmax_bandwidth 50000"
+        node.write(f"{KFD}/topology/nodes/{number}/io_links/0/properties", link)
+    source = SysfsSource(node.host, 0.0, CALM)
+    first, other = source.observe(WAIT_S).reports
+    assert [(link.link, link.active, link.remote_pci_address) for link in first.links] == [(0, 1, None), (1, 0, None)]
+    assert [(link.link, link.active, link.remote_pci_address) for link in other.links] == [(0, None, ADDRESS)]
+    node.write(f"{BUSES}/devices/{ADDRESS}/gpu_metrics", b"")
+    assert source.observe(WAIT_S).reports[0].links == ()
+    node.write(f"{BUSES}/devices/{ADDRESS}/gpu_metrics", metrics)
+    assert source.observe(WAIT_S).reports[0].links == first.links
+
+
 def test_a_captured_card(tmp_path: Path, shared: Path) -> None:
     """A Vega 10 as another project captured it: every value is the file's, and none is 0 for unknown."""
     node = AmdNode(tmp_path)
@@ -229,6 +271,38 @@ def test_a_captured_card(tmp_path: Path, shared: Path) -> None:
     assert (reading.clock_memory_megahertz, reading.clock_soc_megahertz) == (167, 720)
     assert (reading.pcie_generation, reading.pcie_width_lanes, reading.pcie_replays) == (3, 16, 0)
     assert (reading.power_milliwatts, reading.temperature_celsius, reading.ecc_mode) == (None, None, None)
+
+
+def test_a_gpu_keeps_its_name_where_all_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One whose driver refuses every file is the same GPU in state failed, and has all of its identity."""
+    node = AmdNode(tmp_path)
+    names = {"unique_id": "18f68e602b8a790f", "serial_number": "PCB052", "product_name": "A card"}
+    files = {**names, **MEMORY, "current_compute_partition": "SPX", "gpu_busy_percent": 5}
+    node.gpu(ADDRESS, files)
+    source = SysfsSource(node.host, 0.0, CALM)
+    before = source.observe(WAIT_S)
+    refused: set[str] = set()
+
+    def guarded(read: Callable[..., bytes]) -> Callable[..., bytes]:
+        def reading(self: Host, path: str, *more: Any, **options: Any) -> bytes:
+            if os.path.basename(path) in refused:
+                raise PermissionError(errno.EPERM, "in reset", path)
+            return read(self, path, *more, **options)
+
+        return reading
+
+    monkeypatch.setattr(Host, "read", guarded(Host.read))
+    monkeypatch.setattr(Host, "read_once", guarded(Host.read_once))
+    for some in ({"unique_id", "current_compute_partition"}, set(files), set(files) - {"serial_number"}):
+        refused |= some
+        during = [source.observe(WAIT_S) for _ in range(3)][-1]
+        assert during.gpus == before.gpus
+        refused.clear()
+    refused |= set(files)
+    assert [source.observe(WAIT_S) for _ in range(3)][-1].reports[0].state == "failed"
+    refused.clear()
+    after = source.observe(WAIT_S)
+    assert (after.gpus, after.generation, after.reports[0].state) == (before.gpus, before.generation, "ok")
 
 
 def test_slow_facts_are_kept(tmp_path: Path) -> None:

@@ -109,6 +109,28 @@ def test_counters_of_the_device_itself(node: RdmaNode, read: Callable[..., Sysfs
     assert records[0].left_out == 2
 
 
+@pytest.mark.parametrize("code", [errno.EBUSY, errno.EIO, errno.ENXIO, errno.ETIMEDOUT])
+def test_a_counter_that_is_silent_for_a_moment(
+    node: RdmaNode, read: Callable[..., SysfsRdma], monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """What a driver cannot tell while its firmware is reset is there again as soon as it can."""
+    node.device("mlx5_0")
+    source = read()
+    before = of(RdmaCounter, source.sample())
+    told = Host.read
+
+    def fails(self: Host, path: str, *more: Any, **options: Any) -> bytes:
+        if "counters/" in path:
+            raise OSError(code, "in reset", path)
+        return told(self, path, *more, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Host, "read", fails)
+        assert of(RdmaCounter, source.sample()) == []
+    assert before
+    assert of(RdmaCounter, source.sample()) == before
+
+
 def test_a_counter_that_the_driver_refuses(node: RdmaNode, read: Callable[..., SysfsRdma]) -> None:
     """EINVAL costs that counter alone, and it is asked again at the next discovery."""
     if not REFUSING.exists():

@@ -169,19 +169,20 @@ def links(metrics: GpuMetrics) -> tuple[LinkReading, ...]:
 
 def partitions(metrics: GpuMetrics) -> tuple[PartitionReading, ...]:
     """What is told of each partition, in order; none before version 1.6 and in version 1.9."""
-    clocks = [clock for clock in metrics.each("current_gfxclk") if clock is not None]
+    clocks = metrics.each("current_gfxclk")
+    # An XCC without a clock keeps its place among the others; behind the last one there are none.
+    there = max((place for place, clock in enumerate(clocks, 1) if clock is not None), default=0)
     count = len(metrics.partitions)
-    per = len(clocks) // count if count else 0
+    per = -(-there // count) if count else 0
     return tuple(
-        _partition(index, values, clocks[index * per : (index + 1) * per])
+        _partition(index, values, _known(clocks[index * per : (index + 1) * per]))
         for index, values in enumerate(metrics.partitions)
     )
 
 
 def partition(metrics: GpuMetrics, index: int) -> PartitionReading:
     """What a file xcp_metrics (`decode_partition`) says of the partition `index`."""
-    clocks = [clock for clock in metrics.each("current_gfxclk") if clock is not None]
-    return _partition(index, metrics.values, clocks)
+    return _partition(index, metrics.values, _known(metrics.values.get("current_gfxclk")))
 
 
 def _partition(index: int, values: dict[str, Value], clocks: list[int]) -> PartitionReading:

@@ -3,7 +3,8 @@
 *Source*: amdgpu's folder hwmon (Documentation/gpu/amdgpu/thermal.rst): temp1 to temp3 are edge, junction and mem, of
 newer boards the last two alone; power is power1_average or, of MI300 and newer, power1_input. *Units*: of the files
 thousandths of a degree, microwatts, hertz, millivolts, rpm, and 0 to 255 for pwm; of the records those that end a
-field's name. *Absent when*: there is no such sensor, and all of them in most virtual machines.
+field's name. *Absent when*: there is no such sensor, and all of them in most virtual machines; power and its limits
+where both are 0, as of the second die of an MI250, whose first one measures both.
 *Cost*: one request to the GPU's firmware for each sensor: so only those are read that gpu_metrics did not tell.
 """
 
@@ -63,9 +64,12 @@ FANS: Final = (
     Sensor("fan1_input", ("fan_revolutions_per_minute",)),
     Sensor("pwm1", ("fan_speed_percent",), _percent),
 )
+POWER_FIELDS: Final = tuple(dict.fromkeys(name for sensor in POWERS for name in sensor.fields))
+POWER_CAP: Final = "power1_cap"
+LEAST_POWER: Final = "power1_cap_min"
 POWER_LIMITS: Final = (
-    Sensor("power1_cap", ("power_limit_milliwatts", "power_limit_enforced_milliwatts"), _milliwatts),
-    Sensor("power1_cap_min", ("power_limit_min_milliwatts",), _milliwatts),
+    Sensor(POWER_CAP, ("power_limit_milliwatts", "power_limit_enforced_milliwatts"), _milliwatts),
+    Sensor(LEAST_POWER, ("power_limit_min_milliwatts",), _milliwatts),
     Sensor("power1_cap_max", ("power_limit_max_milliwatts",), _milliwatts),
     Sensor("power1_cap_default", ("power_limit_default_milliwatts",), _milliwatts),
 )
@@ -81,6 +85,7 @@ class Hwmon:
         self._has: frozenset[str] = frozenset()
         self._temperatures: dict[str, int] = {}
         self._sensors: tuple[Sensor, ...] = ()
+        self._measures_no_power = False
         self.limits: Fields = {}
 
     def learn(self) -> None:
@@ -91,6 +96,7 @@ class Hwmon:
             label: number for number in TEMPERATURES if (label := self._label("temp", number, TEMPERATURES[number]))
         }
         self._sensors = tuple(sensor for sensor in self._planned() if sensor.file in self._has)
+        self._measures_no_power = self._number(POWER_CAP) == 0
         self.limits = self._read_limits()
 
     def fill(self, fields: Fields) -> None:
@@ -100,6 +106,9 @@ class Hwmon:
                 value = self._files.number(f"{self._folder}/{file}")
                 if value is not None:
                     fields.update(dict.fromkeys(names, scale(value)))
+        if self._measures_no_power:
+            for name in [name for name in POWER_FIELDS if fields.get(name) == 0]:
+                del fields[name]
         settle_temperature(fields)
 
     def _planned(self) -> list[Sensor]:
@@ -120,7 +129,8 @@ class Hwmon:
         found: Fields = {}
         for file, names, scale in POWER_LIMITS:
             value = self._number(file)
-            if value is not None:
+            # A limit of 0 is none, as on a board's second die; only the least that may be set can be 0.
+            if value or (value == 0 and file == LEAST_POWER):
                 found.update(dict.fromkeys(names, scale(value)))
         limits = {
             (label, what): _celsius(value)

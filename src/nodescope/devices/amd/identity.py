@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
+
 from nodescope.devices.amd.device_files import DeviceFiles
 from nodescope.devices.amd.kfd import KfdNode
 from nodescope.devices.amd.marketing_names import MarketingNames
@@ -82,7 +84,19 @@ def complete(
     return GpuIdentity(**same | found)
 
 
+_TOLD: Final = (*(field for field, _ in (*TEXTS, *WAKING)), "oam_id", "pci_device_id", "pci_subsystem_id", "numa_node")
 _PROVISIONAL: Final = ("vendor", "index", "pci_address", "architecture", "compute_units", "memory_bit_width")
+
+
+def kept(found: GpuIdentity, before: GpuIdentity) -> GpuIdentity:
+    """`found`, where the driver refused some of it, with what it said `before`: during a reset a GPU is what it was."""
+    missing = {field: getattr(before, field) for field in _TOLD if getattr(found, field) is None}
+    # A table's name stood in for a product's that was refused.
+    missing["model"] = before.model or found.model
+    # Its own number is a better name than the serial number, and both than the place.
+    if found.uuid in (found.pci_address, found.serial) and before.uuid != before.pci_address:
+        missing["uuid"] = before.uuid
+    return msgspec.structs.replace(found, **missing)
 
 
 def hexadecimal(unique_id: int) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from nodescope.devices.amd import dpm, ras
 from nodescope.devices.amd.device_files import DeviceFiles
 from nodescope.devices.amd.hwmon import Hwmon
+from nodescope.devices.pci.attributes import link_speed
 from nodescope.host import Malformed
 from nodescope.kernel.number import uint64
 
@@ -23,8 +24,8 @@ SIZES: Final = (
 )
 """A field and its file. bar1: the part of the memory that the host sees."""
 
-GENERATIONS: Final[Mapping[str, int]] = {"2.5": 1, "5.0": 2, "5": 2, "8.0": 3, "8": 3, "16.0": 4, "32.0": 5, "64.0": 6}
-"""Gigatransfers per second, as sysfs writes them -> generation of PCIe."""
+GENERATIONS: Final[Mapping[float, int]] = {2.5: 1, 5.0: 2, 8.0: 3, 16.0: 4, 32.0: 5, 64.0: 6}
+"""Gigatransfers per second -> generation of PCIe."""
 
 DOWN_LANES: Final = 63
 """What the register says of the width where the device does not answer."""
@@ -72,9 +73,9 @@ def link(files: DeviceFiles, which: str) -> Fields:
     """Generation and width of the PCIe link, "current" or "max"; a link that is down has neither."""
     found: Fields = {}
     read = files.line if which == "max" else files.line_now
-    speed = (read(f"{which}_link_speed") or "").partition(" ")[0]
-    if speed in GENERATIONS:
-        found["generation"] = GENERATIONS[speed]
+    generation = GENERATIONS.get(link_speed((read(f"{which}_link_speed") or "").encode()) or 0)
+    if generation is not None:
+        found["generation"] = generation
     lanes = uint64((read(f"{which}_link_width") or "").encode())
     if lanes is not None and 0 < lanes < DOWN_LANES:
         found["width_lanes"] = lanes

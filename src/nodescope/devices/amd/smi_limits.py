@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from nodescope.devices.amd.hwmon import POWER_FIELDS, Fields
 from nodescope.devices.amd.smi_json import Entry
 from nodescope.devices.amd.smi_values import number, pcie_generation
 from nodescope.records.amd_static import AmdStatic, Quantity
@@ -13,7 +14,8 @@ from nodescope.records.gpu import GpuReading
 def with_limits(reading: GpuReading, static: AmdStatic) -> GpuReading:
     """The reading, with what it does not tell and `static` does.
 
-    Temperatures are those of the edge sensor where it has limits, as `GpuReading.temperature_celsius` is.
+    Temperatures are those of the edge sensor where it has limits, as `GpuReading.temperature_celsius` is. A power of 0
+    beside a limit of 0 is none: the first die of an MI250 measures what its second one draws too.
     """
     limit, bus = static.limit, static.bus
     has_edge = limit.slowdown_edge_temperature is not None
@@ -29,7 +31,11 @@ def with_limits(reading: GpuReading, static: AmdStatic) -> GpuReading:
         "pcie_max_generation": pcie_generation(_written(bus.max_pcie_speed)),
         "memory_total_bytes": _of(static.vram.size, "mebibytes") or None,
     }
-    fresh = {field: value for field, value in told.items() if value is not None and getattr(reading, field) is None}
+    fresh: Fields = {
+        field: value for field, value in told.items() if value is not None and getattr(reading, field) is None
+    }
+    if _of(limit.socket_power, "milliwatts") == 0:
+        fresh |= {field: None for field in POWER_FIELDS if getattr(reading, field) == 0}
     return msgspec.structs.replace(reading, **fresh)
 
 

@@ -85,6 +85,7 @@ class SysfsGpu:
         self._parts: tuple[Partition, ...] = ()
         self._left_out = 0
         self._by_address = False
+        self._metrics_tell_links = False
 
     def place(self, placed: Placed, peers: Mapping[int, str]) -> None:
         """What differs from before is learnt anew with the next sample. `peers`: KFD node -> address, of all GPUs."""
@@ -160,6 +161,8 @@ class SysfsGpu:
         files = self.files
         found = identity.provisional(self.address, placed.number, placed.nodes)
         found = identity.complete(self._host, files, self._names, found, placed.driver_version, asleep)
+        if files.refused and self._awake is not None:
+            found = identity.kept(found, self._awake)
         if self._by_address:
             found = msgspec.structs.replace(found, uuid=self.address)
         self._has = frozenset(files.names(""))
@@ -178,4 +181,6 @@ class SysfsGpu:
 
     def _links(self, metrics: GpuMetrics | None) -> tuple[LinkReading, ...]:
         found = gpu_metrics_reading.links(metrics) if metrics is not None else ()
-        return found or links_of_topology(self.known.nodes, self.address, self._peers)
+        # The topology numbers links in another way: it never stands in for a file that is refused for a moment.
+        self._metrics_tell_links |= bool(found)
+        return found if self._metrics_tell_links else links_of_topology(self.known.nodes, self.address, self._peers)

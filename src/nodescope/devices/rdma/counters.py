@@ -5,6 +5,7 @@ Source: Documentation/ABI/stable/sysfs-class-infiniband: counters of a port, and
 
 from __future__ import annotations
 
+import errno
 from typing import Final
 
 from nodescope.devices.rdma.values import counter
@@ -18,6 +19,9 @@ GROUPS: Final = ("counters", "hw_counters")
 HW_COUNTERS: Final = "hw_counters"
 LIST_SECONDS: Final = 60.0
 MAX_FILES: Final = 1024
+
+PASSING: Final = frozenset({errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ENXIO, errno.ETIMEDOUT})
+"""What drivers answer while their firmware does not, as during its reset."""
 
 _LIFESPAN: Final = "lifespan"
 """How long the driver shows the same numbers: a setting among the counters."""
@@ -65,14 +69,16 @@ class CounterFolder:
 
     def read(self, found: list[RdmaCounter]) -> None:
         """Adds what each file says now to `found`."""
-        read, refused = self._host.read, False
+        read, refused = self._host.read, set[_File]()
         self.left_out = self._more
         for file in self._asked:
             try:
                 raw: bytes | None = read(file.path)
             except (Absent, OSError, Malformed) as error:
                 self.left_out += not isinstance(error, Absent) and getattr(error, "errno", None) not in UNREADABLE
-                raw, refused = None, True
+                raw = None
+                if getattr(error, "errno", None) not in PASSING:
+                    refused.add(file)
             # Most counters stand still most of the time.
             if raw != file.raw:
                 self._says(file, raw)
@@ -81,7 +87,7 @@ class CounterFolder:
                 found.append(file.record)
         if refused:
             # An error costs ten times a read, and what a device does not count now it will not count in a minute.
-            self._asked = [file for file in self._asked if file.raw is not None]
+            self._asked = [file for file in self._asked if file not in refused]
 
     def _says(self, file: _File, raw: bytes | None) -> None:
         file.raw = raw
