@@ -11,7 +11,7 @@ from nodescope.api import selection
 from nodescope.api.node import NoNode
 from nodescope.records.gpu import GpuReading
 from tests.api import records
-from tests.api.records import AGE_S, ARC, H200, MI300X, Node, ask, gpu, whole
+from tests.api.records import AGE_S, ARC, H200, MI300X, Node, ask, gpu, verdict, whole
 
 
 def data(node: Any, path: str, **query: Any) -> Any:
@@ -126,6 +126,15 @@ def test_health_that_is_asked_for() -> None:
     assert [one["component"] for one in data(whole(), "health", state="ok")["verdicts"]] == ["thermal", "memory"]
     assert data(NoNode(), "health")["state"] == "unknown"
     assert ask(whole(), "/api/v1/health", uuid="GPU-none").status == 404
+
+
+def test_what_was_not_judged_makes_no_gpu_unknown() -> None:
+    """A GPU that is well but for a component that was not judged is well in both answers, as for `nodescope check`."""
+    node = Node(gpus=(gpu(H200),), health=(verdict(H200, "memory", "unknown", 3), verdict(H200, "all", "ok", 0)))
+    assert data(node, "health")["state"] == "ok"
+    assert data(node, "health", state="unknown")["state"] == "unknown"
+    (one,) = data(node, "gpus")["gpus"]
+    assert one["health"] == {"state": "ok", "components": {"memory": "unknown", "all": "ok"}}
 
 
 def test_rdma() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
@@ -10,7 +11,7 @@ from nodescope.api.node import Node
 from nodescope.api.query import Query
 from nodescope.api.selection import MAX_VERDICTS, Answer, chosen_gpus, limited, of_kind
 from nodescope.api.typed_gpus import worst
-from nodescope.health.rule import RANKS
+from nodescope.health.rule import ALL, RANKS
 from nodescope.records.gpu_snapshot import GpuHealth
 from nodescope.records.health import DeviceHealth
 
@@ -37,7 +38,8 @@ class VerdictAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class HealthAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """`state`: the worst of those asked for: "ok", "unknown", "warning" or "critical"; "unknown" where there are none.
 
-    `counts`: verdicts by state. `verdicts`: the worst first. `left_out`: verdicts beyond the limit.
+    Of a GPU whose verdict on "all" is among them that one counts, as for `nodescope check`: what merely was not judged
+    makes no GPU unknown. `counts`: verdicts by state. `verdicts`: the worst first. `left_out`: those beyond the limit.
     """
 
     state: str
@@ -59,13 +61,19 @@ def health(node: Node, query: Query) -> Answer:
     verdicts.sort(key=lambda one: -RANKS.get(one.state, 0))
     shown, left_out = limited(verdicts, MAX_VERDICTS)
     answer = HealthAnswer(
-        state=worst(one.state for one in verdicts),
+        state=_worst(verdicts),
         sampled_age_seconds=found.age_seconds,
         left_out=left_out,
         counts=dict(Counter(one.state for one in verdicts)),
         verdicts=shown,
     )
     return Answer(answer, found.age_seconds, left_out)
+
+
+def _worst(verdicts: Sequence[VerdictAnswer]) -> str:
+    """A GPU's own verdict stands for those on its components."""
+    whole = {one.uuid for one in verdicts if one.component == ALL}
+    return worst(one.state for one in verdicts if one.component == ALL or one.uuid not in whole)
 
 
 def _is_asked_for(one: GpuHealth, query: Query) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from nodescope.health.gpu_inputs import Inputs, derived, nvlink_inputs, source_inputs
 from nodescope.health.history import HOUR_SECONDS, SAMPLE_SECONDS, History
 from nodescope.health.hold import Hold, changes
-from nodescope.health.rule import OK, RANKS, UNKNOWN, VALUES, Finding, Rules, merged
+from nodescope.health.rule import ALL, OK, RANKS, UNKNOWN, VALUES, Finding, Rules, merged
 from nodescope.health.rules import RULES, UNREAD
 from nodescope.health.siblings import Peer, compared, own_trend
 from nodescope.health.thresholds import thresholds
@@ -32,7 +32,6 @@ COMPONENTS: Final = ("device", "driver", *READ, "inforom", "xid")
 ALWAYS: Final = frozenset(COMPONENTS) - {"nvlink", "inforom"}
 """Components that every GPU has."""
 
-ALL: Final = "all"
 WEIGHTY: Final = frozenset({"device", "driver"})
 """Components that make the whole GPU unknown when they are; of others it is said that they were not judged."""
 
