@@ -10,6 +10,8 @@ import pytest
 from nodescope.api import selection
 from nodescope.api.node import NoNode
 from nodescope.records.gpu import GpuReading
+from nodescope.records.gpu_snapshot import GpuSource
+from nodescope.records.health import DeviceHealth
 from tests.api import records
 from tests.api.records import AGE_S, ARC, H200, MI300X, Node, ask, gpu, verdict, whole
 
@@ -135,6 +137,26 @@ def test_what_was_not_judged_makes_no_gpu_unknown() -> None:
     assert data(node, "health", state="unknown")["state"] == "unknown"
     (one,) = data(node, "gpus")["gpus"]
     assert one["health"] == {"state": "ok", "components": {"memory": "unknown", "all": "ok"}}
+
+
+def test_a_driver_that_tells_of_no_gpu() -> None:
+    """A driver that cannot be read has a verdict of its own, so that the node is not as well as its links are."""
+    failed = GpuSource(vendor="nvidia", kind="nvml", state="failed", reason="Driver Not Loaded")
+    link = DeviceHealth(component="rdma", subject="mlx5_0/1", state="ok", value=0)
+    node = Node(gpus=(gpu(MI300X), failed), health=(verdict(MI300X, "all", "ok", 0), link))
+    body = data(node, "health")
+    assert (body["state"], body["counts"]) == ("critical", {"critical": 1, "ok": 2})
+    worst = body["verdicts"][0]
+    assert (worst["subject"], worst["vendor"], worst["uuid"], worst["component"]) == (
+        "nvidia",
+        "nvidia",
+        None,
+        "driver",
+    )
+    assert worst["evidence"] == "source_state=failed, source_reason=Driver Not Loaded"
+    assert (worst["reason"], bool(worst["action"])) == ("the driver cannot be read on this node", True)
+    assert data(node, "health", vendor="nvidia")["state"] == "critical"
+    assert data(node, "health", vendor="amd")["state"] == data(node, "health", uuid=MI300X.uuid)["state"] == "ok"
 
 
 def test_rdma() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from nodescope.health.drivers import driver_verdicts
 from nodescope.records.gpu_snapshot import GpuHealth, GpuSource
 from nodescope.records.health import DeviceHealth
 
@@ -19,6 +20,7 @@ MAX_PROBLEMS: Final = 50
 """How many are told; the others are counted."""
 
 ALL: Final = "all"
+DRIVER: Final = "driver of"
 NO_GPU: Final = "no GPU on this node"
 NO_LINK: Final = "no RDMA, PCIe or NVMe device on this node"
 SUBJECTS: Final = {
@@ -66,7 +68,15 @@ def part_of_gpus(
     found = (
         (Problem(state, "GPU", tuple(of), *texts), names[uuid]) for (uuid, state, *texts), of in components.items()
     )
-    return _part(whole, "GPU", "", found)
+    return _with_drivers(_part(whole, "GPU", "", found), driver_verdicts(sources, verdicts))
+
+
+def _with_drivers(gpus: Part, drivers: Sequence[DeviceHealth]) -> Part:
+    """What is said of GPUs, and of drivers that tell of none beside those of other vendors."""
+    state = min([gpus.state, *(one.state for one in drivers)], key=WORST_FIRST.index)
+    headline = "; ".join([gpus.headline, *(f"{one.subject}: {one.reason}" for one in drivers)])
+    told = [(Problem(one.state, DRIVER, (), one.reason, one.evidence, one.action), (one.subject,)) for one in drivers]
+    return Part(state, headline, gpus.numbers, (*gpus.problems, *told))
 
 
 def part_of_links(verdicts: Sequence[DeviceHealth], reason: str = "", allow_none: bool = False) -> Part:
