@@ -44,6 +44,7 @@ STAGGER_SECONDS: Final = 7.5
 MAX_KEPT: Final = 256
 MAX_HUNG: Final = 64
 STARTING: Final = "starting"
+PAUSED: Final = "paused"
 AFTER_RESET: Final = frozenset({"lost", "reset_required"})
 NOT_READ: Final = "the GPU gives no readings"
 
@@ -102,6 +103,12 @@ class GpuHealthRules:
             inputs |= from_source
             if gpu.up:
                 inputs |= own_trend(kept.history.derived, compared_with) | compared_with
+            if source is not None and source.state == PAUSED:
+                kept.paused = True
+            elif kept.paused and gpu.up:
+                # That it was not read was asked for, and is over: nothing of it is to be kept from flapping.
+                kept.paused = False
+                self._hold.let_go(uuid)
             findings = self._findings(gpu, Inputs(gpu.reading, inputs), now)
             since = max(self._booted_seconds, kept.reset_seconds)
             findings += xid_findings(xids_of.get(uuid, ()), uuid, wall, since)
@@ -158,7 +165,7 @@ class GpuHealthRules:
 
 class _Kept:
     """What is remembered of a GPU. `nvlinks`: the most that were ever up. `components`: those that not every GPU has.
-    `reset_seconds`: when it was last reset, Unix time, or a moment before."""
+    `reset_seconds`: when it was last reset, Unix time, or a moment before. `paused`: not read since a pause."""
 
     __slots__ = (
         "before_drop",
@@ -166,6 +173,7 @@ class _Kept:
         "energy",
         "history",
         "nvlinks",
+        "paused",
         "reset_seconds",
         "seen_at",
         "state",
@@ -176,6 +184,7 @@ class _Kept:
         self.history = History(first_seconds)
         self.components: set[str] = set()
         self.nvlinks = 0
+        self.paused = False
         self.reset_seconds = 0.0
         self.energy = 0
         self.before_drop: float | None = None
