@@ -51,10 +51,10 @@ class HealthSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GpuAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A GPU. `state`: "ok", "starting", "lost", "reset_required", "denied", "unresponsive" or "failed"; `reason`: why.
+    """A GPU. `state`: "ok", "starting", "paused", "lost", "reset_required", "denied", "unresponsive" or "failed".
 
-    `up`: whether it answers and its reading is young enough to be shown. `processes`: those with the most memory.
-    `throttle_reasons`: what holds its clocks down now.
+    `reason`: why. `up`: whether it answers and its reading is young enough to be shown. `processes`: those with the
+    most memory. `throttle_reasons`: what holds its clocks down now.
     """
 
     identity: GpuIdentity
