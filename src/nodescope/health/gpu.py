@@ -47,6 +47,7 @@ STARTING: Final = "starting"
 PAUSED: Final = "paused"
 AFTER_RESET: Final = frozenset({"lost", "reset_required"})
 NOT_READ: Final = "the GPU gives no readings"
+SEE_DEVICE: Final = "see what the components device and driver say"
 
 
 class GpuHealthRules:
@@ -119,7 +120,8 @@ class GpuHealthRules:
     def _findings(self, gpu: Gpu, lookup: Inputs, now: float) -> list[Finding]:
         findings = self._rules.findings(gpu.identity.uuid, lookup, now)
         if not gpu.up:
-            return findings + [Finding(component, UNKNOWN, NOT_READ, "", "") for component in READ]
+            read = f"state={gpu.state}"
+            return findings + [Finding(component, UNKNOWN, NOT_READ, read, SEE_DEVICE) for component in READ]
         return findings + list(self._rules.unread(lookup))
 
     def _verdicts(self, gpu: Gpu, findings: Sequence[Finding], kept: _Kept, now: float) -> list[GpuHealth]:
@@ -264,14 +266,15 @@ def _verdict(gpu: Gpu, component: str, findings: Sequence[Finding]) -> GpuHealth
 
 
 def _of_all(gpu: Gpu, verdicts: Sequence[GpuHealth]) -> GpuHealth:
-    """The worst of what is known; unknown only where device or driver are. Says what was not judged."""
+    """The worst of what is known; unknown only where device or driver are. Its evidence says what was not judged."""
     judged = [one for one in verdicts if one.state != UNKNOWN or one.component in WEIGHTY]
     others = [one.component for one in verdicts if one.state == UNKNOWN and one.component not in WEIGHTY]
     bad = sorted((one for one in judged if one.state != OK), key=lambda one: -RANKS[one.state])
-    evidence = f"not judged: {' '.join(others)}" if others else ""
+    not_judged = f"not judged: {' '.join(others)}" if others else ""
     if not bad:
-        return _made(gpu, ALL, OK, "", evidence, "")
+        return _made(gpu, ALL, OK, "", not_judged, "")
     more = f"; and {len(bad) - 1} more" if len(bad) > 1 else ""
+    evidence = "; ".join(filter(None, (bad[0].evidence, not_judged)))
     return _made(gpu, ALL, bad[0].state, f"{bad[0].component}: {bad[0].reason}{more}", evidence, bad[0].action)
 
 
