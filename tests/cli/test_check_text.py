@@ -118,6 +118,13 @@ def test_a_driver_that_fails_beside_healthy_gpus_of_another_vendor() -> None:
     assert said([amd], [source("ok")])[1] == 0
 
 
+def test_gpus_that_are_not_all() -> None:
+    """Where some GPUs were not read in time the others being well is not known to be all; what is ill stays so."""
+    text, code = said([verdict(0, "all")], [source("ok")], "no reading of all GPUs in time")
+    assert (code, text.partition(" | ")[0]) == (3, "GPU UNKNOWN - 1 GPU healthy; no reading of all GPUs in time")
+    assert said([verdict(0, "all", "warning")], [source("ok")], "no reading of all GPUs in time")[1] == 1
+
+
 def test_text_of_the_driver_cannot_break_a_line() -> None:
     """Line ends, bars and bytes of no text in reasons are replaced, and a great many problems are counted."""
     odd = verdict(0, "device", "critical", reason="a\nb|c\udc80\x00", action="é")

@@ -14,7 +14,8 @@ from nodescope.settings import SettingsError
 EXIT_FAILURE: Final = 1
 EXIT_USAGE: Final = 2
 
-_UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC})
+UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC})
+"""Errors of an output that takes nothing."""
 
 
 class Command(NamedTuple):
@@ -74,14 +75,18 @@ def _run(command: Command, arguments: list[str]) -> int:
         print(f"nodescope: {error}", file=sys.stderr)
         return EXIT_USAGE
     except OSError as error:
-        if error.errno not in _UNWRITABLE:
+        if error.errno not in UNWRITABLE:
             raise
-        # What is left in the buffer goes nowhere, and does not fail again at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        if error.errno != errno.EPIPE:
-            print(f"nodescope: standard output cannot be written: {error.strerror}", file=sys.stderr)
+        give_output_up(error)
         return EXIT_FAILURE
     return code
+
+
+def give_output_up(error: OSError) -> None:
+    """After an error of `UNWRITABLE`: what is left in the buffer goes nowhere, and does not fail again at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if error.errno != errno.EPIPE:
+        print(f"nodescope: standard output cannot be written: {error.strerror}", file=sys.stderr)
 
 
 def _open_standard_streams() -> None:

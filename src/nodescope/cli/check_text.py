@@ -52,7 +52,7 @@ class Part(NamedTuple):
 def part_of_gpus(
     verdicts: Sequence[GpuHealth], sources: Sequence[GpuSource], reason: str = "", allow_none: bool = False
 ) -> Part:
-    """`reason`: why there are no verdicts; `allow_none`: a node without GPUs is healthy."""
+    """`reason`: why there are no verdicts, or not all; `allow_none`: a node without GPUs is healthy."""
     whole = [verdict.state for verdict in verdicts if verdict.component == ALL]
     if not whole:
         return Part(*_without_gpus(sources, reason, allow_none), "gpus=0")
@@ -68,7 +68,14 @@ def part_of_gpus(
     found = (
         (Problem(state, "GPU", tuple(of), *texts), names[uuid]) for (uuid, state, *texts), of in components.items()
     )
-    return _with_drivers(_part(whole, "GPU", "", found), driver_verdicts(sources, verdicts))
+    part = _with_drivers(_part(whole, "GPU", "", found), driver_verdicts(sources, verdicts))
+    return _with_unread(part, reason) if reason else part
+
+
+def _with_unread(gpus: Part, reason: str) -> Part:
+    """What is said of GPUs where there may be others, of which nothing is known: they are not healthy at best."""
+    state = min(gpus.state, "unknown", key=WORST_FIRST.index)
+    return gpus._replace(state=state, headline=f"{gpus.headline}; {reason}")
 
 
 def _with_drivers(gpus: Part, drivers: Sequence[DeviceHealth]) -> Part:
