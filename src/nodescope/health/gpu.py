@@ -68,8 +68,8 @@ class GpuHealthRules:
         self._pcie_busy_percent = values["pcie_busy_percent"]
         self._clock = clock
         self._wall_clock = wall_clock
-        since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
-        self._booted_seconds = wall_clock() - since_boot if booted_seconds is None else booted_seconds
+        self._boot_is_given = booted_seconds is not None
+        self._booted_seconds = _booted(wall_clock()) if booted_seconds is None else booted_seconds
         self._rules = Rules(RULES, UNREAD, values)
         self._hold = Hold()
         self._kept: dict[str, _Kept] = {}
@@ -94,6 +94,9 @@ class GpuHealthRules:
             from_source["driver_hung_calls_last_hour"] = self._hung.last_hour(source.hung_calls, now)
         siblings = self._siblings(gpus)
         usual_links = _usual_links(gpus, links_of)
+        if not self._boot_is_given:
+            # A clock that was ahead at the start and is set right: what is seen from then on is since the start, too.
+            self._booted_seconds = min(self._booted_seconds, _booted(wall))
         found: list[GpuHealth] = []
         for gpu in gpus:
             uuid = gpu.identity.uuid
@@ -241,6 +244,11 @@ class _Rises:
         while self._rises and now - self._rises[0][0] > HOUR_SECONDS:
             self._rises.popleft()
         return sum(rise for _, rise in self._rises)
+
+
+def _booted(wall: float) -> float:
+    """When the node was started, Unix time, by a clock that says `wall` now."""
+    return wall - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _by_gpu(records: Iterable[T]) -> dict[str, list[T]]:
