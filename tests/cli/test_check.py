@@ -16,6 +16,8 @@ import pytest
 from nodescope import configuration
 from nodescope.cli.check import awaited, awaited_links, look, main
 from nodescope.cli.check_text import EXIT_UNKNOWN, part_of_gpus, part_of_links, summary
+from nodescope.collectors.gpu.gpu import GpuCollector
+from nodescope.collectors.joined import Joined
 from nodescope.collectors.parts import Surroundings, unheard
 from nodescope.host import Absent
 from nodescope.measurement import Measurement
@@ -122,6 +124,19 @@ def test_a_first_sample_that_is_late(links: bool) -> None:
         late.set()
         loop.stop()
     assert (part.state, "in time" in part.headline) == ("unknown", True)
+
+
+def test_a_vendor_whose_gpus_cannot_be_read() -> None:
+    """Its GPUs are not known to be well because those of another vendor are."""
+    loops = [SamplerLoop(Sampled(answer)) for answer in ([verdict(0, "all")], ValueError("broken"))]
+    joined = Joined(loops)
+    try:
+        runner = Runner({"gpu": GpuCollector(joined)}, 5.0)
+        seen = awaited(joined, runner, time.monotonic() + 5)
+    finally:
+        joined.stop()
+    assert seen.verdicts == (verdict(0, "all"),)
+    assert summary(part_of_gpus(seen.verdicts, seen.sources, seen.reason))[1] == EXIT_UNKNOWN
 
 
 @pytest.mark.parametrize("output", ["1>/dev/full", "| true"])

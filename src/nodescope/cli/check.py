@@ -31,6 +31,7 @@ POLL_S: Final = 0.1
 STARTING: Final = "starting"
 LATE: Final = "no reading of the links in time"
 LATE_GPUS: Final = "no reading of all GPUs in time"
+FAILED: Final = "the GPUs of another vendor could not be read"
 DESCRIPTION: Final = (
     "Say whether this node's GPUs are healthy, and its links if asked. Ends with 0 where they are, 1 for a warning, 2 "
     "where one is critical, 3 where that is not known or the command was given wrongly. What has to last, or shows "
@@ -150,11 +151,18 @@ def awaited(loop: Loop, runner: Runner, deadline: float) -> Seen:
         seen = Seen(
             tuple(record for record in records if isinstance(record, GpuHealth)),
             tuple(record for record in records if isinstance(record, GpuSource)),
-            outcome.reason or ("" if in_time else LATE_GPUS),
+            outcome.reason or _missing(in_time, outcome.left_out),
         )
         if (records and not _is_starting(records)) or remaining <= 0:
             return seen
         time.sleep(min(POLL_S, remaining))
+
+
+def _missing(in_time: bool, vendors_failed: int) -> str:
+    """Why what is seen may not be all."""
+    if not in_time:
+        return LATE_GPUS
+    return FAILED if vendors_failed else ""
 
 
 def awaited_links(loop: Loop, runner: Runner, deadline: float) -> SeenLinks:
