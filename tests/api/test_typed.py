@@ -10,8 +10,10 @@ import pytest
 from nodescope.api import selection
 from nodescope.api.node import NoNode
 from nodescope.records.gpu import GpuReading
+from nodescope.records.gpu_snapshot import GpuSource
+from nodescope.records.health import DeviceHealth
 from tests.api import records
-from tests.api.records import AGE_S, ARC, H200, MI300X, Node, ask, gpu, whole
+from tests.api.records import AGE_S, ARC, H200, MI300X, Node, ask, gpu, verdict, whole
 
 
 def data(node: Any, path: str, **query: Any) -> Any:
@@ -126,6 +128,35 @@ def test_health_that_is_asked_for() -> None:
     assert [one["component"] for one in data(whole(), "health", state="ok")["verdicts"]] == ["thermal", "memory"]
     assert data(NoNode(), "health")["state"] == "unknown"
     assert ask(whole(), "/api/v1/health", uuid="GPU-none").status == 404
+
+
+def test_what_was_not_judged_makes_no_gpu_unknown() -> None:
+    """A GPU that is well but for a component that was not judged is well in both answers, as for `nodescope check`."""
+    node = Node(gpus=(gpu(H200),), health=(verdict(H200, "memory", "unknown", 3), verdict(H200, "all", "ok", 0)))
+    assert data(node, "health")["state"] == "ok"
+    assert data(node, "health", state="unknown")["state"] == "unknown"
+    (one,) = data(node, "gpus")["gpus"]
+    assert one["health"] == {"state": "ok", "components": {"memory": "unknown", "all": "ok"}}
+
+
+def test_a_driver_that_tells_of_no_gpu() -> None:
+    """A driver that cannot be read has a verdict of its own, so that the node is not as well as its links are."""
+    failed = GpuSource(vendor="nvidia", kind="nvml", state="failed", reason="Driver Not Loaded")
+    link = DeviceHealth(component="rdma", subject="mlx5_0/1", state="ok", value=0)
+    node = Node(gpus=(gpu(MI300X), failed), health=(verdict(MI300X, "all", "ok", 0), link))
+    body = data(node, "health")
+    assert (body["state"], body["counts"]) == ("critical", {"critical": 1, "ok": 2})
+    worst = body["verdicts"][0]
+    assert (worst["subject"], worst["vendor"], worst["uuid"], worst["component"]) == (
+        "nvidia",
+        "nvidia",
+        None,
+        "driver",
+    )
+    assert worst["evidence"] == "source_state=failed, source_reason=Driver Not Loaded"
+    assert (worst["reason"], bool(worst["action"])) == ("the driver cannot be read on this node", True)
+    assert data(node, "health", vendor="nvidia")["state"] == "critical"
+    assert data(node, "health", vendor="amd")["state"] == data(node, "health", uuid=MI300X.uuid)["state"] == "ok"
 
 
 def test_rdma() -> None:

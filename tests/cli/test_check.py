@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +16,8 @@ import pytest
 from nodescope import configuration
 from nodescope.cli.check import awaited, awaited_links, look, main
 from nodescope.cli.check_text import EXIT_UNKNOWN, part_of_gpus, part_of_links, summary
+from nodescope.collectors.gpu.gpu import GpuCollector
+from nodescope.collectors.joined import Joined
 from nodescope.collectors.parts import Surroundings, unheard
 from nodescope.host import Absent
 from nodescope.measurement import Measurement
@@ -23,6 +28,7 @@ from nodescope.runner import Runner
 from nodescope.sampling import SamplerLoop, SnapshotCollector
 from nodescope.simulate.rdma_tree import write_rdma
 from tests.cli.check_verdicts import link, source, verdict
+from tools.serving import own_environment
 
 
 class Sampled:
@@ -92,6 +98,54 @@ def test_it_knows_that_there_is_no_gpu(wait: Callable[..., Any]) -> None:
     seen = wait(Absent("/proc/driver/nvidia/version"))
     assert seen.reason == "no GPU on this node: /proc/driver/nvidia/version is not there"
     assert wait([source("failed", "differ")]).sources == (source("failed", "differ"),)
+
+
+@pytest.mark.parametrize("links", [False, True])
+def test_a_first_sample_that_is_late(links: bool) -> None:
+    """A sample that has not come by the deadline does not say that there is nothing, for --allow-none neither."""
+    late = threading.Event()
+
+    class Late(Sampled):
+        def sample(self) -> tuple[Any, ...]:
+            late.wait(10.0)
+            raise Absent("/proc/driver/nvidia/version")
+
+    loop = SamplerLoop(Late(), grace_s=10.0)
+    runner = Runner({"gpu": Collected(loop, View(())), "link_health": Collected(loop, View(()))}, 5.0)
+    deadline = time.monotonic() + 0.2
+    try:
+        if links:
+            seen_links = awaited_links(loop, runner, deadline)
+            part = part_of_links(seen_links.verdicts, seen_links.reason, allow_none=True)
+        else:
+            seen = awaited(loop, runner, deadline)
+            part = part_of_gpus(seen.verdicts, seen.sources, seen.reason, allow_none=True)
+    finally:
+        late.set()
+        loop.stop()
+    assert (part.state, "in time" in part.headline) == ("unknown", True)
+
+
+def test_a_vendor_whose_gpus_cannot_be_read() -> None:
+    """Its GPUs are not known to be well because those of another vendor are."""
+    loops = [SamplerLoop(Sampled(answer)) for answer in ([verdict(0, "all")], ValueError("broken"))]
+    joined = Joined(loops)
+    try:
+        runner = Runner({"gpu": GpuCollector(joined)}, 5.0)
+        seen = awaited(joined, runner, time.monotonic() + 5)
+    finally:
+        joined.stop()
+    assert seen.verdicts == (verdict(0, "all"),)
+    assert summary(part_of_gpus(seen.verdicts, seen.sources, seen.reason))[1] == EXIT_UNKNOWN
+
+
+@pytest.mark.parametrize("output", ["1>/dev/full", "| true"])
+def test_the_exit_code_outlives_the_output(output: str) -> None:
+    """A critical GPU gives 2 also where nobody reads why."""
+    command = f"{shlex.quote(sys.executable)} -m nodescope check --simulate h200x8 --simulate.faults lost@0:gpu1"
+    shell = f'{command} {output}; exit "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, timeout=60, env=own_environment(), check=False)
+    assert done.returncode == 2, done.stderr
 
 
 def test_it_waits_for_links() -> None:

@@ -101,6 +101,30 @@ def test_without_verdicts(sources: Sequence[GpuSource], reason: str, allow_none:
     assert "\n" not in text
 
 
+def test_a_driver_that_fails_beside_healthy_gpus_of_another_vendor() -> None:
+    """It is critical, though all GPUs that are known are well; its GPUs, which nobody knows, are not counted."""
+    amd = GpuHealth(identity=GpuIdentity(vendor="amd", uuid="1"), component="all", state="ok", value=0)
+    text, code = said([amd], [source("failed", "Driver Not Loaded")])
+    first, second, read, do = text.splitlines()
+    assert (code, first) == (
+        2,
+        "GPU CRITICAL - 1 GPU healthy; nvidia: the driver cannot be read on this node"
+        " | gpus=1 ok=1 warning=0 critical=0 unknown=0",
+    )
+    assert second == "CRITICAL: driver of nvidia: the driver cannot be read on this node"
+    assert read == "    read: source_state=failed, source_reason=Driver Not Loaded"
+    assert do.startswith("    do: run nvidia-smi")
+    assert said([amd], [source("paused")])[1] == 3
+    assert said([amd], [source("ok")])[1] == 0
+
+
+def test_gpus_that_are_not_all() -> None:
+    """Where some GPUs were not read in time the others being well is not known to be all; what is ill stays so."""
+    text, code = said([verdict(0, "all")], [source("ok")], "no reading of all GPUs in time")
+    assert (code, text.partition(" | ")[0]) == (3, "GPU UNKNOWN - 1 GPU healthy; no reading of all GPUs in time")
+    assert said([verdict(0, "all", "warning")], [source("ok")], "no reading of all GPUs in time")[1] == 1
+
+
 def test_text_of_the_driver_cannot_break_a_line() -> None:
     """Line ends, bars and bytes of no text in reasons are replaced, and a great many problems are counted."""
     odd = verdict(0, "device", "critical", reason="a\nb|c\udc80\x00", action="é")

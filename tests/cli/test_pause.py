@@ -76,6 +76,7 @@ def test_a_pause_for_a_while(run: Run, path: str, empty: str) -> None:
     [
         (["gpu", "--for", "soon"], "flag --for: for is 'soon', expected a duration such as 500ms, 10s or 1m30s"),
         (["gpu", "--for", "0"], "expected a duration"),
+        (["gpu", "--for", ""], "flag --for: for is '', expected a duration"),
         (["disk"], "invalid choice: 'disk'"),
         ([], "required: what"),
     ],

@@ -33,10 +33,18 @@ PROMETHEUS_3 = (
         ("application/openmetrics-text;q=0", "text"),
         ('APPLICATION/OpenMetrics-Text; Version="1.0.0"', "openmetrics"),
         ("text/plain;version=0.0.4;q=x", "text"),
+        ("application/openmetrics-text;q=0.5, text/plain;q=0, */*", "openmetrics"),
+        ("*/*, text/plain;q=0.1, application/openmetrics-text;q=0.5", "openmetrics"),
+        ("text/*;q=0.9, text/plain;q=0.2, application/openmetrics-text;q=0.5", "openmetrics"),
+        ("application/openmetrics-text;q=0.5, text/plain;q=0, text/plain;version=0.0.4;q=0.9", "text"),
+        ("*/*;q=0.1, application/openmetrics-text;q=0", "text"),
+        ("text/plain;q=0.5, application/openmetrics-text;q=0.5", "text"),
+        ("application/openmetrics-text;q=0.5, text/plain;q=0.5", "openmetrics"),
+        ("text/plain;q=0.5, */*;q=0.9", "text"),
     ],
 )
 def test_formats(accept: str, form: str) -> None:
-    """The offer with the highest quality wins, and text is what is left."""
+    """The offer with the highest quality, as its most specific range has it, wins, and text is what is left."""
     assert negotiate(accept) == form
 
 

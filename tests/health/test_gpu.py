@@ -34,7 +34,12 @@ def test_a_lost_gpu_among_healthy_ones() -> None:
     unknown = {component for (uuid, component), one in found.items() if uuid == "GPU-0" and one.state == "unknown"}
     assert unknown == {"memory", "pcie", "nvlink", "power", "thermal", "clocks"}
     assert {one.reason for one in found.values() if one.state == "unknown"} == {"the GPU gives no readings"}
-    assert found["GPU-0", "all"].evidence == "not judged: memory pcie nvlink power thermal clocks"
+    assert {(one.evidence, one.action) for one in found.values() if one.state == "unknown"} == {
+        ("state=lost", "see what the components device and driver say")
+    }
+    whole, device = found["GPU-0", "all"], found["GPU-0", "device"]
+    assert whole.evidence == f"{device.evidence}; not judged: memory pcie nvlink power thermal clocks"
+    assert whole.action == device.action
     assert {one.state for (uuid, _), one in found.items() if uuid == "GPU-1"} == {"ok"}
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from nodescope.health.gpu import changes
 from nodescope.health.hold import HOLD_SECONDS
-from tests.health.gpus import Judge, gpu, unread
+from tests.health.gpus import SOURCE, Judge, gpu, unread
 
 HOT = gpu(temperature_celsius=87)
 COLD = gpu()
@@ -44,6 +46,27 @@ def test_unknown_is_held_where_something_was_known() -> None:
     assert judge.after(60).of("thermal", HOT).state == "warning"
     assert judge.after(5).of("thermal", gpu(temperature_celsius=None)).state == "warning"
     assert judge.after(60).of("thermal", gpu(temperature_celsius=None)).state == "unknown"
+
+
+def test_a_pause_that_is_over_is_over() -> None:
+    """A GPU that is read again after a pause is known at once: what was not read was not read on purpose."""
+    judge = Judge()
+    judge.verdicts(COLD, gpu(1, temperature_celsius=87))
+    paused = replace(SOURCE, state="paused", reason="paused until `nodescope resume gpu`")
+    found = judge.after(5).verdicts(unread(0, "paused"), unread(1, "paused"), source=paused)
+    assert found["GPU-0", "driver"].state == found["GPU-0", "thermal"].state == "unknown"
+    starting = replace(SOURCE, state="starting")
+    found = judge.after(5).verdicts(unread(0, "starting"), unread(1, "starting"), source=starting)
+    assert found["GPU-0", "thermal"].state == "unknown"
+    found = judge.after(5).verdicts(COLD, unread(1, "starting"))
+    assert {one.state for (uuid, _), one in found.items() if uuid == "GPU-0"} == {"ok"}
+    assert found["GPU-1", "driver"].state == "unknown"
+    found = judge.after(5).verdicts(COLD, gpu(1))
+    # What was bad stays so for its minute.
+    assert {of: one.state for (uuid, of), one in found.items() if uuid == "GPU-1" and one.state != "ok"} == {
+        "thermal": "warning",
+        "all": "warning",
+    }
 
 
 def test_the_same_verdict_is_the_same_object() -> None:

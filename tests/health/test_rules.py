@@ -188,7 +188,8 @@ def test_what_a_gpu_reads(component: str, reads: dict[str, Any], state: str, wor
     assert others == (set(READ) if "state" in reads else set())
     whole, unjudged = verdicts["GPU-0", "all"], state == "unknown" and component != "device"
     assert whole.state == ("ok" if unjudged else state)
-    assert whole.evidence == (f"not judged: {component}" if unjudged else whole.evidence)
+    told = f"not judged: {component}" if unjudged else found.evidence
+    assert whole.evidence == (f"{told}; not judged: {' '.join(READ)}" if "state" in reads else told)
 
 
 LASTING = [

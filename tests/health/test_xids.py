@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from nodescope.devices.nvidia.xid.catalog import CATALOG
 from nodescope.health.gpu import COMPONENTS as ALL_COMPONENTS
+from nodescope.health.gpu import GpuHealthRules
 from nodescope.health.xids import COMPONENTS, NEVER_ALONE, STATES, xid_findings
 from tests.health.gpus import BOOTED, EPOCH, Judge, gpu, unread, xid
 
@@ -49,6 +52,16 @@ def test_an_xid(number: int, xid_class: str, severity: str, component: str, stat
     assert found.evidence == f"xid={number} count=2 last_seen=2025-06-15T15:06:40Z"
     assert found.action
     assert verdicts["GPU-0", "all"].state == state
+
+
+def test_a_clock_that_is_set_back() -> None:
+    """An XID counts that is seen after a clock was set right that was ahead when the agent was started."""
+    ahead = time.clock_gettime(time.CLOCK_BOOTTIME) + DAY
+    wall = [EPOCH + ahead]
+    rules = GpuHealthRules(clock=lambda: 1000.0, wall_clock=lambda: wall[0])
+    wall[0] = EPOCH
+    found = rules.examined([gpu()], (), (), [xid(48, "memory", "critical", EPOCH)], None)
+    assert {one.state for one in found if one.component == "xid"} == {"critical"}
 
 
 def test_how_long_an_xid_counts() -> None:

@@ -264,6 +264,26 @@ def test_a_pause_of_no_time_is_refused(agent: FakeAgent) -> None:
     assert (answer.status, answer.body) == (400, b"for is 'soon', expected a duration\n")
 
 
+@pytest.mark.parametrize(
+    ("query", "body", "words"),
+    [
+        ({"fo": ["10m"]}, b"", b"there is no parameter 'fo' here, expected for or none"),
+        ({"for": ["10m"], "x": ["1"]}, b"", b"there is no parameter 'x' here"),
+        ({"for": [""]}, b"", b"expected one duration such as 10m"),
+        ({"for": ["10m", "1s"]}, b"", b"for is given 2 times"),
+        ({}, b"for=10m", b"the duration is given in the query"),
+    ],
+)
+def test_a_duration_that_would_be_overlooked(
+    agent: FakeAgent, query: dict[str, list[str]], body: bytes, words: bytes
+) -> None:
+    """A pause whose duration is misspelled, repeated, empty or in the body is 400, and not one without an end."""
+    request = Request("POST", "/api/v1/gpu/pause", query, {}, "127.0.0.1", body)
+    answer = dispatcher(routes(agent.site()))(request)
+    assert (answer.status, words in answer.body) == (400, True)
+    assert agent.pauses == []
+
+
 @pytest.mark.parametrize("path", ["/api/v1/gpu/pause", "/api/v1/gpu/resume"])
 def test_a_page_of_another_site_cannot_pause(agent: FakeAgent, path: str) -> None:
     """What a browser sends on behalf of another site is forbidden here too."""

@@ -11,7 +11,7 @@ import msgspec
 from nodescope.api.node import Node
 from nodescope.api.query import Query
 from nodescope.api.selection import MAX_GPUS, MAX_INSTANCES, MAX_PROCESSES, Answer, chosen_gpus, limited, of_kind
-from nodescope.health.rule import RANKS, UNKNOWN
+from nodescope.health.rule import ALL, RANKS, UNKNOWN
 from nodescope.records.gpu import GpuIdentity, GpuReading, InstanceIdentity, InstanceReading, ProcessReading
 from nodescope.records.gpu_snapshot import (
     Gpu,
@@ -41,17 +41,20 @@ class LinkCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """The worst state, and that of each component: "ok", "warning", "critical", "unknown". /api/v1/health says why."""
+    """The GPU's state, which is that of "all", and each component's: "ok", "warning", "critical", "unknown".
+
+    What merely was not judged makes no GPU unknown. /api/v1/health says why.
+    """
 
     state: str
     components: dict[str, str]
 
 
 class GpuAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A GPU. `state`: "ok", "starting", "lost", "reset_required", "denied", "unresponsive" or "failed"; `reason`: why.
+    """A GPU. `state`: "ok", "starting", "paused", "lost", "reset_required", "denied", "unresponsive" or "failed".
 
-    `up`: whether it answers and its reading is young enough to be shown. `processes`: those with the most memory.
-    `throttle_reasons`: what holds its clocks down now.
+    `reason`: why. `up`: whether it answers and its reading is young enough to be shown. `processes`: those with the
+    most memory. `throttle_reasons`: what holds its clocks down now.
     """
 
     identity: GpuIdentity
@@ -157,4 +160,4 @@ def _count(links: Sequence[GpuLink]) -> LinkCount:
 
 def _summary(verdicts: Sequence[GpuHealth]) -> HealthSummary:
     components = {verdict.component: verdict.state for verdict in verdicts}
-    return HealthSummary(state=worst(components.values()), components=components)
+    return HealthSummary(state=components.get(ALL) or worst(components.values()), components=components)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
@@ -10,16 +11,18 @@ from nodescope.api.node import Node
 from nodescope.api.query import Query
 from nodescope.api.selection import MAX_VERDICTS, Answer, chosen_gpus, limited, of_kind
 from nodescope.api.typed_gpus import worst
-from nodescope.health.rule import RANKS
-from nodescope.records.gpu_snapshot import GpuHealth
+from nodescope.health.drivers import driver_verdicts
+from nodescope.health.rule import ALL, RANKS
+from nodescope.records.gpu_snapshot import GpuHealth, GpuSource
 from nodescope.records.health import DeviceHealth
 
 
 class VerdictAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict on one component of a device. `evidence`: what was read; `action`: what to do.
 
-    `subject`: the GPU's uuid, or another device's name: a port ("mlx5_0/1"), a PCI address, a controller ("nvme0").
-    `vendor`, `uuid`, `index`, `pci_address`: of a GPU alone.
+    `subject`: the GPU's uuid, or another device's name: a port ("mlx5_0/1"), a PCI address, a controller ("nvme0");
+    of a driver that tells of no GPU the vendor. `vendor`: of a GPU or a driver; `uuid`, `index`, `pci_address`: of a
+    GPU alone.
     """
 
     subject: str
@@ -37,7 +40,8 @@ class VerdictAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class HealthAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """`state`: the worst of those asked for: "ok", "unknown", "warning" or "critical"; "unknown" where there are none.
 
-    `counts`: verdicts by state. `verdicts`: the worst first. `left_out`: verdicts beyond the limit.
+    Of a GPU whose verdict on "all" is among them that one counts, as for `nodescope check`: what merely was not judged
+    makes no GPU unknown. `counts`: verdicts by state. `verdicts`: the worst first. `left_out`: those beyond the limit.
     """
 
     state: str
@@ -54,12 +58,13 @@ def health(node: Node, query: Query) -> Answer:
         chosen_gpus(node.gpus().records, query)
     of_gpus = [one for one in of_kind(found.records, GpuHealth) if _is_asked_for(one, query)]
     of_others = [] if {"vendor", "uuid"} & query.keys() else of_kind(found.records, DeviceHealth)
-    all_asked = [*map(_of_gpu, of_gpus), *map(_of_device, of_others)]
+    all_asked = [*map(_of_gpu, of_gpus), *_of_drivers(node, of_kind(found.records, GpuHealth), query)]
+    all_asked += map(_of_device, of_others)
     verdicts = [one for one in all_asked if query.get("state") in (None, one.state)]
     verdicts.sort(key=lambda one: -RANKS.get(one.state, 0))
     shown, left_out = limited(verdicts, MAX_VERDICTS)
     answer = HealthAnswer(
-        state=worst(one.state for one in verdicts),
+        state=_worst(verdicts),
         sampled_age_seconds=found.age_seconds,
         left_out=left_out,
         counts=dict(Counter(one.state for one in verdicts)),
@@ -68,15 +73,29 @@ def health(node: Node, query: Query) -> Answer:
     return Answer(answer, found.age_seconds, left_out)
 
 
+def _worst(verdicts: Sequence[VerdictAnswer]) -> str:
+    """A GPU's own verdict stands for those on its components."""
+    whole = {one.uuid for one in verdicts if one.component == ALL}
+    return worst(one.state for one in verdicts if one.component == ALL or one.uuid not in whole)
+
+
 def _is_asked_for(one: GpuHealth, query: Query) -> bool:
     identity = one.identity
     return query.get("vendor") in (None, identity.vendor) and query.get("uuid") in (None, identity.uuid)
 
 
-def _of_device(one: DeviceHealth) -> VerdictAnswer:
+def _of_drivers(node: Node, of_gpus: Sequence[GpuHealth], query: Query) -> list[VerdictAnswer]:
+    """Of drivers that tell of no GPU: no uuid is theirs."""
+    if "uuid" in query:
+        return []
+    found = driver_verdicts(of_kind(node.gpus().records, GpuSource), of_gpus)
+    return [_of_device(one, one.subject) for one in found if query.get("vendor") in (None, one.subject)]
+
+
+def _of_device(one: DeviceHealth, vendor: str | None = None) -> VerdictAnswer:
     return VerdictAnswer(
         subject=one.subject,
-        vendor=None,
+        vendor=vendor,
         uuid=None,
         index=None,
         pci_address=None,

@@ -16,16 +16,14 @@ EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 """As a shell has it for SIGINT."""
 
-_UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC})
+UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC})
+"""Errors of an output that takes nothing."""
 
 
 class Command(NamedTuple):
-    """`failure`: its exit code where its output cannot be written."""
-
     name: str
     module: str
     help: str
-    failure: int = EXIT_FAILURE
 
 
 COMMANDS: Final[tuple[Command, ...]] = (
@@ -33,9 +31,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("exporter", "nodescope.cli.exporter", "serve one role on its port, with its exporter's names"),
     Command("metrics", "nodescope.cli.metrics", "print one scrape"),
     Command("doctor", "nodescope.cli.doctor", "say what this node has, what is missing, and what to do about it"),
-    Command(
-        "check", "nodescope.cli.check", "judge the GPUs' health; ends with 0 ok, 1 warning, 2 critical, 3 unknown", 3
-    ),
+    Command("check", "nodescope.cli.check", "judge the GPUs' health; ends with 0 ok, 1 warning, 2 critical, 3 unknown"),
     Command("pause", "nodescope.cli.pause", "give the GPU driver up for a while, for a reset or an update"),
     Command("resume", "nodescope.cli.resume", "measure the GPUs again after a pause"),
     Command("config", "nodescope.cli.config", "show or check the settings in force"),
@@ -79,8 +75,10 @@ def _run(command: Command, arguments: list[str]) -> int:
         print(f"nodescope: {error}", file=sys.stderr)
         return EXIT_USAGE
     except OSError as error:
-        _give_output_up(error)
-        return command.failure
+        if error.errno not in UNWRITABLE:
+            raise
+        give_output_up(error)
+        return EXIT_FAILURE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return code
@@ -90,16 +88,15 @@ def _printed(text: str) -> int:
     try:
         print(text, flush=True)
     except OSError as error:
-        _give_output_up(error)
+        if error.errno not in UNWRITABLE:
+            raise
+        give_output_up(error)
         return EXIT_FAILURE
     return 0
 
 
-def _give_output_up(error: OSError) -> None:
-    """Says that standard output takes nothing; raises `error` where that is not what it is about."""
-    if error.errno not in _UNWRITABLE:
-        raise error
-    # What is left in the buffer goes nowhere, and does not fail again at the exit.
+def give_output_up(error: OSError) -> None:
+    """After an error of `UNWRITABLE`: what is left in the buffer goes nowhere, and does not fail again at the exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if error.errno != errno.EPIPE:
         print(f"nodescope: standard output cannot be written: {error.strerror}", file=sys.stderr)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from nodescope import configuration, logs
-from nodescope.cli import EXIT_USAGE
+from nodescope.cli import EXIT_USAGE, UNWRITABLE, give_output_up
 from nodescope.cli.check_text import EXIT_UNKNOWN, NO_GPU, part_of_gpus, part_of_links, summary
 from nodescope.cli.flags import of_gpus, parse, parser
 from nodescope.measurement import Measurement
@@ -30,6 +30,8 @@ POLL_S: Final = 0.1
 
 STARTING: Final = "starting"
 LATE: Final = "no reading of the links in time"
+LATE_GPUS: Final = "no reading of all GPUs in time"
+FAILED: Final = "the GPUs of another vendor could not be read"
 DESCRIPTION: Final = (
     "Say whether this node's GPUs are healthy, and its links if asked. Ends with 0 where they are, 1 for a warning, 2 "
     "where one is critical, 3 where that is not known or the command was given wrongly. What has to last, or shows "
@@ -54,7 +56,7 @@ class Loop(Protocol):
 
 
 class Seen(NamedTuple):
-    """What there was to see before the deadline. `reason`: why there is no more."""
+    """What there was to see before the deadline. `reason`: why there is no more, or not all."""
 
     verdicts: tuple[GpuHealth, ...] = ()
     sources: tuple[GpuSource, ...] = ()
@@ -107,9 +109,19 @@ def _main(arguments: Sequence[str]) -> int:
         part_of_gpus(gpus.verdicts, gpus.sources, gpus.reason, allow_none),
         None if links is None else part_of_links(links.verdicts, links.reason, allow_none),
     )
-    print(text)
-    sys.stdout.flush()
+    _say(text)
     return code
+
+
+def _say(text: str) -> None:
+    """The exit code is the verdict, whether anybody reads the text or not."""
+    try:
+        print(text)
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        give_output_up(error)
 
 
 def look(settings: Settings, links: bool, deadline: float) -> tuple[Seen, SeenLinks | None]:
@@ -129,29 +141,36 @@ def look(settings: Settings, links: bool, deadline: float) -> tuple[Seen, SeenLi
 
 def awaited(loop: Loop, runner: Runner, deadline: float) -> Seen:
     """What the sampler gives once every GPU has been read, or what there is of it at `deadline`."""
-    loop.first(deadline)
+    in_time = loop.first(deadline)
     while True:
         remaining = deadline - time.monotonic()
         (outcome,) = runner.scrape((GPU,), max(remaining, POLL_S))
         if outcome.state == "absent":
-            return Seen(reason=f"{NO_GPU}: {outcome.reason}")
+            return Seen(reason=f"{NO_GPU}: {outcome.reason}" if in_time else LATE_GPUS)
         records = loop.snapshot.records if outcome.succeeded and loop.snapshot else ()
         seen = Seen(
             tuple(record for record in records if isinstance(record, GpuHealth)),
             tuple(record for record in records if isinstance(record, GpuSource)),
-            outcome.reason,
+            outcome.reason or _missing(in_time, outcome.left_out),
         )
         if (records and not _is_starting(records)) or remaining <= 0:
             return seen
         time.sleep(min(POLL_S, remaining))
 
 
+def _missing(in_time: bool, vendors_failed: int) -> str:
+    """Why what is seen may not be all."""
+    if not in_time:
+        return LATE_GPUS
+    return FAILED if vendors_failed else ""
+
+
 def awaited_links(loop: Loop, runner: Runner, deadline: float) -> SeenLinks:
     """The verdicts on links, once they are sampled."""
-    loop.first(deadline)
+    in_time = loop.first(deadline)
     (outcome,) = runner.scrape((LINKS,), max(deadline - time.monotonic(), POLL_S))
     if outcome.state == "absent":
-        return SeenLinks()
+        return SeenLinks(reason="" if in_time else LATE)
     records = loop.snapshot.records if outcome.succeeded and loop.snapshot else ()
     verdicts = tuple(record for record in records if isinstance(record, DeviceHealth))
     return SeenLinks(verdicts, outcome.reason or ("" if outcome.succeeded else LATE))

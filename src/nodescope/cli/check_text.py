@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from nodescope.health.drivers import driver_verdicts
 from nodescope.records.gpu_snapshot import GpuHealth, GpuSource
 from nodescope.records.health import DeviceHealth
 
@@ -19,6 +20,7 @@ MAX_PROBLEMS: Final = 50
 """How many are told; the others are counted."""
 
 ALL: Final = "all"
+DRIVER: Final = "driver of"
 NO_GPU: Final = "no GPU on this node"
 NO_LINK: Final = "no RDMA, PCIe or NVMe device on this node"
 SUBJECTS: Final = {
@@ -50,7 +52,7 @@ class Part(NamedTuple):
 def part_of_gpus(
     verdicts: Sequence[GpuHealth], sources: Sequence[GpuSource], reason: str = "", allow_none: bool = False
 ) -> Part:
-    """`reason`: why there are no verdicts; `allow_none`: a node without GPUs is healthy."""
+    """`reason`: why there are no verdicts, or not all; `allow_none`: a node without GPUs is healthy."""
     whole = [verdict.state for verdict in verdicts if verdict.component == ALL]
     if not whole:
         return Part(*_without_gpus(sources, reason, allow_none), "gpus=0")
@@ -66,7 +68,22 @@ def part_of_gpus(
     found = (
         (Problem(state, "GPU", tuple(of), *texts), names[uuid]) for (uuid, state, *texts), of in components.items()
     )
-    return _part(whole, "GPU", "", found)
+    part = _with_drivers(_part(whole, "GPU", "", found), driver_verdicts(sources, verdicts))
+    return _with_unread(part, reason) if reason else part
+
+
+def _with_unread(gpus: Part, reason: str) -> Part:
+    """What is said of GPUs where there may be others, of which nothing is known: they are not healthy at best."""
+    state = min(gpus.state, "unknown", key=WORST_FIRST.index)
+    return gpus._replace(state=state, headline=f"{gpus.headline}; {reason}")
+
+
+def _with_drivers(gpus: Part, drivers: Sequence[DeviceHealth]) -> Part:
+    """What is said of GPUs, and of drivers that tell of none beside those of other vendors."""
+    state = min([gpus.state, *(one.state for one in drivers)], key=WORST_FIRST.index)
+    headline = "; ".join([gpus.headline, *(f"{one.subject}: {one.reason}" for one in drivers)])
+    told = [(Problem(one.state, DRIVER, (), one.reason, one.evidence, one.action), (one.subject,)) for one in drivers]
+    return Part(state, headline, gpus.numbers, (*gpus.problems, *told))
 
 
 def part_of_links(verdicts: Sequence[DeviceHealth], reason: str = "", allow_none: bool = False) -> Part:

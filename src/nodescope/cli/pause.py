@@ -29,10 +29,11 @@ def main(arguments: Sequence[str]) -> int:
     )
     made.add_argument("--for", dest="seconds", metavar="DURATION", help="end by itself after this long (10m, 1h30m)")
     namespace, settings, file = read(made, arguments)
-    seconds = namespace.seconds and read_value(PAUSE_FOR, namespace.seconds, "flag --for")
+    given = namespace.seconds
+    seconds = None if given is None else read_value(PAUSE_FOR, given, "flag --for")
     host = Host(procfs=settings["path.procfs"])
     try:
-        file.pause(seconds or None)
+        file.pause(seconds)
     except OSError as error:
         return refused(file, error)
     left = _wait(host)

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from nodescope.health.gpu_inputs import Inputs, derived, nvlink_inputs, source_inputs
 from nodescope.health.history import HOUR_SECONDS, SAMPLE_SECONDS, History
 from nodescope.health.hold import Hold, changes
-from nodescope.health.rule import OK, RANKS, UNKNOWN, VALUES, Finding, Rules, merged
+from nodescope.health.rule import ALL, OK, RANKS, UNKNOWN, VALUES, Finding, Rules, merged
 from nodescope.health.rules import RULES, UNREAD
 from nodescope.health.siblings import Peer, compared, own_trend
 from nodescope.health.thresholds import thresholds
@@ -32,7 +32,6 @@ COMPONENTS: Final = ("device", "driver", *READ, "inforom", "xid")
 ALWAYS: Final = frozenset(COMPONENTS) - {"nvlink", "inforom"}
 """Components that every GPU has."""
 
-ALL: Final = "all"
 WEIGHTY: Final = frozenset({"device", "driver"})
 """Components that make the whole GPU unknown when they are; of others it is said that they were not judged."""
 
@@ -45,8 +44,10 @@ STAGGER_SECONDS: Final = 7.5
 MAX_KEPT: Final = 256
 MAX_HUNG: Final = 64
 STARTING: Final = "starting"
+PAUSED: Final = "paused"
 AFTER_RESET: Final = frozenset({"lost", "reset_required"})
 NOT_READ: Final = "the GPU gives no readings"
+SEE_DEVICE: Final = "see what the components device and driver say"
 
 
 class GpuHealthRules:
@@ -67,8 +68,8 @@ class GpuHealthRules:
         self._pcie_busy_percent = values["pcie_busy_percent"]
         self._clock = clock
         self._wall_clock = wall_clock
-        since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
-        self._booted_seconds = wall_clock() - since_boot if booted_seconds is None else booted_seconds
+        self._boot_is_given = booted_seconds is not None
+        self._booted_seconds = _booted(wall_clock()) if booted_seconds is None else booted_seconds
         self._rules = Rules(RULES, UNREAD, values)
         self._hold = Hold()
         self._kept: dict[str, _Kept] = {}
@@ -93,6 +94,9 @@ class GpuHealthRules:
             from_source["driver_hung_calls_last_hour"] = self._hung.last_hour(source.hung_calls, now)
         siblings = self._siblings(gpus)
         usual_links = _usual_links(gpus, links_of)
+        if not self._boot_is_given:
+            # A clock that was ahead at the start and is set right: what is seen from then on is since the start, too.
+            self._booted_seconds = min(self._booted_seconds, _booted(wall))
         found: list[GpuHealth] = []
         for gpu in gpus:
             uuid = gpu.identity.uuid
@@ -103,6 +107,12 @@ class GpuHealthRules:
             inputs |= from_source
             if gpu.up:
                 inputs |= own_trend(kept.history.derived, compared_with) | compared_with
+            if source is not None and source.state == PAUSED:
+                kept.paused = True
+            elif kept.paused and gpu.up:
+                # That it was not read was asked for, and is over: nothing of it is to be kept from flapping.
+                kept.paused = False
+                self._hold.let_go(uuid)
             findings = self._findings(gpu, Inputs(gpu.reading, inputs), now)
             since = max(self._booted_seconds, kept.reset_seconds)
             findings += xid_findings(xids_of.get(uuid, ()), uuid, wall, since)
@@ -113,7 +123,8 @@ class GpuHealthRules:
     def _findings(self, gpu: Gpu, lookup: Inputs, now: float) -> list[Finding]:
         findings = self._rules.findings(gpu.identity.uuid, lookup, now)
         if not gpu.up:
-            return findings + [Finding(component, UNKNOWN, NOT_READ, "", "") for component in READ]
+            read = f"state={gpu.state}"
+            return findings + [Finding(component, UNKNOWN, NOT_READ, read, SEE_DEVICE) for component in READ]
         return findings + list(self._rules.unread(lookup))
 
     def _verdicts(self, gpu: Gpu, findings: Sequence[Finding], kept: _Kept, now: float) -> list[GpuHealth]:
@@ -159,7 +170,7 @@ class GpuHealthRules:
 
 class _Kept:
     """What is remembered of a GPU. `nvlinks`: the most that were ever up. `components`: those that not every GPU has.
-    `reset_seconds`: when it was last reset, Unix time, or a moment before."""
+    `reset_seconds`: when it was last reset, Unix time, or a moment before. `paused`: not read since a pause."""
 
     __slots__ = (
         "before_drop",
@@ -167,6 +178,7 @@ class _Kept:
         "energy",
         "history",
         "nvlinks",
+        "paused",
         "reset_seconds",
         "seen_at",
         "state",
@@ -177,6 +189,7 @@ class _Kept:
         self.history = History(first_seconds)
         self.components: set[str] = set()
         self.nvlinks = 0
+        self.paused = False
         self.reset_seconds = 0.0
         self.energy = 0
         self.before_drop: float | None = None
@@ -233,6 +246,11 @@ class _Rises:
         return sum(rise for _, rise in self._rises)
 
 
+def _booted(wall: float) -> float:
+    """When the node was started, Unix time, by a clock that says `wall` now."""
+    return wall - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def _by_gpu(records: Iterable[T]) -> dict[str, list[T]]:
     found: dict[str, list[T]] = {}
     for record in records:
@@ -256,14 +274,15 @@ def _verdict(gpu: Gpu, component: str, findings: Sequence[Finding]) -> GpuHealth
 
 
 def _of_all(gpu: Gpu, verdicts: Sequence[GpuHealth]) -> GpuHealth:
-    """The worst of what is known; unknown only where device or driver are. Says what was not judged."""
+    """The worst of what is known; unknown only where device or driver are. Its evidence says what was not judged."""
     judged = [one for one in verdicts if one.state != UNKNOWN or one.component in WEIGHTY]
     others = [one.component for one in verdicts if one.state == UNKNOWN and one.component not in WEIGHTY]
     bad = sorted((one for one in judged if one.state != OK), key=lambda one: -RANKS[one.state])
-    evidence = f"not judged: {' '.join(others)}" if others else ""
+    not_judged = f"not judged: {' '.join(others)}" if others else ""
     if not bad:
-        return _made(gpu, ALL, OK, "", evidence, "")
+        return _made(gpu, ALL, OK, "", not_judged, "")
     more = f"; and {len(bad) - 1} more" if len(bad) > 1 else ""
+    evidence = "; ".join(filter(None, (bad[0].evidence, not_judged)))
     return _made(gpu, ALL, bad[0].state, f"{bad[0].component}: {bad[0].reason}{more}", evidence, bad[0].action)
 
 

@@ -52,6 +52,13 @@ class Hold:
             if component not in components and kept.verdict.state != OK and kept.still(now)
         ]
 
+    def let_go(self, uuid: str) -> None:
+        """That a component of this GPU is unknown holds no longer."""
+        of_gpu = self._kept.get(uuid, {})
+        for component, kept in of_gpu.items():
+            if kept.verdict.state == UNKNOWN:
+                of_gpu[component] = kept._replace(holds=False)
+
     def forget(self, keep: Iterable[str]) -> None:
         """Forgets all GPUs but those."""
         self._kept = {uuid: kept for uuid in keep if (kept := self._kept.get(uuid)) is not None}

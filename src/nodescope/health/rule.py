@@ -11,6 +11,9 @@ UNKNOWN: Final = "unknown"
 WARNING: Final = "warning"
 CRITICAL: Final = "critical"
 
+ALL: Final = "all"
+"""The component that stands for the whole of a GPU."""
+
 VALUES: Final[Mapping[str, int]] = {OK: 0, WARNING: 1, CRITICAL: 2, UNKNOWN: 3}
 """The number of a state in records and metrics, which is also that of a monitoring plugin's exit."""
 

@@ -19,6 +19,9 @@ JSON: Final = "application/json"
 READ: Final = ("GET", "HEAD")
 WRITE: Final = ("POST", "PUT")
 MAX_SCRAPE_TIMEOUT_S: Final = 3600.0
+PAUSE_FOR: Final = "for"
+SHOWN: Final = 40
+"""How much of a parameter's name is shown."""
 
 _RETRY: Final = (("Retry-After", "1"),)
 _SECONDS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,12})?")
@@ -165,11 +168,26 @@ def _reload(site: Site, request: Request) -> Response:
 def _pause(site: Site, request: Request) -> Response:
     if _is_foreign(request):
         return text(403, "a page of another site may not ask for this")
+    wrong = _wrong_pause(request)
+    if wrong:
+        return text(400, wrong)
     try:
-        error = site.pause((request.query.get("for") or [""])[0])
-    except ValueError as wrong:
-        return text(400, str(wrong))
+        error = site.pause(request.query.get(PAUSE_FOR, [""])[0])
+    except ValueError as refused:
+        return text(400, str(refused))
     return text(200, "paused") if error is None else text(500, error)
+
+
+def _wrong_pause(request: Request) -> str:
+    """Why the request is not followed: a duration that is overlooked makes a pause that never ends."""
+    if request.body:
+        return f"the duration is given in the query ({PAUSE_FOR}=10m), expected no body"
+    for name, values in request.query.items():
+        if name != PAUSE_FOR:
+            return f"there is no parameter {name[:SHOWN]!r} here, expected {PAUSE_FOR} or none"
+        if len(values) != 1 or not values[0]:
+            return f"{PAUSE_FOR} is given {len(values)} times or empty, expected one duration such as 10m"
+    return ""
 
 
 def _resume(site: Site, request: Request) -> Response:
