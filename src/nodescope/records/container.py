@@ -74,7 +74,8 @@ class ContainerUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     since the sample before. `cpu_shares`: on v1's scale, also where v2 has a weight.
     `memory_swap_limit_bytes`: of memory and swap together under v1, of swap alone under v2.
     `memory_reservation_bytes`: v1's soft limit, v2's memory.low. `own_*`: without the cgroups below it, told by v1
-    alone. `*_stalled_seconds`: pressure, "some"; `*_full_stalled_seconds`: "full".
+    alone. `*_stalled_seconds`: pressure, "some"; `*_full_stalled_seconds`: "full". `no_io`: whether it is told that it
+    did no block I/O on any device.
     """
 
     id: str
@@ -126,6 +127,7 @@ class ContainerUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     memory_full_stalled_seconds: float | None = None
     io_stalled_seconds: float | None = None
     io_full_stalled_seconds: float | None = None
+    no_io: bool = False
 
 
 class ContainerIo(msgspec.Struct, frozen=True, kw_only=True):

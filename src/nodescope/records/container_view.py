@@ -31,7 +31,8 @@ _ALIVE: Final = frozenset({*_UP, "restarting"})
 class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
     """A container and what it uses; `use` None where its cgroup was not read. `seen_seconds`: the snapshot's Unix time.
 
-    `receive_bytes`, `transmit_bytes`, `read_bytes`, `written_bytes`: over all its interfaces and devices.
+    `receive_bytes`, `transmit_bytes`, `read_bytes`, `written_bytes`: over all its interfaces and devices. What was read
+    and written is 0 where its cgroup tells of no device, and None where it does not tell.
     """
 
     container: Container
@@ -235,14 +236,16 @@ def views(records: Iterable[Any], seen_seconds: float) -> Iterator[Any]:
     io, networks = _by_id(records, ContainerIo), _by_id(records, ContainerNetwork)
     for container in containers.values():
         own_io, own_networks = io.get(container.id, ()), networks.get(container.id, ())
+        use = uses.get(container.id)
+        no_io = 0 if use is not None and use.no_io else None
         view = ContainerView(
             container=container,
-            use=uses.get(container.id),
+            use=use,
             seen_seconds=seen_seconds,
             receive_bytes=_sum(own_networks, "receive_bytes"),
             transmit_bytes=_sum(own_networks, "transmit_bytes"),
-            read_bytes=_sum(own_io, "read_bytes"),
-            written_bytes=_sum(own_io, "written_bytes"),
+            read_bytes=_sum(own_io, "read_bytes") if own_io else no_io,
+            written_bytes=_sum(own_io, "written_bytes") if own_io else no_io,
         )
         yield view
         for known in own_io:

@@ -70,6 +70,18 @@ def test_without_a_limit_the_hosts_memory_is_it(tmp_path: Path, meminfo: bytes |
     assert memory_total_bytes(known) == (2**30 if percent else None)
 
 
+@pytest.mark.parametrize(("no_io", "told"), [(True, ['value="0B / 0B"']), (False, [])])
+def test_a_container_without_io(tmp_path: Path, no_io: bool, told: list[str]) -> None:
+    """Where the cgroup tells of no device the text is that of nothing; where it does not tell there is no text."""
+    known = host(tmp_path)
+    use = ContainerUse(id="a" * 64, cgroup="/a", no_io=no_io)
+    text = shown(
+        lambda loop: DockerStatsCollector(known, loop), Container(runtime="docker", id="a" * 64, name="a"), use
+    )
+    lines = [line for line in text.splitlines() if line.startswith("docker_container_block_io{")]
+    assert [line.partition("} ")[0].rpartition(",")[2] for line in lines] == told
+
+
 @pytest.mark.parametrize(
     ("count", "text"), [(0, "0B"), (1023, "1023B"), (1536, "1.5KiB"), (2 * MIB, "2MiB"), (2**70, "1.049e+06PiB")]
 )
