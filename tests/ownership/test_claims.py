@@ -63,6 +63,19 @@ def test_two_runtimes_tell_of_one_container() -> None:
         assert told(claims(order, MACHINE)) == [(A, "train", "device", "")]
 
 
+def test_one_id_in_two_namespaces() -> None:
+    """Containers that containerd has under one name in two namespaces are two holders, each of its own GPU."""
+    named = [
+        container(given("cdi", f"nvidia.com/gpu={index}"), runtime="containerd", namespace=namespace, id="web")
+        for index, namespace in enumerate(("a", "b"))
+    ]
+    found = claims(named, MACHINE, used={MACHINE.all()[0].key: {"a/web": of_container(named[0])}}).claims
+    assert {(claim.container_id, claim.device, claim.conflict) for claim in found} == {
+        ("a/web", MACHINE.all()[0].key, ""),
+        ("b/web", MACHINE.all()[1].key, ""),
+    }
+
+
 def test_the_kubelet_knows_best() -> None:
     """What the kubelet allocated to a container is its claim, whatever its variables say."""
     one = container(given("environment", "all"), **POD)

@@ -142,7 +142,7 @@ def _pods(node: Node, found: Sampled) -> Iterator[LensPod]:
         claims.setdefault(claim.container_id, []).append(claim)
     for view in views(found.records, seen_seconds):
         if type(view) is ContainerView:
-            devices = described_devices.of(claims.get(view.container.id, ()), view.container)
+            devices = described_devices.of(claims.get(view.container.key, ()), view.container)
             if view.container.pod_name or devices.gpu or devices.infiniband:
                 yield _pod(view, devices, _written(seen_seconds))
     yield from _unseen(claims.get(None, ()), described_devices, _written(seen_seconds))
@@ -169,7 +169,7 @@ def _pod(view: ContainerView, devices: LensPodDevices, last_updated: str | None)
     container = view.container
     oom_killed = bool(view.oom_killed)
     return LensPod(
-        id=container.id,
+        id=container.key,
         pod_name=container.pod_name,
         pod_namespace=container.pod_namespace,
         pod_uuid=container.pod_uid,

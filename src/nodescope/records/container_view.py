@@ -45,8 +45,8 @@ class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cgroup(self) -> str:
-        """The cgroup's path, else the id."""
-        return (self.use.cgroup if self.use else self.container.cgroup) or self.container.id
+        """The cgroup's path, else the key."""
+        return (self.use.cgroup if self.use else self.container.cgroup) or self.container.key
 
     @property
     def short_id(self) -> str:
@@ -235,8 +235,8 @@ def views(records: Iterable[Any], seen_seconds: float) -> Iterator[Any]:
     uses = {record.id: record for record in records if type(record) is ContainerUse}
     io, networks = _by_id(records, ContainerIo), _by_id(records, ContainerNetwork)
     for container in containers.values():
-        own_io, own_networks = io.get(container.id, ()), networks.get(container.id, ())
-        use = uses.get(container.id)
+        own_io, own_networks = io.get(container.key, ()), networks.get(container.key, ())
+        use = uses.get(container.key)
         no_io = 0 if use is not None and use.no_io else None
         view = ContainerView(
             container=container,
@@ -292,9 +292,9 @@ def runtime_containers(statuses: Iterable[RuntimeStatus]) -> Iterator[RuntimeCon
 def _once(containers: Iterable[Container]) -> dict[str, Container]:
     found: dict[str, Container] = {}
     for container in containers:
-        known = found.get(container.id)
+        known = found.get(container.key)
         if known is None or known.runtime == "containerd":
-            found[container.id] = container
+            found[container.key] = container
     return found
 
 
