@@ -208,6 +208,24 @@ def test_a_runtime_that_heeds_no_variable(host: dict[str, Any], given: bool) -> 
     assert "NVIDIA_VISIBLE_DEVICES=0" in {device.request for device in named}
 
 
+@pytest.mark.parametrize(
+    ("told", "given"),
+    [
+        ({"OCIRuntime": "crun"}, False),
+        ({"OCIRuntime": "/usr/bin/crun", "HostConfig": {"Runtime": "oci"}}, False),
+        ({"OCIRuntime": "runc", "HostConfig": {"Runtime": ""}}, False),
+        ({"OCIRuntime": "nvidia", "HostConfig": {"Runtime": "oci"}}, True),
+        ({"OCIRuntime": "runc", "HostConfig": {"Runtime": "nvidia"}}, True),
+        ({"OCIRuntime": "crun", "HostConfig": {"Privileged": True}}, True),
+        ({"OCIRuntime": None, "HostConfig": {"Runtime": "oci"}}, True),
+    ],
+)
+def test_podmans_runtime(told: dict[str, Any], given: bool) -> None:
+    """podman tells its OCI runtime in a field of its own: a plain one heeds no variable there either."""
+    devices = container(**told, Config={"Env": ["NVIDIA_VISIBLE_DEVICES=all"]}).devices
+    assert bool(devices) is given
+
+
 def test_devices_of_mounts() -> None:
     """Mounts under the toolkit's folder name devices, also by their CDI names."""
     folder = "/var/run/nvidia-container-devices"

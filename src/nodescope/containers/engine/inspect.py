@@ -6,6 +6,7 @@ service answers the same. Absent where the engine says null, "", 0 for a limit, 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple
@@ -50,6 +51,9 @@ LABELS: Final = {
 NANOSECONDS: Final = 1_000_000_000
 NETWORK_OF: Final = "container:"
 """HostConfig.NetworkMode of a container in the network namespace of the one whose id stands behind it."""
+
+ANY_OCI: Final = "oci"
+"""HostConfig.Runtime of every container of podman's."""
 
 _TIME: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
@@ -111,6 +115,7 @@ class _Inspected(msgspec.Struct, rename="pascal"):
     host_config: _HostConfig = msgspec.field(default_factory=_HostConfig)
     mounts: list[_Mount] | None = None
     image_manifest_descriptor: _Manifest | None = None
+    oci_runtime: str | None = msgspec.field(default=None, name="OCIRuntime")
 
 
 class _Entry(msgspec.Struct, rename="pascal"):
@@ -213,7 +218,7 @@ def parse_container(body: bytes, runtime: str, labels: Collection[str], source: 
             mounts,
             config.env or (),
             # A privileged container sees all GPUs by whatever runtime.
-            None if host.privileged else host.runtime,
+            None if host.privileged else _oci_runtime(told),
         ),
         user=labelled_user(named),
         **pod_fields(named),
@@ -248,6 +253,12 @@ def digest(image_id: str | None, reference: str) -> str | None:
 def pod_fields(labels: dict[str, str]) -> dict[str, Any]:
     """The record's fields that Kubernetes' and Compose's labels fill."""
     return {field: labels[label][:MAX_LABEL_CHARACTERS] for field, label in LABELS.items() if labels.get(label)}
+
+
+def _oci_runtime(told: _Inspected) -> str | None:
+    """The name of the OCI runtime, which podman tells in a field of its own, by name or path, and not in Docker's."""
+    named = told.host_config.runtime
+    return os.path.basename(told.oci_runtime) if told.oci_runtime and named in (None, "", ANY_OCI) else named
 
 
 def _status(state: _State) -> str:
