@@ -126,6 +126,13 @@ def test_an_allocation_that_is_held_twice() -> None:
     assert [claim.conflict for claim in shared.claims] == ["", ""]
 
 
+def test_one_claim_of_several_pods() -> None:
+    """Dynamic resource allocation gives the device of a claim to all who name it: that is no conflict."""
+    several = [PodDevices(name, "ml", "main", "gpu.nvidia.com", ("node-a/gpu-0",)) for name in ("one", "other")]
+    found = claims([], MACHINE, several).claims
+    assert {(claim.pod_name, claim.device, claim.conflict) for claim in found} == {("one", A, ""), ("other", A, "")}
+
+
 def test_there_are_no_more_claims_than_may_be() -> None:
     """Beyond the limit they are counted."""
     many = [container(given("environment", "all"), name=f"c{n}") for n in range(MAX_CLAIMS // 5 + 1)]

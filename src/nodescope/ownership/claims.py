@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from nodescope.ownership.allocated import Allocated, is_gpu, meant
+from nodescope.ownership.allocated import Allocated, is_dynamic, is_gpu, meant
 from nodescope.ownership.devices import GPU, RDMA, Device, Devices
 from nodescope.ownership.granted import MAX_CONFLICT_CHARS, POD_RESOURCES, Grant, granted, strength
 from nodescope.ownership.holder import Holder, of_container, of_pod
@@ -76,12 +76,17 @@ def _allocated(
     added: dict[str, list[ContainerDevice]] = {}
     held: dict[tuple[str, str], _Held] = {}
     shared: set[Device] = set()
+    dynamic: set[Device] = set()
     allocations = tuple(pod_devices)
     with_gpus = set()
     for told in allocations:
         found = meant(told, devices)
         unknown += [f"{told.pod_namespace}/{told.pod_name}: {POD_RESOURCES} {word}" for word in found.unknown]
         shared.update(found.shared)
+        if is_dynamic(told.resource):
+            # Several may have one claim: what was given once more was given to all of them.
+            shared.update(dynamic.intersection(found.devices))
+            dynamic.update(found.devices)
         container_id = names.get((told.pod_namespace, told.pod_name, told.container))
         if is_gpu(told.resource) or any(device.kind != RDMA for device in found.devices):
             with_gpus.add(container_id)
