@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -164,7 +164,7 @@ def _from_entry(entry: _Entry, runtime: str, labels: Collection[str]) -> Contain
     return Container(
         runtime=runtime,
         id=entry.id,
-        name=_name((entry.names or [""])[0], entry.id),
+        name=_name(_own_name(entry.names or ()), entry.id),
         image=image[:MAX_IMAGE_CHARACTERS] or None,
         image_digest=digest(entry.image_id, image),
         labels=_allowed(told, labels),
@@ -274,6 +274,11 @@ def _allowed(told: dict[str, str], labels: Collection[str]) -> dict[str, str]:
 
 def _name(told: str, container_id: str) -> str:
     return told.removeprefix("/")[:MAX_NAME_CHARACTERS] or container_id[:12]
+
+
+def _own_name(names: Sequence[str]) -> str:
+    """A container has a name below that of each container that is linked to it, too: "/web/db" beside "/db"."""
+    return min(names, key=lambda name: name.count("/"), default="")
 
 
 def _cores(host: _HostConfig) -> float | None:
