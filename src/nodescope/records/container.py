@@ -187,6 +187,12 @@ class ContainerNetwork(msgspec.Struct, frozen=True, kw_only=True):
     namespace: int | None = None
 
 
+class ContainerWithoutNetwork(msgspec.Struct, frozen=True, kw_only=True):
+    """That a container's own network namespace has no interface but its loopback."""
+
+    id: str
+
+
 class ContainerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that happened to a container. `kind`: "created", "running", "paused", "exited", "oom_killed",
     "deleted", "restarted", "health". `namespace`: containerd's. `inferred`: it was worked out by comparing with what

@@ -24,7 +24,7 @@ from nodescope.containers.runtimes import Runtimes
 from nodescope.devices.process_names import Users
 from nodescope.host import Absent, Host
 from nodescope.ownership.claims import Claims
-from nodescope.records.container import Container, ContainerEvent, DeviceClaim
+from nodescope.records.container import Container, ContainerEvent, ContainerWithoutNetwork, DeviceClaim
 from nodescope.records.container_choice import ContainersLeftOut
 from nodescope.sampling import SamplerLoop
 
@@ -94,6 +94,7 @@ class ContainerSampler:
             *(use for use in usage.uses if use.id in shown),
             *(io for io in usage.io if io.id in shown),
             *self._networks.read({one.key: one.pid for one in containers if one.pid}),
+            *(ContainerWithoutNetwork(id=key) for key in sorted(self._networks.without)),
             *(claim for claim in claims if claim.container_id is None or claim.container_id in shown),
             *statuses,
             ContainersLeftOut(
