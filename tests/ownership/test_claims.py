@@ -126,6 +126,16 @@ def test_an_allocation_that_is_held_twice() -> None:
     assert [claim.conflict for claim in shared.claims] == ["", ""]
 
 
+@pytest.mark.parametrize(
+    ("ids", "key"), [(("nvidia0/vgpu0", "nvidia0/vgpu1"), A), (("nvidia2/gi5/vgpu0", "nvidia2/gi5/vgpu1"), MIG[2])]
+)
+def test_shares_of_googles_plugin(ids: tuple[str, str], key: str) -> None:
+    """Those whom it gave shares of one GPU or partition both hold it, without a conflict."""
+    found = claims([], MACHINE, [PodDevices(name, "ml", "main", device_ids=(name,)) for name in ids])
+    assert [(claim.device, claim.conflict) for claim in found.claims] == [(key, ""), (key, "")]
+    assert found.unknown == ()
+
+
 def test_one_claim_of_several_pods() -> None:
     """Dynamic resource allocation gives the device of a claim to all who name it: that is no conflict."""
     several = [PodDevices(name, "ml", "main", "gpu.nvidia.com", ("node-a/gpu-0",)) for name in ("one", "other")]

@@ -18,6 +18,8 @@ from nodescope.ownership.requested import requested, vendor_of
 
 SHARED: Final = "::"
 """Stands in the id of a device that NVIDIA's plugin gives to several."""
+GOOGLE_SHARED: Final = "/vgpu"
+"""In that of Google's."""
 DYNAMIC_DRIVERS: Final = frozenset({"gpu.nvidia.com", "gpu.amd.com", "gpu.intel.com"})
 """Those of dynamic resource allocation that give GPUs."""
 NVIDIA_DYNAMIC: Final = "gpu.nvidia.com"
@@ -112,7 +114,7 @@ def _card(word: str) -> str:
 
 
 def _is_share(word: str, resource: str) -> bool:
-    return SHARED in word or (resource.startswith(INTEL) and _card(word) != word)
+    return SHARED in word or GOOGLE_SHARED in word or (resource.startswith(INTEL) and _card(word) != word)
 
 
 def _others(word: str, devices: Devices) -> tuple[Device, ...]:
