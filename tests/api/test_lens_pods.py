@@ -175,6 +175,17 @@ def test_devices_of_one_that_has_ended() -> None:
     assert pods(container(state="exited", devices=given, privileged=True)) == []
 
 
+def test_folders_of_one_that_has_ended() -> None:
+    """Whole folders of nodes, as ROCm's guide gives them (`--device /dev/dri`), are all nodes in them but NVIDIA's."""
+    given = tuple(
+        ContainerDevice(kind=kind, evidence="device", path=path)
+        for kind, path in (("gpu", "/dev/kfd"), ("gpu", "/dev/dri"), ("rdma", "/dev/infiniband"))
+    )
+    (pod,) = pods(container(state="exited", devices=given))
+    assert {device["vendor"] for device in pod["devices"]["gpu"]} == {"amd"}
+    assert [device["name"] for device in pod["devices"]["infiniband"]] == ["mlx5_0"]
+
+
 @pytest.mark.parametrize(
     ("state", "variable", "shown"),
     [

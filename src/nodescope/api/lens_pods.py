@@ -42,6 +42,8 @@ OOM_KILLED: Final = "OOMKilled"
 CHARACTER_DEVICE: Final = "c"
 UVERBS: Final = "uverbs"
 INFINIBAND: Final = "/dev/infiniband/"
+DRI_FOLDER: Final = "/dev/dri"
+NVIDIA: Final = "nvidia"
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -238,10 +240,13 @@ class _Devices:
                 continue
             dri = self._inventory.dri_of(item)
             nodes = {dri.card, dri.render} if dri else set()
+            if nodes and item.vendor != NVIDIA:
+                # The folder has all of them; NVIDIA's there are of graphics alone.
+                nodes.add(DRI_FOLDER)
             if given.path is not None and given.path in {*nodes, _own_node(item)} - {None}:
                 yield item.uuid
         for device in self._rdma.values():
-            if device.uverbs and given.path == INFINIBAND + device.uverbs:
+            if device.uverbs and given.path in (INFINIBAND + device.uverbs, INFINIBAND.rstrip("/")):
                 yield device.name
 
     def _gpu(self, uuid: str, evidence: str) -> LensPodDevice | None:
