@@ -175,6 +175,37 @@ def test_devices_of_one_that_has_ended() -> None:
     assert pods(container(state="exited", devices=given, privileged=True)) == []
 
 
+def test_folders_of_one_that_has_ended() -> None:
+    """Whole folders of nodes, as ROCm's guide gives them (`--device /dev/dri`), are all nodes in them but NVIDIA's."""
+    given = tuple(
+        ContainerDevice(kind=kind, evidence="device", path=path)
+        for kind, path in (("gpu", "/dev/kfd"), ("gpu", "/dev/dri"), ("rdma", "/dev/infiniband"))
+    )
+    (pod,) = pods(container(state="exited", devices=given))
+    assert {device["vendor"] for device in pod["devices"]["gpu"]} == {"amd"}
+    assert [device["name"] for device in pod["devices"]["infiniband"]] == ["mlx5_0"]
+
+
+@pytest.mark.parametrize(
+    ("state", "variable", "shown"),
+    [
+        ("exited", "HIP_VISIBLE_DEVICES=", 0),
+        ("running", "HIP_VISIBLE_DEVICES=", 0),
+        ("running", "ROCR_VISIBLE_DEVICES=9", 0),
+        ("exited", "ROCR_VISIBLE_DEVICES=0", 1),
+        ("running", "CUDA_VISIBLE_DEVICES=", 1),
+    ],
+)
+def test_devices_that_a_variable_hides(state: str, variable: str, shown: int) -> None:
+    """A node that a container has is not told where its own variable hides all GPUs of that vendor from it."""
+    given = (
+        ContainerDevice(kind="gpu", evidence="device", path="/dev/dri/renderD128"),
+        ContainerDevice(kind="gpu", evidence="environment", request=variable),
+    )
+    (pod,) = pods(container(**POD, state=state, devices=given))
+    assert len(pod["devices"]["gpu"]) == shown
+
+
 def test_a_pod_that_no_runtime_told_of() -> None:
     """What the kubelet gave to a container that nobody knows is told under its pod, with a null id."""
     unseen = claim(MI300X.uuid, id_=None, container="main", pod_name="train", pod_namespace="ml")

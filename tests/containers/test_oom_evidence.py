@@ -70,3 +70,18 @@ def test_a_cgroup_that_is_found_late() -> None:
             ooms.counted({}, A)
         ooms.counted({"a": 1}, A)
         assert told(events) == [("running", "runtime"), ("oom_killed", "runtime" if word else "cgroup")]
+
+
+def test_one_id_in_two_namespaces() -> None:
+    """A kill in one of two containers that containerd knows by one name is told of that one, and of the other too."""
+    events: list[ContainerEvent] = []
+    ooms = OomEvidence(events.append)
+    two = [Container(runtime="containerd", id="web", name="web", namespace=namespace) for namespace in ("a", "b")]
+    known = {one.key: one for one in two}
+    ooms.counted({"a/web": 0, "b/web": 0}, known)
+    ooms.heard(ContainerEvent(runtime="containerd", id="web", namespace="a", kind="oom_killed", time_seconds=1.0))
+    ooms.counted({"a/web": 1, "b/web": 1}, known)
+    assert [(one.namespace, one.id, one.evidence) for one in events] == [
+        ("a", "web", "runtime"),
+        ("b", "web", "cgroup"),
+    ]

@@ -74,6 +74,9 @@ def test_rdma_devices() -> None:
         ("amd.com/gpu", "0000:c1:00.0", AMD_MACHINE, [AMD[0]]),
         ("amd.com/cpx_nps4", "amdgpu_xcp_3", AMD_MACHINE, [XCP[1]]),
         ("amd.com/gpu", "1", MACHINE, []),
+        ("gpu.amd.com", "node-a/gpu-8-136", AMD_MACHINE, [AMD[0]]),
+        ("gpu.amd.com", "node-a/gpu-10-138", AMD_MACHINE, [XCP[1]]),
+        ("gpu.intel.com", "node-a/0000-c1-00-0-0x56a0", AMD_MACHINE, [AMD[0]]),
     ],
 )
 def test_names_of_gpus(resource: str, word: str, machine: Devices, expected: list[str]) -> None:

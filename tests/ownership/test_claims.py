@@ -63,6 +63,19 @@ def test_two_runtimes_tell_of_one_container() -> None:
         assert told(claims(order, MACHINE)) == [(A, "train", "device", "")]
 
 
+def test_one_id_in_two_namespaces() -> None:
+    """Containers that containerd has under one name in two namespaces are two holders, each of its own GPU."""
+    named = [
+        container(given("cdi", f"nvidia.com/gpu={index}"), runtime="containerd", namespace=namespace, id="web")
+        for index, namespace in enumerate(("a", "b"))
+    ]
+    found = claims(named, MACHINE, used={MACHINE.all()[0].key: {"a/web": of_container(named[0])}}).claims
+    assert {(claim.container_id, claim.device, claim.conflict) for claim in found} == {
+        ("a/web", MACHINE.all()[0].key, ""),
+        ("b/web", MACHINE.all()[1].key, ""),
+    }
+
+
 def test_the_kubelet_knows_best() -> None:
     """What the kubelet allocated to a container is its claim, whatever its variables say."""
     one = container(given("environment", "all"), **POD)
@@ -111,6 +124,23 @@ def test_an_allocation_that_is_held_twice() -> None:
     assert sorted(claim.conflict for claim in alone.claims) == ["also held by ml/train-0", "also held by thief"]
     shared = claims([thief, owner], MACHINE, [given_pod(f"{A}::0")])
     assert [claim.conflict for claim in shared.claims] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("ids", "key"), [(("nvidia0/vgpu0", "nvidia0/vgpu1"), A), (("nvidia2/gi5/vgpu0", "nvidia2/gi5/vgpu1"), MIG[2])]
+)
+def test_shares_of_googles_plugin(ids: tuple[str, str], key: str) -> None:
+    """Those whom it gave shares of one GPU or partition both hold it, without a conflict."""
+    found = claims([], MACHINE, [PodDevices(name, "ml", "main", device_ids=(name,)) for name in ids])
+    assert [(claim.device, claim.conflict) for claim in found.claims] == [(key, ""), (key, "")]
+    assert found.unknown == ()
+
+
+def test_one_claim_of_several_pods() -> None:
+    """Dynamic resource allocation gives the device of a claim to all who name it: that is no conflict."""
+    several = [PodDevices(name, "ml", "main", "gpu.nvidia.com", ("node-a/gpu-0",)) for name in ("one", "other")]
+    found = claims([], MACHINE, several).claims
+    assert {(claim.pod_name, claim.device, claim.conflict) for claim in found} == {("one", A, ""), ("other", A, "")}
 
 
 def test_there_are_no_more_claims_than_may_be() -> None:

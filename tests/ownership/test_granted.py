@@ -26,6 +26,15 @@ def amd_keys(*devices: ContainerDevice) -> list[str]:
     return [grant.device.key for grant in granted(container(*devices), AMD_MACHINE).grants]
 
 
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [("all", [AMD[0], *XCP]), ("0", [AMD[0]]), ("count:3", [AMD[0], *XCP]), ("count:1", [])],
+)
+def test_dockers_request_where_there_is_no_nvidia(request_: str, expected: list[str]) -> None:
+    """`--gpus` names no vendor: where there are AMD's GPUs and none of NVIDIA's it is answered by AMD's runtime."""
+    assert amd_keys(given("device_request", request_, vendor="nvidia")) == expected
+
+
 def rocm(request: str) -> ContainerDevice:
     return given(ENV, request, vendor="amd")
 

@@ -57,6 +57,34 @@ def test_whose_processes_are(tmp_path: Path) -> None:
     }
 
 
+def test_one_id_in_two_namespaces(tmp_path: Path) -> None:
+    """Processes of two containers that containerd has under one name are of two holders."""
+    one, other = (container(name="web", id="web", runtime="containerd", namespace=name) for name in ("a", "b"))
+    cgroups = machine(tmp_path, {1: "/a/web", 2: "/b/web"})
+    found = owners([process(NVIDIA[0], 1), process(NVIDIA[0], 2)], cgroups, Containers([one, other]))
+    assert {pid: holder.key for pid, holder in found.items()} == {1: "a/web", 2: "b/web"}
+
+
+def test_a_cgroup_that_its_runtime_tells(tmp_path: Path) -> None:
+    """A process is its container's where only the runtime tells which cgroup that is: any path, and below it."""
+    placed = {
+        "unit": "/system.slice/ctr-unit.scope",
+        "placed": "/my/place",
+        "usual": "/default/usual",
+        "moved": "/default/usual/moved",
+    }
+    known = {
+        name: container(name=name, id=name, runtime="containerd", namespace="default", cgroup=path)
+        for name, path in placed.items()
+    }
+    where = {1: placed["unit"], 2: f"{placed['placed']}/init", 3: placed["usual"], 4: "/my/places", 5: "/my"}
+    cgroups = machine(tmp_path, where)
+    found = owners([process(NVIDIA[0], pid) for pid in where], cgroups, Containers(known.values()))
+    assert {pid: holder.key for pid, holder in found.items()} == {
+        1: "unit", 2: "placed", 3: "usual", 4: NOBODY.key, 5: NOBODY.key,
+    }  # fmt: skip
+
+
 def test_who_is_in_a_container_of_a_container(tmp_path: Path) -> None:
     """The innermost container that a runtime knows is the holder; where none is known, the innermost that is named."""
     pod = container(name="dind", id=OTHER, pod_name="p", pod_namespace="n")

@@ -8,7 +8,7 @@ agent, and of labels only those that the settings allow: those fields are empty.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -21,6 +21,7 @@ from nodescope.api.query import Query
 from nodescope.api.selection import MAX_CONTAINERS, Answer, limited, of_kind
 from nodescope.records.container import Container, ContainerDevice, DeviceClaim
 from nodescope.records.container_view import ContainerView, views
+from nodescope.records.device_variables import NARROWING
 from nodescope.records.gpu_snapshot import GpuInstance
 from nodescope.records.rdma import RdmaDevice
 
@@ -41,6 +42,8 @@ OOM_KILLED: Final = "OOMKilled"
 CHARACTER_DEVICE: Final = "c"
 UVERBS: Final = "uverbs"
 INFINIBAND: Final = "/dev/infiniband/"
+DRI_FOLDER: Final = "/dev/dri"
+NVIDIA: Final = "nvidia"
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -142,7 +145,7 @@ def _pods(node: Node, found: Sampled) -> Iterator[LensPod]:
         claims.setdefault(claim.container_id, []).append(claim)
     for view in views(found.records, seen_seconds):
         if type(view) is ContainerView:
-            devices = described_devices.of(claims.get(view.container.id, ()), view.container)
+            devices = described_devices.of(claims.get(view.container.key, ()), view.container)
             if view.container.pod_name or devices.gpu or devices.infiniband:
                 yield _pod(view, devices, _written(seen_seconds))
     yield from _unseen(claims.get(None, ()), described_devices, _written(seen_seconds))
@@ -169,7 +172,7 @@ def _pod(view: ContainerView, devices: LensPodDevices, last_updated: str | None)
     container = view.container
     oom_killed = bool(view.oom_killed)
     return LensPod(
-        id=container.id,
+        id=container.key,
         pod_name=container.pod_name,
         pod_namespace=container.pod_namespace,
         pod_uuid=container.pod_uid,
@@ -214,11 +217,15 @@ class _Devices:
         self._described: dict[str, LensGpu] = {}
 
     def of(self, claims: Iterable[DeviceClaim], container: Container | None = None) -> LensPodDevices:
-        """Those that are held; of a container that holds nothing any more, those whose nodes it was given."""
+        """Those that are held; of a container that holds nothing any more, those whose nodes it was given.
+
+        Not those that a variable hides from it; of one that runs a variable that chooses has left none.
+        """
         claims = tuple(claims)
         held = [(claim.device, claim.evidence) for claim in claims]
         if not held and container is not None and not container.privileged:
-            held = [(name, given.evidence) for given in container.devices for name in self._at(given)]
+            hidden = _hidden_vendors(container)
+            held = [(name, given.evidence) for given in container.devices for name in self._at(given, hidden)]
         unique = dict(reversed(held))
         gpus = [self._gpu(name, evidence) for name, evidence in sorted(unique.items()) if name not in self._rdma]
         rdma = [self._rdma_device(name, evidence) for name, evidence in sorted(unique.items()) if name in self._rdma]
@@ -227,14 +234,19 @@ class _Devices:
             infiniband=tuple(sorted(rdma, key=lambda device: (device.id or 0, device.device))),
         )
 
-    def _at(self, given: ContainerDevice) -> Iterator[str]:
+    def _at(self, given: ContainerDevice, hidden: Collection[str]) -> Iterator[str]:
         for item in self._items.values():
+            if item.vendor in hidden:
+                continue
             dri = self._inventory.dri_of(item)
             nodes = {dri.card, dri.render} if dri else set()
+            if nodes and item.vendor != NVIDIA:
+                # The folder has all of them; NVIDIA's there are of graphics alone.
+                nodes.add(DRI_FOLDER)
             if given.path is not None and given.path in {*nodes, _own_node(item)} - {None}:
                 yield item.uuid
         for device in self._rdma.values():
-            if device.uverbs and given.path == INFINIBAND + device.uverbs:
+            if device.uverbs and given.path in (INFINIBAND + device.uverbs, INFINIBAND.rstrip("/")):
                 yield device.name
 
     def _gpu(self, uuid: str, evidence: str) -> LensPodDevice | None:
@@ -280,6 +292,13 @@ class _Devices:
             device=name,
             evidence=evidence,
         )
+
+
+def _hidden_vendors(container: Container) -> frozenset[str]:
+    """Vendors none of whose GPUs a container sees, though it may have their nodes (`oci.devices.by_environment`)."""
+    chosen = (given.request.partition("=") for given in container.devices if given.request is not None)
+    runs = CRI_STATES.get(container.state) == CRI_STATES["running"]
+    return frozenset(NARROWING[name] for name, _, value in chosen if name in NARROWING and (runs or not value))
 
 
 def _own_node(item: Item) -> str | None:

@@ -35,37 +35,37 @@ class OomEvidence:
         """Passes an event on, unless it is the word for a kill that was told."""
         with self._lock:
             if event.kind in BEGINNINGS and len(self._begun) < MAX_REMEMBERED:
-                self._begun.add(event.id)
+                self._begun.add(event.key)
             elif event.kind == "deleted":
-                self._begun.discard(event.id)
-                self._worded.discard(event.id)
+                self._begun.discard(event.key)
+                self._worded.discard(event.key)
             if event.kind == "oom_killed":
-                told = self._told.pop(event.id, float("-inf"))
+                told = self._told.pop(event.key, float("-inf"))
                 if time.monotonic() - told <= SAME_SECONDS:
                     return
                 if len(self._worded) < MAX_REMEMBERED:
-                    self._worded.add(event.id)
+                    self._worded.add(event.key)
         self._emit(event)
 
     def counted(self, kills: Mapping[str, int], containers: Mapping[str, Container]) -> None:
-        """Takes the kernel's counts of all containers, by id; tells of those that have grown without a word."""
+        """Takes the kernel's counts of all containers, by key; tells of those that have grown without a word."""
         now = time.monotonic()
         with self._lock:
-            started = {id_ for id_, container in containers.items() if container.state != "created"}
-            silent = [id_ for id_, count in kills.items() if self._has_grown(id_, count) and id_ in started]
-            silent = [id_ for id_ in silent if id_ not in self._worded]
+            started = {key for key, container in containers.items() if container.state != "created"}
+            silent = [key for key, count in kills.items() if self._has_grown(key, count) and key in started]
+            silent = [key for key in silent if key not in self._worded]
             # A cgroup is seen before the runtime has told that its container runs: its kills are told after that.
-            self._counts = {id_: count for id_, count in kills.items() if id_ in started}
+            self._counts = {key: count for key, count in kills.items() if key in started}
             self._begun -= self._counts.keys()
             self._worded -= self._counts.keys()
-            self._told = {id_: told for id_, told in self._told.items() if now - told <= SAME_SECONDS}
+            self._told = {key: told for key, told in self._told.items() if now - told <= SAME_SECONDS}
             self._told.update(dict.fromkeys(silent, now))
-        for id_ in silent:
-            container = containers[id_]
+        for key in silent:
+            container = containers[key]
             self._emit(
                 ContainerEvent(
                     runtime=container.runtime,
-                    id=id_,
+                    id=container.id,
                     kind="oom_killed",
                     time_seconds=time.time(),
                     namespace=container.namespace,
@@ -74,9 +74,9 @@ class OomEvidence:
                 )
             )
 
-    def _has_grown(self, id_: str, count: int) -> bool:
+    def _has_grown(self, key: str, count: int) -> bool:
         """A first count says nothing of when it grew, but of one whose beginning was heard, however long before."""
-        before = self._counts.get(id_)
+        before = self._counts.get(key)
         if before is None:
-            return count > 0 and id_ in self._begun
+            return count > 0 and key in self._begun
         return count > before

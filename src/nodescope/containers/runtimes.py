@@ -83,8 +83,8 @@ class Runtimes:
             self._kept.end(self)
 
     def killed(self, kills: Mapping[str, int]) -> None:
-        """Takes the cgroups' counts of OOM kills, by id of the container; what no runtime told of is told by them."""
-        self._ooms.counted(kills, {container.id: container for container in self.containers()})
+        """Takes the cgroups' counts of OOM kills, by key of the container; what no runtime told of is told by them."""
+        self._ooms.counted(kills, {container.key: container for container in self.containers()})
 
     def containers(self) -> tuple[Container, ...]:
         """All containers of all runtimes, as known now."""

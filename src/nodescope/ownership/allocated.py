@@ -2,8 +2,9 @@
 
 *Source*: the kubelet's pod-resources API, where a plugin may name its devices as it likes: NVIDIA's, AMD's and Intel's
 name GPUs; Mellanox' shared RDMA plugin calls its devices "0", "1". Of dynamic resource allocation the resource is the
-driver's name, and a device's is behind that of its pool, "node-a/gpu-1". Intel's plugin (intel-device-plugins-for-
-kubernetes, cmd/gpu_plugin) gives each card as often as it is set to: "card0-0", "card0-1".
+driver's name, and a device's is behind that of its pool, "node-a/gpu-1"; AMD's driver (k8s-gpu-dra-driver) calls GPUs
+and partitions "gpu-CARD-RENDER", Intel's (intel-resource-drivers-for-kubernetes) "0000-03-00-0-0x56a0". Intel's plugin
+(intel-device-plugins-for-kubernetes, cmd/gpu_plugin) gives each card as often as it is set to: "card0-0", "card0-1".
 """
 
 from __future__ import annotations
@@ -17,11 +18,17 @@ from nodescope.ownership.requested import requested, vendor_of
 
 SHARED: Final = "::"
 """Stands in the id of a device that NVIDIA's plugin gives to several."""
+GOOGLE_SHARED: Final = "/vgpu"
+"""In that of Google's."""
 DYNAMIC_DRIVERS: Final = frozenset({"gpu.nvidia.com", "gpu.amd.com", "gpu.intel.com"})
 """Those of dynamic resource allocation that give GPUs."""
 NVIDIA_DYNAMIC: Final = "gpu.nvidia.com"
+AMD_DYNAMIC: Final = "gpu.amd.com"
+INTEL_DYNAMIC: Final = "gpu.intel.com"
 INTEL: Final = "gpu.intel.com/"
 
+_AMD_NODES: Final = re.compile(r"gpu-[0-9]{1,4}-([0-9]{1,4})")
+_INTEL_ADDRESS: Final = re.compile(r"([0-9a-f]{4})-([0-9a-f]{2})-([0-9a-f]{2})-([0-7])-0x[0-9a-f]{4}")
 _INTEL_SHARE: Final = re.compile(r"(card[0-9]{1,4})-[0-9]{1,4}")
 
 
@@ -83,12 +90,21 @@ def is_gpu(resource: str) -> bool:
     return resource in DYNAMIC_DRIVERS or share(resource) is not None
 
 
+def is_dynamic(resource: str) -> bool:
+    """Whether it is a driver of dynamic resource allocation: what a plugin gives has a "/" in its name."""
+    return "/" not in resource
+
+
 def _gpus(word: str, resource: str, devices: Devices) -> tuple[Device, ...]:
     vendor = vendor_of(resource)
     if resource in DYNAMIC_DRIVERS:
         word = word.rpartition("/")[2]
         if resource == NVIDIA_DYNAMIC:
             return devices.allocated_dynamically(word) or devices.named(word, vendor)
+        if resource == AMD_DYNAMIC and (nodes := _AMD_NODES.fullmatch(word)):
+            return devices.at(f"/dev/dri/renderD{nodes[1]}")
+        if resource == INTEL_DYNAMIC and (address := _INTEL_ADDRESS.fullmatch(word)):
+            word = "{}:{}:{}.{}".format(*address.groups())
     return devices.named(_card(word) if resource.startswith(INTEL) else word, vendor)
 
 
@@ -98,7 +114,7 @@ def _card(word: str) -> str:
 
 
 def _is_share(word: str, resource: str) -> bool:
-    return SHARED in word or (resource.startswith(INTEL) and _card(word) != word)
+    return SHARED in word or GOOGLE_SHARED in word or (resource.startswith(INTEL) and _card(word) != word)
 
 
 def _others(word: str, devices: Devices) -> tuple[Device, ...]:

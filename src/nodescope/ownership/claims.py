@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from nodescope.ownership.allocated import Allocated, is_gpu, meant
+from nodescope.ownership.allocated import Allocated, is_dynamic, is_gpu, meant
 from nodescope.ownership.devices import GPU, RDMA, Device, Devices
 from nodescope.ownership.granted import MAX_CONFLICT_CHARS, POD_RESOURCES, Grant, granted, strength
 from nodescope.ownership.holder import Holder, of_container, of_pod
@@ -46,7 +46,7 @@ def claims(
     for container in holding:
         told = granted(container, devices)
         unknown += [f"{container.name}: {word}" for word in told.unknown]
-        given[container.id] = {grant.device.key for grant in told.grants}
+        given[container.key] = {grant.device.key for grant in told.grants}
         for grant in told.grants:
             _keep(held, _Held(of_container(container), grant))
     for item in _used(used or {}, devices, given):
@@ -60,9 +60,9 @@ def _newest(containers: Iterable[Container]) -> list[Container]:
     found: dict[str, Container] = {}
     for container in containers:
         if container.state in HOLDING:
-            known = found.get(container.id)
+            known = found.get(container.key)
             if known is None or known.runtime == "containerd":
-                found[container.id] = container
+                found[container.key] = container
     return list(found.values())
 
 
@@ -72,16 +72,21 @@ def _allocated(
     """The containers with what the kubelet allocated to them; what it did to those that no runtime told of; and which
     devices are given to several at a time.
     """
-    names = {(known.pod_namespace, known.pod_name, known.pod_container): known.id for known in containers}
+    names = {(known.pod_namespace, known.pod_name, known.pod_container): known.key for known in containers}
     added: dict[str, list[ContainerDevice]] = {}
     held: dict[tuple[str, str], _Held] = {}
     shared: set[Device] = set()
+    dynamic: set[Device] = set()
     allocations = tuple(pod_devices)
     with_gpus = set()
     for told in allocations:
         found = meant(told, devices)
         unknown += [f"{told.pod_namespace}/{told.pod_name}: {POD_RESOURCES} {word}" for word in found.unknown]
         shared.update(found.shared)
+        if is_dynamic(told.resource):
+            # Several may have one claim: what was given once more was given to all of them.
+            shared.update(dynamic.intersection(found.devices))
+            dynamic.update(found.devices)
         container_id = names.get((told.pod_namespace, told.pod_name, told.container))
         if is_gpu(told.resource) or any(device.kind != RDMA for device in found.devices):
             with_gpus.add(container_id)
@@ -96,8 +101,8 @@ def _allocated(
             )
     if allocations:
         # The kubelet tells of all that it gave: an image's variable gave nothing more.
-        containers = [one if one.id in with_gpus else _without_default(one) for one in containers]
-    return [_with(container, added.get(container.id, ())) for container in containers], held, shared
+        containers = [one if one.key in with_gpus else _without_default(one) for one in containers]
+    return [_with(container, added.get(container.key, ())) for container in containers], held, shared
 
 
 def _without_default(container: Container) -> Container:

@@ -18,6 +18,9 @@ MAX_CONFLICT_CHARS: Final = 160
 MAX_REQUEST_CHARS: Final = 200
 POD_RESOURCES: Final = "pod_resources"
 ENVIRONMENT: Final = "environment"
+DEVICE_REQUEST: Final = "device_request"
+NVIDIA: Final = "nvidia"
+AMD: Final = "amd"
 _WEAK: Final = frozenset({"environment", "mount", "device"})
 
 
@@ -81,6 +84,9 @@ def _gpus(given: ContainerDevice, devices: Devices, unknown: list[str]) -> tuple
         if variable not in GRANTING:
             return ()
         vendor = GRANTING[variable]
+    elif given.evidence == DEVICE_REQUEST and vendor == NVIDIA and devices.vendors & {NVIDIA, AMD} == {AMD}:
+        # Docker's --gpus names no vendor: where NVIDIA's runtime is not there it is AMD's driver that gives.
+        vendor = AMD
     found = requested(devices, request, vendor)
     unknown += [f"{given.evidence} {word}"[:MAX_CONFLICT_CHARS] for word in found.unknown]
     return found.devices

@@ -10,7 +10,7 @@ UNATTRIBUTED: Final = "unattributed"
 
 
 class Holder(NamedTuple):
-    """`key`: the container's id, "pod:NAMESPACE/NAME", "job:123", "user:alice", or "unattributed" for no one known."""
+    """`key`: the container's key, "pod:NAMESPACE/NAME", "job:123", "user:alice", or "unattributed" for no one known."""
 
     key: str
     container_id: str | None = None
@@ -28,8 +28,8 @@ NOBODY: Final = Holder(UNATTRIBUTED)
 def of_container(container: Container) -> Holder:
     """A container as a holder; of a pod's container the name is that in the pod."""
     return Holder(
-        container.id,
-        container.id,
+        container.key,
+        container.key,
         container.pod_container or container.name,
         container.runtime,
         container.pod_name,

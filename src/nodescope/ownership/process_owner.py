@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
-from nodescope.containers.cgroup.path import ContainerPath
+from nodescope.containers.cgroup.path import ContainerPath, container_of
 from nodescope.containers.cgroup.path import Holder as CgroupHolder
 from nodescope.host import Absent, Malformed
 from nodescope.ownership.holder import NOBODY, Holder, of_container, of_process
@@ -15,6 +15,8 @@ from nodescope.records.gpu_snapshot import GpuProcess
 TICKS_PER_SECOND: Final = 100
 """USER_HZ, in which procfs gives times, on all that Linux runs on."""
 SLACK_SECONDS: Final = 1.0
+LIVE: Final = frozenset({"running", "paused"})
+"""States of containers with processes."""
 MIN_SHORT_ID: Final = 12
 
 
@@ -25,23 +27,49 @@ class Cgroups(Protocol):
 
     def of(self, pid: int) -> CgroupHolder: ...
 
+    def paths(self, pid: int) -> Sequence[str]: ...
+
 
 class Containers:
-    """Containers by what a cgroup's path tells of them."""
+    """Containers by what a cgroup's path tells of them, or by the path itself where that does not name them.
+
+    containerd's may be in any cgroup: `ctr run --cgroup`, or with systemd as the driver.
+    """
 
     def __init__(self, containers: Iterable[Container]) -> None:
         self._ids: dict[str, Container] = {}
         self._names: dict[tuple[str | None, str], Container] = {}
+        self._paths: dict[str, Container] = {}
         for container in containers:
             # containerd tells of Docker's and the CRI's containers too, with less: theirs go first.
             known = self._ids.get(container.id)
             if known is None or known.runtime == "containerd":
                 self._ids[container.id] = container
             self._names[container.namespace, container.id] = container
+            cgroup = (container.cgroup or "").rstrip("/")
+            # One that has ended may have been in the cgroup before.
+            has_place = container.state in LIVE or cgroup not in self._paths
+            if cgroup and has_place and not _names_itself(container, cgroup):
+                self._paths[cgroup] = container
 
     def at(self, path: ContainerPath) -> Container | None:
         """The container that a path names, None where no runtime knows it."""
         return self._ids.get(path.id) if path.certain else self._names.get((path.namespace, path.id))
+
+    def around(self, pid: int, cgroups: Cgroups) -> Container | None:
+        """The container whose cgroup a process is in, or in one below it, where no path names it."""
+        if not self._paths:
+            return None
+        try:
+            paths = cgroups.paths(pid)
+        except (Absent, Malformed, OSError):
+            return None
+        for path in paths:
+            while path:
+                if path in self._paths:
+                    return self._paths[path]
+                path = path.rpartition("/")[0]
+        return None
 
 
 def owners(
@@ -62,7 +90,7 @@ def owners(
         if pid in found:
             continue
         place = _place(pid, cgroups, seen_seconds)
-        found[pid] = NOBODY if place is None else _holder(place, containers, cgroups, user, user_name)
+        found[pid] = NOBODY if place is None else _holder(pid, place, containers, cgroups, user, user_name)
     return found
 
 
@@ -76,6 +104,7 @@ def _place(pid: int, cgroups: Cgroups, seen_seconds: float | None) -> CgroupHold
 
 
 def _holder(
+    pid: int,
     place: CgroupHolder,
     containers: Containers,
     cgroups: Cgroups,
@@ -94,11 +123,24 @@ def _holder(
             continue
         if not _is_own(container, one, cgroups):
             return of_process(user, place.slurm_job)
-        known = of_container(container)
-        return known._replace(slurm_job=known.slurm_job or place.slurm_job, user=known.user or starter)
+        return _in(container, place, starter)
+    told = containers.around(pid, cgroups)
+    if told is not None:
+        return _in(told, place, starter)
     if path is not None and path.certain:
         return Holder(path.id, path.id, path.id[:MIN_SHORT_ID], path.runtime, user=starter, slurm_job=place.slurm_job)
     return of_process(user, place.slurm_job)
+
+
+def _in(container: Container, place: CgroupHolder, starter: str | None) -> Holder:
+    known = of_container(container)
+    return known._replace(slurm_job=known.slurm_job or place.slurm_job, user=known.user or starter)
+
+
+def _names_itself(container: Container, cgroup: str) -> bool:
+    """Whether the path of a container's cgroup says which container it is of."""
+    named = container_of(cgroup)
+    return named is not None and named.id == container.id and (named.certain or named.namespace == container.namespace)
 
 
 def _is_own(container: Container, path: ContainerPath, cgroups: Cgroups) -> bool:

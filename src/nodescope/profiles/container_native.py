@@ -26,7 +26,7 @@ from nodescope.records.container_view import (
 
 Labels = tuple[tuple[str, str], ...]
 PERCENT: Final = 100
-LABELS: Final[Labels] = (("container_id", "container.id"), ("container_name", "container.name"))
+LABELS: Final[Labels] = (("container_id", "container.key"), ("container_name", "container.name"))
 _OWN: Final = "nodescope_container_"
 _GAUGE: Final[MetricType] = "gauge"
 _COUNTER: Final[MetricType] = "counter"

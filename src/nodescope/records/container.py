@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import msgspec
+
+CONTAINERD: Final = "containerd"
+ONE_OF_A_KIND: Final = frozenset({None, "default", "moby"})
+"""Namespaces whose containers go by their id alone: none, containerd's own where nobody names one, and Docker's."""
+_MADE_ID: Final = re.compile(r"[0-9a-f]{64}")
+"""An id that a runtime made: Docker's, the CRI's and nerdctl's are unique, whichever namespace they are in."""
+
+
+def unique_key(runtime: str, namespace: str | None, container_id: str) -> str:
+    """What no two containers of a node share: the id, but "NAMESPACE/ID" where containerd was given a name for it.
+
+    containerd takes a name once in each of its namespaces; it holds no slash. Docker's and the CRI's containers have
+    one key, whoever tells of them.
+    """
+    if runtime != CONTAINERD or namespace in ONE_OF_A_KIND or _MADE_ID.fullmatch(container_id):
+        return container_id
+    return f"{namespace}/{container_id}"
 
 
 class ContainerDevice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,16 +85,23 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user: str | None = None
     slurm_job: str | None = None
 
+    @property
+    def key(self) -> str:
+        """See `unique_key`: the id that all else that is told of the container has."""
+        return unique_key(self.runtime, self.namespace, self.id)
+
 
 class ContainerUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a container uses, from its cgroup, v1 or v2. Counters are since its cgroup was made. None: not told.
 
-    `cgroup`: the path that was read. `memory_working_set_bytes`: use less inactive file pages, at least 0.
+    `id`: the container's key, as of all records below. `cgroup`: the path that was read.
+    `memory_working_set_bytes`: use less inactive file pages, at least 0.
     `cpu_period_microseconds`: that of a quota, whether there is one or not. `cpu_percent`: of one CPU, over the time
     since the sample before. `cpu_shares`: on v1's scale, also where v2 has a weight.
     `memory_swap_limit_bytes`: of memory and swap together under v1, of swap alone under v2.
     `memory_reservation_bytes`: v1's soft limit, v2's memory.low. `own_*`: without the cgroups below it, told by v1
-    alone. `*_stalled_seconds`: pressure, "some"; `*_full_stalled_seconds`: "full".
+    alone. `*_stalled_seconds`: pressure, "some"; `*_full_stalled_seconds`: "full". `no_io`: whether it is told that it
+    did no block I/O on any device.
     """
 
     id: str
@@ -126,6 +153,7 @@ class ContainerUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     memory_full_stalled_seconds: float | None = None
     io_stalled_seconds: float | None = None
     io_full_stalled_seconds: float | None = None
+    no_io: bool = False
 
 
 class ContainerIo(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +187,12 @@ class ContainerNetwork(msgspec.Struct, frozen=True, kw_only=True):
     namespace: int | None = None
 
 
+class ContainerWithoutNetwork(msgspec.Struct, frozen=True, kw_only=True):
+    """That a container's own network namespace has no interface but its loopback."""
+
+    id: str
+
+
 class ContainerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that happened to a container. `kind`: "created", "running", "paused", "exited", "oom_killed",
     "deleted", "restarted", "health". `namespace`: containerd's. `inferred`: it was worked out by comparing with what
@@ -175,6 +209,11 @@ class ContainerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     health: str | None = None
     inferred: bool = False
     evidence: str = "runtime"
+
+    @property
+    def key(self) -> str:
+        """That of its container."""
+        return unique_key(self.runtime, self.namespace, self.id)
 
 
 class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -200,7 +239,8 @@ class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class DeviceClaim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who holds a device. `device`: the GPU's or partition's uuid, or the RDMA device's name. `kind`: "gpu",
     "gpu_instance", "rdma". `evidence`: see `ContainerDevice`, and "process" for who uses it. `conflict`: what
-    contradicts it, "" for nothing. `request`: the words of the evidence where it has any ("ROCR_VISIBLE_DEVICES=0,2").
+    contradicts it, "" for nothing. `container_id`: the container's key. `request`: the words of the evidence where it
+    has any ("ROCR_VISIBLE_DEVICES=0,2").
     """
 
     device: str
@@ -219,7 +259,7 @@ class DeviceClaim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 class Attribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A holder's part of one quantity of a GPU. `quantity`: "memory_bytes", "utilization_ratio", "power_watts",
-    "energy_joules". `attribution`: "measured", "shared" or "estimated". `holder`: a container's id, "user:alice",
+    "energy_joules". `attribution`: "measured", "shared" or "estimated". `holder`: a container's key, "user:alice",
     "job:123", or "unattributed". In every cycle the parts of a device sum to the device's own figure.
     """
 

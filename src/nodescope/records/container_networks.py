@@ -38,7 +38,7 @@ def _namespace(view: ContainerNetworkView) -> tuple[object, ...]:
     # A pod has one: all of its containers are in its sandbox's.
     if container.pod_name is not None:
         return container.pod_namespace, container.pod_name, container.pod_uid
-    return (container.id,) if view.network.namespace is None else (view.network.namespace,)
+    return (container.key,) if view.network.namespace is None else (view.network.namespace,)
 
 
 def _rank(container: Container) -> tuple[bool, bool]:

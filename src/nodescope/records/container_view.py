@@ -12,6 +12,7 @@ from nodescope.records.container import (
     ContainerIo,
     ContainerNetwork,
     ContainerUse,
+    ContainerWithoutNetwork,
     RuntimeStatus,
 )
 
@@ -31,7 +32,9 @@ _ALIVE: Final = frozenset({*_UP, "restarting"})
 class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
     """A container and what it uses; `use` None where its cgroup was not read. `seen_seconds`: the snapshot's Unix time.
 
-    `receive_bytes`, `transmit_bytes`, `read_bytes`, `written_bytes`: over all its interfaces and devices.
+    `receive_bytes`, `transmit_bytes`, `read_bytes`, `written_bytes`: over all its interfaces and devices. What was read
+    and written is 0 where its cgroup tells of no device, what was received and sent where it has no interface; None
+    where that is not told.
     """
 
     container: Container
@@ -44,8 +47,8 @@ class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cgroup(self) -> str:
-        """The cgroup's path, else the id."""
-        return (self.use.cgroup if self.use else self.container.cgroup) or self.container.id
+        """The cgroup's path, else the key."""
+        return (self.use.cgroup if self.use else self.container.cgroup) or self.container.key
 
     @property
     def short_id(self) -> str:
@@ -232,24 +235,28 @@ def views(records: Iterable[Any], seen_seconds: float) -> Iterator[Any]:
     records = tuple(records)
     containers = _once(record for record in records if type(record) is Container)
     uses = {record.id: record for record in records if type(record) is ContainerUse}
+    without_network = {record.id for record in records if type(record) is ContainerWithoutNetwork}
     io, networks = _by_id(records, ContainerIo), _by_id(records, ContainerNetwork)
     for container in containers.values():
-        own_io, own_networks = io.get(container.id, ()), networks.get(container.id, ())
+        own_io, own_networks = io.get(container.key, ()), networks.get(container.key, ())
+        use = uses.get(container.key)
+        no_io = 0 if use is not None and use.no_io else None
+        no_traffic = 0 if container.key in without_network else None
         view = ContainerView(
             container=container,
-            use=uses.get(container.id),
+            use=use,
             seen_seconds=seen_seconds,
-            receive_bytes=_sum(own_networks, "receive_bytes"),
-            transmit_bytes=_sum(own_networks, "transmit_bytes"),
-            read_bytes=_sum(own_io, "read_bytes"),
-            written_bytes=_sum(own_io, "written_bytes"),
+            receive_bytes=_sum(own_networks, "receive_bytes") if own_networks else no_traffic,
+            transmit_bytes=_sum(own_networks, "transmit_bytes") if own_networks else no_traffic,
+            read_bytes=_sum(own_io, "read_bytes") if own_io else no_io,
+            written_bytes=_sum(own_io, "written_bytes") if own_io else no_io,
         )
         yield view
         for known in own_io:
             yield ContainerIoView(container=container, cgroup=view.cgroup, io=known)
         for known in own_networks:
             yield ContainerNetworkView(container=container, cgroup=view.cgroup, network=known)
-    joined = (Container, ContainerUse, ContainerIo, ContainerNetwork)
+    joined = (Container, ContainerUse, ContainerIo, ContainerNetwork, ContainerWithoutNetwork)
     yield from (record for record in records if type(record) not in joined)
 
 
@@ -289,9 +296,9 @@ def runtime_containers(statuses: Iterable[RuntimeStatus]) -> Iterator[RuntimeCon
 def _once(containers: Iterable[Container]) -> dict[str, Container]:
     found: dict[str, Container] = {}
     for container in containers:
-        known = found.get(container.id)
+        known = found.get(container.key)
         if known is None or known.runtime == "containerd":
-            found[container.id] = container
+            found[container.key] = container
     return found
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from nodescope.collectors.container.docker_stats import DockerStatsCollector, memory_total_bytes
 from nodescope.host import Host
-from nodescope.records.container import Container, ContainerUse
+from nodescope.records.container import Container, ContainerUse, ContainerWithoutNetwork
 from nodescope.records.docker_stats import size
 from tests.collectors.container.container_snapshot import MIB, RECORDS, golden
 from tests.collectors.container.test_docker_engine import PAGE_BYTES, write_engine
@@ -68,6 +68,31 @@ def test_without_a_limit_the_hosts_memory_is_it(tmp_path: Path, meminfo: bytes |
     assert [line.rpartition(" ")[2] for line in lines] == ([percent] if percent else [])
     assert "docker_containers_total 1\n" in text
     assert memory_total_bytes(known) == (2**30 if percent else None)
+
+
+@pytest.mark.parametrize(("no_io", "told"), [(True, ['value="0B / 0B"']), (False, [])])
+def test_a_container_without_io(tmp_path: Path, no_io: bool, told: list[str]) -> None:
+    """Where the cgroup tells of no device the text is that of nothing; where it does not tell there is no text."""
+    known = host(tmp_path)
+    use = ContainerUse(id="a" * 64, cgroup="/a", no_io=no_io)
+    text = shown(
+        lambda loop: DockerStatsCollector(known, loop), Container(runtime="docker", id="a" * 64, name="a"), use
+    )
+    lines = [line for line in text.splitlines() if line.startswith("docker_container_block_io{")]
+    assert [line.partition("} ")[0].rpartition(",")[2] for line in lines] == told
+
+
+@pytest.mark.parametrize(("more", "told"), [((ContainerWithoutNetwork(id="a" * 64),), "0"), ((), None)])
+def test_a_container_without_network(
+    tmp_path: Path, more: tuple[ContainerWithoutNetwork, ...], told: str | None
+) -> None:
+    """One that has no interface received and sent nothing; of one on the host's network that is not known."""
+    known = host(tmp_path)
+    container = Container(runtime="docker", id="a" * 64, name="a")
+    text = shown(lambda loop: DockerStatsCollector(known, loop), container, *more)
+    lines = [line for line in text.splitlines() if line.startswith("docker_container_network_")]
+    assert {line.split()[-1] for line in lines if "_bytes{" in line} == ({told} if told else set())
+    assert ('value="0B / 0B"' in text) is bool(told)
 
 
 @pytest.mark.parametrize(

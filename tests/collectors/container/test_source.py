@@ -12,10 +12,12 @@ from nodescope import configuration
 from nodescope.collectors.container.container import build
 from nodescope.collectors.container.source import loop
 from nodescope.collectors.parts import Parts, Surroundings
+from nodescope.containers.runtimes import Runtimes
 from nodescope.exposition.text import TextEncoder
 from nodescope.host import Absent, Host
 from nodescope.records.container import Container, ContainerUse
 from nodescope.records.container_choice import ContainersLeftOut
+from nodescope.records.container_view import ContainerView, views
 from tests.containers.engine.fake_engine import FakeEngine
 
 LONG_S = 20.0
@@ -132,3 +134,27 @@ def test_a_container(root: Path) -> None:
             assert time.monotonic() < deadline, heard
             time.sleep(0.1)
         made.stop()
+
+
+def test_one_id_in_two_namespaces(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers that containerd has under one name in several namespaces are each told of, with its own figures."""
+    told = []
+    for number, namespace in enumerate(("a", "b", "default"), start=1):
+        folder = root / f"sys/fs/cgroup/{namespace}/web"
+        folder.mkdir(parents=True)
+        (folder / "cpu.stat").write_text(f"usage_usec {number}000000\n")
+        (folder / "io.stat").write_text(f"8:0 rbytes={number} wbytes=0 rios=1 wios=0\n")
+        told.append(
+            Container(runtime="containerd", id="web", name="web", namespace=namespace, cgroup=f"/{namespace}/web")
+        )
+    monkeypatch.setattr(Runtimes, "containers", lambda _self: tuple(told))
+    made = loop(parts(root, []))
+    records = made.sampler.sample()
+    made.stop()
+    seen = {
+        view.container.key: (view.use and view.use.cpu_seconds, view.read_bytes)
+        for view in views(records, 0.0)
+        if type(view) is ContainerView
+    }
+    assert seen == {"a/web": (1.0, 1), "b/web": (2.0, 2), "web": (3.0, 3)}
+    assert [record.containers for record in records if type(record) is ContainersLeftOut] == [0]

@@ -67,6 +67,18 @@ def test_the_hosts_network(machine: Machine) -> None:
     assert reader.left_out == 0
 
 
+def test_a_container_without_interfaces(machine: Machine) -> None:
+    """One that has but its loopback is told as such; one whose table cannot be read, or is the host's, is not."""
+    put(machine, 7, f"/docker/{ID}", HEAD + LO)
+    put(machine, 8, f"/docker/{OTHER}", b"odd\n")
+    put(machine, 9, "/docker/" + "c" * 64, 1)
+    reader = networks(machine)
+    assert reader.read({ID: 7, OTHER: 8, "c" * 64: 9}) == []
+    assert (reader.without, reader.left_out) == (frozenset({ID}), 1)
+    assert reader.read({}) == []
+    assert reader.without == frozenset()
+
+
 def test_containers_that_share_a_namespace(machine: Machine) -> None:
     """Those of one pod each tell of its interfaces, and that they share them."""
     put(machine, 7, f"/docker/{ID}", NET_DEV)

@@ -135,6 +135,38 @@ def test_block_devices_of_v1(machine: Machine) -> None:
     assert (told.read_bytes, told.reads, told.writes, snapshot.left_out) == (None, 1, 2, 1)
 
 
+@pytest.mark.parametrize(
+    ("io_stat", "told"), [("", True), ("8:0 \n", True), ("8:0 rbytes=1\n", False), ("odd\n", False)]
+)
+def test_no_io_under_v2(machine: Machine, io_stat: str, told: bool) -> None:
+    """That a container did no I/O is known where io.stat could be read and has no figures of a device."""
+    mount_v2(machine)
+    put_v2(machine, CGROUP, {"io.stat": io_stat})
+    assert one(usage(machine)).no_io is told
+
+
+@pytest.mark.parametrize(
+    ("sizes", "requests", "told"),
+    [("Total 0\n", None, True), (None, "Total 0\n", True), (None, None, False), ("odd\n", None, False)],
+)
+def test_no_io_under_v1(machine: Machine, sizes: str | None, requests: str | None, told: bool) -> None:
+    """The same of v1, by either of the files that list the devices; where neither could be read nobody knows."""
+    mount_v1(machine)
+    put_v1(machine, CGROUP)
+    folder = machine.folder / f"sys/fs/cgroup/blkio{CGROUP}"
+    for name, content in (("io_service_bytes_recursive", sizes), ("io_serviced", requests)):
+        path = folder / f"blkio.throttle.{name}"
+        path.unlink() if content is None else path.write_text(content)
+    assert one(usage(machine)).no_io is told
+
+
+def test_no_io_without_the_controller(machine: Machine) -> None:
+    """Where the io controller is not there nobody knows what a container read and wrote."""
+    mount_v2(machine, controllers="cpu memory pids")
+    put_v2(machine, CGROUP, {"io.stat": ""})
+    assert one(usage(machine)).no_io is False
+
+
 def test_hybrid(machine: Machine) -> None:
     """v2 tells pressure and CPU time, v1 what its controllers know; a container is told once."""
     mount_v1(machine)

@@ -176,6 +176,8 @@ def test_devices_of_the_host_configuration(
         (["CUDA_VISIBLE_DEVICES="], ["CUDA_VISIBLE_DEVICES="]),
         (["ROCR_VISIBLE_DEVICES=hunter2"], ["ROCR_VISIBLE_DEVICES="]),
         (["HIP_VISIBLE_DEVICES=1,-1,0"], ["HIP_VISIBLE_DEVICES=1"]),
+        (["NVIDIA_VISIBLE_DEVICES=MIG-GPU-5e41/1/0"], ["NVIDIA_VISIBLE_DEVICES=MIG-GPU-5e41/1/0"]),
+        (["CUDA_VISIBLE_DEVICES=MIG-GPU-5e41/1/0"], ["CUDA_VISIBLE_DEVICES=MIG-GPU-5e41/1/0"]),
         (["MY_NVIDIA_VISIBLE_DEVICES=0", "GPU_DEVICE_ORDINAL=0"], []),
     ],
 )
@@ -206,6 +208,24 @@ def test_a_runtime_that_heeds_no_variable(host: dict[str, Any], given: bool) -> 
     assert [variable in requests for variable in variables] == [given, True]
     named = container(HostConfig=host, Config={"Env": ["NVIDIA_VISIBLE_DEVICES=0"]}).devices
     assert "NVIDIA_VISIBLE_DEVICES=0" in {device.request for device in named}
+
+
+@pytest.mark.parametrize(
+    ("told", "given"),
+    [
+        ({"OCIRuntime": "crun"}, False),
+        ({"OCIRuntime": "/usr/bin/crun", "HostConfig": {"Runtime": "oci"}}, False),
+        ({"OCIRuntime": "runc", "HostConfig": {"Runtime": ""}}, False),
+        ({"OCIRuntime": "nvidia", "HostConfig": {"Runtime": "oci"}}, True),
+        ({"OCIRuntime": "runc", "HostConfig": {"Runtime": "nvidia"}}, True),
+        ({"OCIRuntime": "crun", "HostConfig": {"Privileged": True}}, True),
+        ({"OCIRuntime": None, "HostConfig": {"Runtime": "oci"}}, True),
+    ],
+)
+def test_podmans_runtime(told: dict[str, Any], given: bool) -> None:
+    """podman tells its OCI runtime in a field of its own: a plain one heeds no variable there either."""
+    devices = container(**told, Config={"Env": ["NVIDIA_VISIBLE_DEVICES=all"]}).devices
+    assert bool(devices) is given
 
 
 def test_devices_of_mounts() -> None:
@@ -261,6 +281,12 @@ def test_a_list_gives_up_bad_entries_alone() -> None:
     listed = parse_list(body.encode(), "podman", (), "s")
     assert listed.malformed == 3
     assert listed.containers == (Container(runtime="podman", id=ID, name="a", image="i", state="running"),)
+
+
+def test_a_linked_container_has_its_own_name() -> None:
+    """Of the names in a list those below a container that is linked to it are not its own."""
+    body = json.dumps([{"Id": ID, "Names": ["/web/db", "/db"], "State": "running"}, {"Id": ID, "Names": []}])
+    assert [one.name for one in parse_list(body.encode(), "docker", (), "s").containers] == ["db", ID[:12]]
 
 
 def test_a_complaint_shows_no_value() -> None:

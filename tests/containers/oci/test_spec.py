@@ -113,6 +113,7 @@ def test_no_limits_and_every_device() -> None:
         ("/default/web", "/default/web"),
         ("system.slice:docker:abc", "/system.slice/docker-abc.scope"),
         (":cri:abc", "/system.slice/cri-abc.scope"),
+        ("-.slice:ctr:web", "/ctr-web.scope"),
         ("a-b.slice:crio:x", "/a.slice/a-b.slice/crio-x.scope"),
         ("", None),
         ("relative", None),

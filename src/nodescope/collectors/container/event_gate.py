@@ -18,7 +18,7 @@ CONFIRM_SECONDS: Final = 2.0
 HOLD_SECONDS: Final = 12.0
 
 Find = Callable[[str], Container | None]
-"""The container of an id, as it is known now."""
+"""The container of a key, as it is known now."""
 
 
 class EventGate:
@@ -55,21 +55,21 @@ class EventGate:
             self._emit(event)
             return
         with self._lock:
-            decided = None if event.id in self._waiting else self._shown.get(event.id)
+            decided = None if event.key in self._waiting else self._shown.get(event.key)
             if decided is not None:
                 self._pass(event, decided)
                 return
-        container = self._find(event.id)
+        container = self._find(event.key)
         with self._lock:
             self._hold(time.monotonic() + self._hold_seconds, event)
             # The newest, of which most is known; of one that is gone what was known last.
-            self._waiting[event.id] = container or self._waiting.get(event.id)
+            self._waiting[event.key] = container or self._waiting.get(event.key)
             if len(self._held) > MAX_HELD:
                 _, oldest = self._held.popleft()
                 self._pass(oldest, self._judged(oldest))
 
     def decided(self, shown: Iterable[tuple[str, bool]]) -> None:
-        """What the newest list says: id, and whether the container is shown. Lets go what waited for it."""
+        """What the newest list says: key, and whether the container is shown. Lets go what waited for it."""
         if not self._choice.active:
             return
         now = time.monotonic()
@@ -78,10 +78,10 @@ class EventGate:
             held, self._held = self._held, deque()
             waiting, self._waiting = self._waiting, {}
             for until, event in held:
-                decided = self._shown.get(event.id)
+                decided = self._shown.get(event.key)
                 if decided is None and now < until:
                     self._hold(until, event)
-                    self._waiting[event.id] = waiting.get(event.id)
+                    self._waiting[event.key] = waiting.get(event.key)
                 else:
                     self._pass(event, self._judged(event, waiting) if decided is None else decided)
             while len(self._shown) > MAX_DECIDED:
@@ -90,17 +90,17 @@ class EventGate:
     def _take_down(self, shown: Iterable[tuple[str, bool]], now: float) -> None:
         """One that is shown is so at once; that it is not holds when there was time to learn all of it."""
         seen_before, self._seen_at = self._seen_at, {}
-        for container_id, is_shown in shown:
-            since = self._seen_at[container_id] = seen_before.get(container_id, now)
-            before = self._shown.pop(container_id, None)
+        for key, is_shown in shown:
+            since = self._seen_at[key] = seen_before.get(key, now)
+            before = self._shown.pop(key, None)
             if is_shown or now - since >= self._confirm_seconds:
                 # The newest last, so that those that are gone longest are forgotten first.
-                self._shown[container_id] = is_shown
+                self._shown[key] = is_shown
             elif before is not None:
-                self._shown[container_id] = before
+                self._shown[key] = before
 
     def _judged(self, event: ContainerEvent, waiting: dict[str, Container | None] | None = None) -> bool:
-        container = (self._waiting if waiting is None else waiting).get(event.id)
+        container = (self._waiting if waiting is None else waiting).get(event.key)
         return container is None or container.image is None or self._choice.shows(container)
 
     def _hold(self, until: float, event: ContainerEvent) -> None:

@@ -20,12 +20,12 @@ _holder_of: Final = lru_cache(MAX_KEPT)(holder_of)
 def with_owners(
     containers: Iterable[Container], found: Mapping[str, ContainerPath], user_name: Callable[[int], str | None]
 ) -> Iterator[Container]:
-    """The containers with the user and the job in whose slice they are. `found`: where cgroups were seen, by id.
+    """The containers with the user and the job in whose slice they are. `found`: where cgroups were seen, by key.
 
     The slice goes before a label, which anyone may write.
     """
     for container in containers:
-        path = container.cgroup or (found[container.id].cgroup if container.id in found else None)
+        path = container.cgroup or (found[container.key].cgroup if container.key in found else None)
         place = _holder_of(path) if path else None
         if place is None or (place.uid is None and place.slurm_job is None):
             yield container

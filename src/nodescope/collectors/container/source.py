@@ -24,7 +24,7 @@ from nodescope.containers.runtimes import Runtimes
 from nodescope.devices.process_names import Users
 from nodescope.host import Absent, Host
 from nodescope.ownership.claims import Claims
-from nodescope.records.container import Container, ContainerEvent, DeviceClaim
+from nodescope.records.container import Container, ContainerEvent, ContainerWithoutNetwork, DeviceClaim
 from nodescope.records.container_choice import ContainersLeftOut
 from nodescope.sampling import SamplerLoop
 
@@ -74,10 +74,10 @@ class ContainerSampler:
         self._runtimes.look()
         told = self._runtimes.containers()
         statuses = self._runtimes.statuses()
-        usage = self._used({one.id: one.cgroup for one in told if one.cgroup})
+        usage = self._used({one.key: one.cgroup for one in told if one.cgroup})
         self._tell_unread(usage)
         self._runtimes.killed(usage.oom_kills)
-        untold = self._untold.of(_with_processes(usage), {one.id for one in told}, statuses, self._is_frozen)
+        untold = self._untold.of(_with_processes(usage), {one.key for one in told}, statuses, self._is_frozen)
         known = self._pods.named((*told, *untold))
         known = tuple(with_owners(known, usage.containers, self._holding.users.name))
         # Whose devices are waits for names: no one is to be told under an id first.
@@ -93,11 +93,12 @@ class ContainerSampler:
             *containers,
             *(use for use in usage.uses if use.id in shown),
             *(io for io in usage.io if io.id in shown),
-            *self._networks.read({one.id: one.pid for one in containers if one.pid}),
+            *self._networks.read({one.key: one.pid for one in containers if one.pid}),
+            *(ContainerWithoutNetwork(id=key) for key in sorted(self._networks.without)),
             *(claim for claim in claims if claim.container_id is None or claim.container_id in shown),
             *statuses,
             ContainersLeftOut(
-                containers=len({one.id for one in known}) - len(shown),
+                containers=len({one.key for one in known}) - len(shown),
                 events=self._gate.left_out,
                 requests=len(held.unknown),
                 claims=held.left_out,
@@ -139,16 +140,16 @@ class ContainerSampler:
     def _chosen(
         self, known: Sequence[Container], claims: Sequence[DeviceClaim]
     ) -> tuple[Sequence[Container], frozenset[str]]:
-        """The containers that are shown, and their ids; the gate of events hears of all."""
+        """The containers that are shown, and their keys; the gate of events hears of all."""
         if not self._choice.active:
-            return known, frozenset(one.id for one in known)
+            return known, frozenset(one.key for one in known)
         held: dict[str, set[str]] = {}
         for claim in claims:
             if claim.container_id is not None:
                 held.setdefault(claim.container_id, set()).add("rdma" if claim.kind == "rdma" else "gpu")
-        shown = frozenset(one.id for one in known if self._choice.shows(one, held.get(one.id, ())))
-        self._gate.decided((one.id, one.id in shown) for one in known)
-        return [self._choice.bare(one) for one in known if one.id in shown], shown
+        shown = frozenset(one.key for one in known if self._choice.shows(one, held.get(one.key, ())))
+        self._gate.decided((one.key, one.key in shown) for one in known)
+        return [self._choice.bare(one) for one in known if one.key in shown], shown
 
 
 def _with_processes(usage: Snapshot) -> dict[str, ContainerPath]:
@@ -171,8 +172,8 @@ def loop(parts: Parts) -> SamplerLoop:
         lambda: parts.loop((DRI,)),
     )
 
-    def find(container_id: str) -> Container | None:
-        return next((one for one in runtimes.containers() if one.id == container_id), None)
+    def find(key: str) -> Container | None:
+        return next((one for one in runtimes.containers() if one.key == key), None)
 
     # By the second look after an event all is known of its container.
     gate = EventGate(_published(parts.publish), chosen, find, 2 * (interval_s + CONFIRM_SECONDS))
@@ -200,6 +201,6 @@ def _published(publish: Publish) -> Callable[[ContainerEvent], None]:
             told["health"] = event.health
         if event.inferred:
             told["inferred"] = "true"
-        publish(f"container.{event.kind}", event.id, told)
+        publish(f"container.{event.kind}", event.key, told)
 
     return emit

@@ -68,24 +68,30 @@ class _Opened(NamedTuple):
 
 
 class ContainerNetworks:
-    """Reads the interfaces of containers by the pid of a process in each. `left_out`: that could not be read."""
+    """Reads the interfaces of containers by the pid of a process in each. `left_out`: that could not be read.
+
+    `without`: of which it was read that they have none of their own (`docker run --network none`).
+    """
 
     def __init__(self, host: Host, processes: ProcessCgroups) -> None:
         self._host = host
         self._processes = processes
         self._confirmed: dict[int, tuple[str, Namespace]] = {}
         self.left_out = 0
+        self.without: frozenset[str] = frozenset()
 
     def read(self, pids: Mapping[str, int]) -> list[ContainerNetwork]:
         """`pids`: container's id -> pid on the host. Each namespace is read once, and told for all that share it."""
         self.left_out = 0
+        self.without = frozenset()
         try:
             hosts = _namespace(os.stat(self._host.proc(f"{HOST_PID}/net/dev")))
         except OSError:
             self.left_out = len(pids)
             return []
         told: list[ContainerNetwork] = []
-        read: dict[Namespace, dict[str, Counts]] = {}
+        without: set[str] = set()
+        read: dict[Namespace, dict[str, Counts] | None] = {}
         confirmed: dict[int, tuple[str, Namespace]] = {}
         for container_id, pid in pids.items():
             opened = self._opened(pid)
@@ -97,11 +103,14 @@ class ContainerNetworks:
                 continue
             if namespace not in read:
                 read[namespace] = self._interfaces(opened)
+            interfaces = read[namespace]
+            if interfaces == {}:
+                without.add(container_id)
             told += [
                 ContainerNetwork(id=container_id, interface=interface, namespace=namespace[1], **counts)
-                for interface, counts in read[namespace].items()
+                for interface, counts in (interfaces or {}).items()
             ]
-        self._confirmed = confirmed
+        self._confirmed, self.without = confirmed, frozenset(without)
         return told
 
     def _opened(self, pid: int) -> _Opened | None:
@@ -135,12 +144,13 @@ class ContainerNetworks:
         container = holder.container
         return container is None or not container.certain or container.id == container_id
 
-    def _interfaces(self, opened: _Opened) -> dict[str, Counts]:
+    def _interfaces(self, opened: _Opened) -> dict[str, Counts] | None:
+        """All but the loopback; None where they could not be read."""
         try:
             found = parse_net_dev(opened.table.read(record_bytes=RECORD_BYTES), opened.path)
         except (OSError, Malformed) as error:
             self.left_out += not (isinstance(error, OSError) and error.errno in GONE)
-            return {}
+            return None
         found.pop(LOOPBACK, None)
         return found
 

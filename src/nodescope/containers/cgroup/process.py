@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from nodescope.containers.cgroup.path import NOBODY, ContainerPath, Holder, holder_of
 from nodescope.host import Absent, Host, Malformed, text
@@ -89,16 +89,27 @@ def own_container(mountinfo: bytes) -> ContainerPath | None:
     return None
 
 
+class _Read(NamedTuple):
+    """`at`: of the clock. `paths`: see `parse_process_cgroups`."""
+
+    at: float
+    paths: tuple[str, ...]
+    holder: Holder
+
+
+_UNREAD: Final = _Read(float("-inf"), (), NOBODY)
+
+
 class ProcessCgroups:
     """Who processes belong to, remembered by pid and start time.
 
-    `of` raises `Absent` where the process is gone, `OSError` where it cannot be read, `Malformed`.
+    `of` and `paths` raise `Absent` where the process is gone, `OSError` where it cannot be read, `Malformed`.
     """
 
     def __init__(self, host: Host, clock: Callable[[], float] = time.monotonic) -> None:
         self._host = host
         self._clock = clock
-        self._known: dict[tuple[int, int], tuple[float, Holder]] = {}
+        self._known: dict[tuple[int, int], _Read] = {}
 
     def start_ticks(self, pid: int) -> int:
         path = self._host.proc(f"{pid}/stat")
@@ -106,23 +117,30 @@ class ProcessCgroups:
 
     def of(self, pid: int) -> Holder:
         """Who process `pid` belongs to; a process that is of no container, job or user slice is `NOBODY`'s."""
+        return self._read(pid).holder
+
+    def paths(self, pid: int) -> tuple[str, ...]:
+        """The cgroups that process `pid` is in, that of v2 first."""
+        return self._read(pid).paths
+
+    def _read(self, pid: int) -> _Read:
         key = pid, self.start_ticks(pid)
         now = self._clock()
-        read_at, holder = self._known.get(key, (float("-inf"), NOBODY))
-        if now - read_at < KEPT_SECONDS:
-            return holder
+        known = self._known.get(key, _UNREAD)
+        if now - known.at < KEPT_SECONDS:
+            return known
         path = self._host.proc(f"{pid}/cgroup")
-        holder = holder_of_paths(parse_process_cgroups(self._host.read_once(path), path))
+        paths = tuple(parse_process_cgroups(self._host.read_once(path), path))
         # The pid may have gone to another process between the two reads.
         if self.start_ticks(pid) != key[1]:
             raise Absent(path)
         if len(self._known) >= MAX_KEPT:
             self._forget(now)
-        self._known[key] = now, holder
-        return holder
+        self._known[key] = read = _Read(now, paths, holder_of_paths(paths))
+        return read
 
     def _forget(self, now: float) -> None:
         """Makes room: what is due goes, and where nothing is, everything."""
-        self._known = {key: known for key, known in self._known.items() if now - known[0] < KEPT_SECONDS}
+        self._known = {key: known for key, known in self._known.items() if now - known.at < KEPT_SECONDS}
         if len(self._known) >= MAX_KEPT:
             self._known.clear()

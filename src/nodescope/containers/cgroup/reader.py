@@ -38,7 +38,10 @@ Incarnation = frozenset[tuple[int, int]]
 
 
 class Sample(NamedTuple):
-    """What a cgroup told. `incarnation`: which folders were read, all others when it was made anew. `io`: by device."""
+    """What a cgroup told. `incarnation`: which folders were read, all others when it was made anew.
+
+    `io`: by device. `figures` have `no_io` where it was told that there is none.
+    """
 
     incarnation: Incarnation
     figures: Figures
@@ -142,7 +145,7 @@ class Reader:
     def _read(self, found: Found, seldom: bool) -> Sample | None:
         incarnation: list[tuple[int, int]] = []
         figures: Figures = {}
-        io: dict[str, Io] = {}
+        io: dict[str, Io] | None = None
         if found.unified is not None and (fd := _opened(found.unified)) is not None:
             try:
                 incarnation.append(_identity(fd))
@@ -167,13 +170,16 @@ class Reader:
                     incarnation.append(_identity(fd))
                     figures = {**self._take(fd, files), **figures}
                     if controller == "blkio" and not seldom:
-                        io = {**self._throttle_of(fd), **io}
+                        throttled = self._throttle_of(fd)
+                        io = io if throttled is None else {**throttled, **(io or {})}
                     elif controller == "cpu" and seldom:
                         figures = {**self._cores_of(fd), **figures}
                 finally:
                     os.close(fd)
         working_set(figures)
-        return Sample(frozenset(incarnation), figures, io) if incarnation else None
+        if io == {}:
+            figures["no_io"] = True
+        return Sample(frozenset(incarnation), figures, io or {}) if incarnation else None
 
     def _take(self, fd: int | None, files: Iterable[File], path: str = "") -> Figures:
         """What files say. `path`: of their folder, with a slash behind, where that is not open."""
@@ -210,19 +216,23 @@ class Reader:
             return None
         return data
 
-    def _io_of(self, fd: int) -> dict[str, Io]:
+    def _io_of(self, fd: int) -> dict[str, Io] | None:
+        """By device, none where there was no I/O; None where that is not told, or not understood."""
         data = self._data(fd, "io.stat")
         try:
-            return parse_io_stat(data, "io.stat") if data else {}
+            return None if data is None else parse_io_stat(data, "io.stat")
         except Malformed as malformed:
             self.miss(malformed, fd)
-            return {}
+            return None
 
-    def _throttle_of(self, fd: int) -> dict[str, Io]:
+    def _throttle_of(self, fd: int) -> dict[str, Io] | None:
+        """As `_io_of`."""
         sizes = self._throttle(fd, _BYTES)
         # Both list the same devices: those that the cgroup ever did something on.
-        requests = {} if sizes == {} else self._throttle(fd, _REQUESTS) or {}
-        sizes = sizes or {}
+        requests = {} if sizes == {} else self._throttle(fd, _REQUESTS)
+        if sizes is None and requests is None:
+            return None
+        sizes, requests = sizes or {}, requests or {}
         nothing = (None, None)
         devices = dict.fromkeys((*sizes, *requests))
         return {device: Io(*sizes.get(device, nothing), *requests.get(device, nothing)) for device in devices}
@@ -234,7 +244,7 @@ class Reader:
         if data is None:
             data = self._data(fd, names[1])
         try:
-            return parse_throttle(data, names[0]) if data else None
+            return None if data is None else parse_throttle(data, names[0])
         except Malformed as malformed:
             self.miss(malformed, fd)
             return None

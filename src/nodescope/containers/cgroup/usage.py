@@ -77,7 +77,7 @@ class ContainerUsage:
         self._known: dict[str, _Known] = {}
 
     def look(self, told: Mapping[str, str] | None = None) -> Snapshot:
-        """All containers now. `told`: id -> cgroup path, as runtimes tell, of those whose path does not name them."""
+        """All containers now. `told`: key -> cgroup path, as runtimes tell, of those whose path does not name them."""
         self._walk(dict(told or {}))
         uses, io = [], []
         samples: dict[str, Sample] = {}

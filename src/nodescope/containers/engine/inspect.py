@@ -6,8 +6,9 @@ service answers the same. Absent where the engine says null, "", 0 for a limit, 
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -50,6 +51,9 @@ LABELS: Final = {
 NANOSECONDS: Final = 1_000_000_000
 NETWORK_OF: Final = "container:"
 """HostConfig.NetworkMode of a container in the network namespace of the one whose id stands behind it."""
+
+ANY_OCI: Final = "oci"
+"""HostConfig.Runtime of every container of podman's."""
 
 _TIME: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
@@ -111,6 +115,7 @@ class _Inspected(msgspec.Struct, rename="pascal"):
     host_config: _HostConfig = msgspec.field(default_factory=_HostConfig)
     mounts: list[_Mount] | None = None
     image_manifest_descriptor: _Manifest | None = None
+    oci_runtime: str | None = msgspec.field(default=None, name="OCIRuntime")
 
 
 class _Entry(msgspec.Struct, rename="pascal"):
@@ -159,7 +164,7 @@ def _from_entry(entry: _Entry, runtime: str, labels: Collection[str]) -> Contain
     return Container(
         runtime=runtime,
         id=entry.id,
-        name=_name((entry.names or [""])[0], entry.id),
+        name=_name(_own_name(entry.names or ()), entry.id),
         image=image[:MAX_IMAGE_CHARACTERS] or None,
         image_digest=digest(entry.image_id, image),
         labels=_allowed(told, labels),
@@ -213,7 +218,7 @@ def parse_container(body: bytes, runtime: str, labels: Collection[str], source: 
             mounts,
             config.env or (),
             # A privileged container sees all GPUs by whatever runtime.
-            None if host.privileged else host.runtime,
+            None if host.privileged else _oci_runtime(told),
         ),
         user=labelled_user(named),
         **pod_fields(named),
@@ -250,6 +255,12 @@ def pod_fields(labels: dict[str, str]) -> dict[str, Any]:
     return {field: labels[label][:MAX_LABEL_CHARACTERS] for field, label in LABELS.items() if labels.get(label)}
 
 
+def _oci_runtime(told: _Inspected) -> str | None:
+    """The name of the OCI runtime, which podman tells in a field of its own, by name or path, and not in Docker's."""
+    named = told.host_config.runtime
+    return os.path.basename(told.oci_runtime) if told.oci_runtime and named in (None, "", ANY_OCI) else named
+
+
 def _status(state: _State) -> str:
     word = (state.status or "").lower()
     if word in STATES:
@@ -263,6 +274,11 @@ def _allowed(told: dict[str, str], labels: Collection[str]) -> dict[str, str]:
 
 def _name(told: str, container_id: str) -> str:
     return told.removeprefix("/")[:MAX_NAME_CHARACTERS] or container_id[:12]
+
+
+def _own_name(names: Sequence[str]) -> str:
+    """A container has a name below that of each container that is linked to it, too: "/web/db" beside "/db"."""
+    return min(names, key=lambda name: name.count("/"), default="")
 
 
 def _cores(host: _HostConfig) -> float | None:

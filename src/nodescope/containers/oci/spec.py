@@ -121,7 +121,7 @@ def parse(data: bytes, source: str) -> Facts:
 def cgroup_path(path: str | None) -> str | None:
     """`linux.cgroupsPath` below the cgroup root; systemd's "slice:prefix:name" is "/<slices>/prefix-name.scope".
 
-    A slice "a-b.slice" lies in "a.slice" (systemd.slice(5)).
+    A slice "a-b.slice" lies in "a.slice", and "-.slice" is the root (systemd.slice(5)).
     """
     if not path:
         return None
@@ -130,7 +130,7 @@ def cgroup_path(path: str | None) -> str | None:
         return path if path.startswith("/") else None
     slice_, prefix, name = parts
     words = (slice_ or "system.slice").removesuffix(".slice").split("-")
-    above = "/".join("-".join(words[: end + 1]) + ".slice" for end in range(len(words)) if words != [""])
+    above = "/".join("-".join(words[: end + 1]) + ".slice" for end in range(len(words)) if any(words))
     unit = name if name.endswith(".slice") else f"{prefix}-{name}.scope" if prefix else f"{name}.scope"
     return f"/{above}/{unit}" if above else f"/{unit}"
 
