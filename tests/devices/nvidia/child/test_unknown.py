@@ -17,15 +17,16 @@ LIMITS = {
     "power.limit": "power_limit_milliwatts",
     "power.enforced": "power_limit_enforced_milliwatts",
     "power.default": "power_limit_default_milliwatts",
+    "power.min": "power_limit_min_milliwatts",
+    "power.max": "power_limit_max_milliwatts",
 }
 
 
 @pytest.mark.parametrize(("key", "field"), [*THRESHOLDS.items(), *LIMITS.items()])
 def test_limits_that_are_none(script: Script, start: Start, key: str, field: str) -> None:
-    """A threshold of 0 degrees or a limit of 0 watts is none; other GPUs have theirs."""
+    """A threshold of 0 degrees or a limit of 0 watts is none, by call and by field value; other GPUs have theirs."""
     script.set(key, 0, gpu=0)
-    script.set("field 189", "error 3", gpu=0)
-    script.set("field 190", "error 3", gpu=0)
+    script.set("field 190", 0, gpu=0)
     script.write()
     child = start()
     assert getattr(child.report(0).reading, field) is None
