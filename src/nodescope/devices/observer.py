@@ -178,6 +178,7 @@ class GpuObserver:
             age_seconds=age,
             reading=report.reading if fresh else GpuReading(),
             window=self._windows.added(report),
+            processes_told=report.processes_told,
         )
 
     def _processes(

@@ -125,6 +125,7 @@ class Gpu:
             "links": links,
             "ecc": self._ecc,
             "processes": processes,
+            "processes_told": self._processes is not None and self._processes.told,
             "instances": instances,
         }
 
