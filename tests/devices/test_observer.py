@@ -208,6 +208,16 @@ def test_instances(told: Told, observer: GpuObserver) -> None:
     assert [instance.gpu.identity.uuid for instance in shown] == ["GPU-1"] * 2
 
 
+def test_instances_of_which_the_driver_tells_too_little(told: Told, observer: GpuObserver) -> None:
+    """Instances whose GPU instance is not known stand each for themselves: what they read is lost of none."""
+    uuids = ("MIG-1", "MIG-2")
+    slots = tuple(InstanceIdentity(gpu_uuid="GPU-1", uuid=uuid) for uuid in uuids)
+    readings = tuple(InstanceReading(uuid=uuid, memory_used_bytes=7) for uuid in uuids)
+    told.tells(msgspec.structs.replace(fresh(), instances=readings), instances=slots)
+    shown = of(GpuInstance, observer.sample())
+    assert [(instance.instance.uuid, instance.first) for instance in shown] == [("MIG-1", 1), ("MIG-2", 1)]
+
+
 def test_what_cannot_be_is_dropped_and_counted(told: Told, observer: GpuObserver) -> None:
     """A reading out of range is absent and counted by kind, in this snapshot and in those after."""
     told.tells(fresh(temperature_celsius=4_294_967_295))

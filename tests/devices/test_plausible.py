@@ -137,6 +137,15 @@ def test_profiling_and_driver_fields_lose_single_values() -> None:
     assert plausible.dropped == {"profiling": 4, "driver_field": 3}
 
 
+@pytest.mark.parametrize("metric", ["pcie_tx_per_sec", "nvlink_total_rx_per_sec", "sm_cycles_elapsed", "sm_util"])
+@pytest.mark.parametrize("number", [2.0**64, 2.0**32 - 1])
+def test_a_profiling_metric_of_all_ones(metric: str, number: float) -> None:
+    """32 or 64 bits of one, turned into a double, are no rate, no count and no percentage."""
+    plausible = Plausible("nvidia")
+    assert plausible.checked(report(profiling={metric: number})).reading.profiling == {}
+    assert plausible.dropped == {"profiling": 1}
+
+
 def test_links_processes_instances_and_errors() -> None:
     """What is wrong in an entry becomes unknown; an entry without its number, PID or count is left out."""
     plausible = Plausible("nvidia")

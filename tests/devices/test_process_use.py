@@ -38,11 +38,12 @@ def test_sums_of_users() -> None:
 
 
 def test_processes_of_each_gpu() -> None:
-    """A GPU that answers has a count, be it 0; of one that does not nothing is said."""
+    """A GPU that answers has a count, be it 0; of one that does not, or does not say who uses it, nothing is said."""
     gpus = [
         Gpu(identity=FIRST, state="ok", reason="", up=1),
         Gpu(identity=SECOND, state="ok", reason="", up=1),
         Gpu(identity=GpuIdentity(vendor="nvidia", uuid="GPU-2"), state="lost", reason="", up=0),
+        Gpu(identity=GpuIdentity(vendor="nvidia", uuid="GPU-3"), state="ok", reason="", up=1, processes_told=False),
     ]
     uses = processes_by_gpu(gpus, [process(1), process(1), process(2)])
     assert [(use.identity.uuid, use.processes) for use in uses] == [("GPU-0", 2), ("GPU-1", 0)]

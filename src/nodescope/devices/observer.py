@@ -178,6 +178,7 @@ class GpuObserver:
             age_seconds=age,
             reading=report.reading if fresh else GpuReading(),
             window=self._windows.added(report),
+            processes_told=report.processes_told,
         )
 
     def _processes(
@@ -229,12 +230,14 @@ class GpuObserver:
 
 
 def _instances(gpu: Gpu, report: GpuReport, slots: Mapping[str, InstanceIdentity]) -> Iterator[GpuInstance]:
-    """What is shared is told of the first compute instance of each GPU instance."""
-    seen: set[int | None] = set()
+    """What is shared is told of the first compute instance of each GPU instance; one whose GPU instance the driver does
+    not name shares with none."""
+    seen: set[int | str] = set()
     for reading in report.instances:
         instance = slots.get(reading.uuid)
         if instance is None or instance.gpu_uuid != gpu.identity.uuid:
             continue
-        first = int(instance.gpu_instance_id not in seen)
-        seen.add(instance.gpu_instance_id)
+        whole = instance.uuid if instance.gpu_instance_id is None else instance.gpu_instance_id
+        first = int(whole not in seen)
+        seen.add(whole)
         yield GpuInstance(identity=gpu.identity, instance=instance, gpu=gpu, first=first, reading=reading)

@@ -160,7 +160,9 @@ class Plausible:
     def _profiling(self, values: Mapping[str, float], changes: Changes) -> None:
         if not values:
             return
-        kept = {name: value for name, value in values.items() if 0 <= value <= most_profiling(name)}
+        kept = {
+            name: value for name, value in values.items() if 0 <= value <= most_profiling(name) and value != ALL_ONES_32
+        }
         if len(kept) != len(values):
             changes["profiling"] = kept
             self._count("profiling", len(values) - len(kept))

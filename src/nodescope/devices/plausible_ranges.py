@@ -29,7 +29,8 @@ MAX_POWER_LIMITS: Final = 2
 LEAST_MAX_POWER_MILLIWATTS: Final[dict[str, int]] = {"amd": 1_000_000}
 """Of a vendor's GPUs, which is the most unless a limit is greater than that."""
 
-MAX_PROFILING: Final = 2.0**64
+MAX_PROFILING_RATE: Final = 1e9
+"""MiB a second, the most that any bus of a GPU could carry a thousand times over."""
 
 
 class Range(NamedTuple):
@@ -194,5 +195,7 @@ def columns(ranges: tuple[Range, ...]) -> tuple[Column, ...]:
 
 
 def most_profiling(metric: str) -> float:
-    """The greatest value of a GPM metric. Percentages are those that end in `_util`, and multiprocessors' occupancy."""
-    return MAX_PERCENT if metric.endswith(("_util", "_occupancy")) else MAX_PROFILING
+    """The greatest value of a GPM metric: percentages, rates and counters are told apart by the ends of their names."""
+    if metric.endswith(("_util", "_occupancy")):
+        return MAX_PERCENT
+    return MAX_PROFILING_RATE if metric.endswith("_per_sec") else MAX_COUNT

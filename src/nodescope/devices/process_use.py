@@ -9,12 +9,14 @@ from nodescope.records.gpu_use import GpuUse, GpuUserUse
 
 
 def processes_by_gpu(gpus: Iterable[Gpu], processes: Iterable[GpuProcess]) -> tuple[GpuUse, ...]:
-    """How many processes each GPU has that answers, be it none."""
+    """How many processes each GPU has that answers and says who uses it, be it none."""
     pids: dict[str, set[int]] = {}
     for process in processes:
         pids.setdefault(process.identity.uuid, set()).add(process.reading.pid)
     return tuple(
-        GpuUse(identity=gpu.identity, processes=len(pids.get(gpu.identity.uuid, ()))) for gpu in gpus if gpu.up
+        GpuUse(identity=gpu.identity, processes=len(pids.get(gpu.identity.uuid, ())))
+        for gpu in gpus
+        if gpu.up and gpu.processes_told
     )
 
 

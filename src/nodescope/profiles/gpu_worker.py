@@ -9,6 +9,7 @@ from typing import Final
 
 from nodescope import __version__
 from nodescope.profiles import Row
+from nodescope.records.gpu_sampling import WorkerExporter
 from nodescope.records.gpu_snapshot import Gpu, GpuSource
 
 MILLI: Final = 1000
@@ -16,9 +17,8 @@ _GPU: Final = (("gpu_id", "identity.pci_bus_id"), ("gpu_name", "identity.model")
 _INDEX: Final = (("gpu", "identity.index"),)
 
 PROFILE: Final[dict[type, tuple[Row, ...]]] = {
-    GpuSource: (
+    WorkerExporter: (
         Row("gpu_exporter_alive", "gauge", "Whether the GPU exporter runs, always 1", (), "=1"),
-        Row("gpu_count", "gauge", "Number of GPUs", (), "gpus"),
         Row(
             "gpu_exporter_info",
             "gauge",
@@ -27,6 +27,7 @@ PROFILE: Final[dict[type, tuple[Row, ...]]] = {
             "=1",
         ),
     ),
+    GpuSource: (Row("gpu_count", "gauge", "Number of GPUs", (), "gpus"),),
     Gpu: (
         Row("gpu_power_draw_watts", "gauge", "GPU power draw in watts", _GPU, "reading.power_milliwatts", per=MILLI),
         Row("gpu_power_limit_watts", "gauge", "GPU power limit in watts", _GPU, "reading.power_limit_milliwatts",

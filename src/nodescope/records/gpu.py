@@ -313,7 +313,8 @@ class GpuReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     call has not returned); "failed" (any other error that costs the whole GPU). `reason`: why, in one sentence.
     `sampled_monotonic_seconds`: CLOCK_MONOTONIC when the reading was complete, which all processes share.
     `busy_call`, `busy_seconds`: the call that has not returned, if any, and for how long. `left_out`: calls that failed
-    for a reason other than that the device has no such thing.
+    for a reason other than that the device has no such thing. `processes_told`: whether the driver says who uses the
+    GPU; where it does not, no process is not none.
     """
 
     uuid: str
@@ -327,4 +328,5 @@ class GpuReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     links: tuple[LinkReading, ...] = ()
     ecc: tuple[EccReading, ...] = ()
     processes: tuple[ProcessReading, ...] = ()
+    processes_told: bool = True
     instances: tuple[InstanceReading, ...] = ()

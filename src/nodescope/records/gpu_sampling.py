@@ -30,3 +30,7 @@ class ConductorCounts(msgspec.Struct, frozen=True, kw_only=True):
     collection: int
     validation: int
     commands: int
+
+
+class WorkerExporter(msgspec.Struct, frozen=True, kw_only=True):
+    """The worker GPU exporter itself, which says that it runs whether or not there is a GPU."""

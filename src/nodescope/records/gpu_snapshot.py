@@ -38,7 +38,8 @@ class GpuWindow(msgspec.Struct, frozen=True, kw_only=True):
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     """One GPU in a snapshot. `up`: 1 where it answers. `age_seconds`: of the reading, None where there is none.
 
-    Where the reading is too old it is empty; identity, state, `up` and age stay.
+    Where the reading is too old it is empty; identity, state, `up` and age stay. `processes_told`: whether it is known
+    who uses it.
     """
 
     identity: GpuIdentity
@@ -48,6 +49,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     age_seconds: float | None = None
     reading: GpuReading = GpuReading()
     window: GpuWindow = GpuWindow()
+    processes_told: bool = True
 
 
 class GpuInstance(msgspec.Struct, frozen=True, kw_only=True):

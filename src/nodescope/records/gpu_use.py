@@ -8,7 +8,7 @@ from nodescope.records.gpu import GpuIdentity
 
 
 class GpuUse(msgspec.Struct, frozen=True, kw_only=True):
-    """How many processes use a GPU that answers."""
+    """How many processes use a GPU that answers and says who uses it."""
 
     identity: GpuIdentity
     processes: int

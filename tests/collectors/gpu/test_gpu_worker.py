@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from nodescope.collectors.gpu.gpu_worker import GpuWorkerCollector
+from nodescope.collectors.joined import Loop
+from nodescope.host import Absent
 from nodescope.records.gpu import GpuReading
+from nodescope.sampler import Snapshot
 from tests.collectors.gpu.golden import golden
 from tests.collectors.gpu.gpu_snapshot import SNAPSHOT, gpu, identity, shown
 
@@ -25,3 +30,19 @@ def test_the_address_of_a_far_domain() -> None:
     far = gpu(0, reading, identity=identity(0, pci_address="00010001:af:00.0"))
     assert 'gpu_id="00010001:AF:00.0"' in shown(GpuWorkerCollector, far)
     assert 'gpu_id="",' in shown(GpuWorkerCollector, gpu(0, reading, identity=identity(0, pci_address=None)))
+
+
+class NoGpu:
+    """The loop of a sampler that finds no driver."""
+
+    def fresh(self) -> Snapshot:
+        raise Absent("the driver")
+
+
+def test_a_machine_without_a_gpu() -> None:
+    """The exporter says that it runs, always, and how many GPUs there are only where that is known."""
+    families = GpuWorkerCollector(cast(Loop, NoGpu())).collect()
+    assert [(family.metric.name, [value for _, value in family.rows]) for family in families] == [
+        ("gpu_exporter_alive", [1]),
+        ("gpu_exporter_info", [1]),
+    ]

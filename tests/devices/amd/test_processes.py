@@ -70,17 +70,19 @@ def test_other_gpus_of_what_computes() -> None:
 
 
 def test_scan(tmp_path: Path) -> None:
-    """A scan finds both kinds; the next one is due only after a rest."""
+    """A scan finds both kinds; the next one is due only after a rest. Before the first nothing is known."""
     node = AmdNode(tmp_path)
     node.write(f"{KFD}/proc/500/vram_11", 4096)
     fdinfo = f"drm-driver:\tamdgpu\ndrm-client-id:\t1\ndrm-pdev:\t{ADDRESS}\ndrm-memory-vram:\t1 KiB"
     node.process(600, {3: ("/dev/dri/renderD128", fdinfo)})
     processes = Processes(node.host)
-    assert processes.found() == {}
+    assert processes.found() is None
     processes.owners = OWNERS
     processes.scan()
-    assert [(one.pid, one.type) for one in processes.found()["a"]] == [(500, "compute"), (600, "graphics")]
+    found = processes.found() or {}
+    assert [(one.pid, one.type) for one in found["a"]] == [(500, "compute"), (600, "graphics")]
     node.write(f"{KFD}/proc/501/vram_11", 1)
     processes.scan()
-    assert [one.pid for one in processes.found()["a"]] == [500, 600]
+    found = processes.found() or {}
+    assert [one.pid for one in found["a"]] == [500, 600]
     assert processes.path == ""

@@ -191,11 +191,13 @@ def test_processes_that_hang(tmp_path: Path) -> None:
     source = source_of(tmp_path, QUICK)
     observed_when(source, {f"{board.unique_id:016x}": "ok" for board in part.boards})
     assert f"vram_{gpu_id}" in source.status().reason
+    assert [report.processes_told for report in source.observe(WAIT_S).reports] == [False, False]
     heal(path, content)
     deadline = time.monotonic() + WAIT_S
     while not (processes := source.observe(WAIT_S).reports[0].processes):
         assert time.monotonic() < deadline
     assert [one.pid for one in processes] == [pid]
+    assert [report.processes_told for report in source.observe(WAIT_S).reports] == [True, True]
 
 
 def test_a_topology_that_hangs(tmp_path: Path) -> None:

@@ -55,9 +55,9 @@ class Processes:
         """What is being read right now."""
         return self._kfd.files.path or self._drm.path
 
-    def found(self) -> Mapping[str, tuple[ProcessReading, ...]]:
-        """GPU's uuid -> processes; nothing where the newest scan is too old."""
-        return self._found if time.monotonic() - self._found_at <= MAX_AGE_SECONDS else {}
+    def found(self) -> Mapping[str, tuple[ProcessReading, ...]] | None:
+        """GPU's uuid -> processes; None where the newest scan is too old."""
+        return self._found if time.monotonic() - self._found_at <= MAX_AGE_SECONDS else None
 
     def scan(self) -> None:
         """Looks at all of them, where it is time."""

@@ -189,7 +189,7 @@ class SysfsSource:
         return Observed(self._generation, *found, tuple(reports))
 
     def _report(
-        self, gpu: SysfsGpu, uuid: str, processes: Mapping[str, tuple[ProcessReading, ...]]
+        self, gpu: SysfsGpu, uuid: str, processes: Mapping[str, tuple[ProcessReading, ...]] | None
     ) -> GpuReport | None:
         """The newest of a GPU, with its processes; of one that hangs the last one, and what hangs."""
         report, started = gpu.report, gpu.started
@@ -198,9 +198,11 @@ class SysfsSource:
         busy_s = 0.0 if started is None else time.monotonic() - started
         if started is None or busy_s < self._limits.hung_s:
             self._hung.discard(gpu.address)
-            if report is not None and report.state == "ok" and uuid in processes:
-                report = replace(report, processes=processes[uuid])
-            return report
+            if report is None or report.state != "ok":
+                return report
+            if processes is None:
+                return replace(report, processes_told=False)
+            return replace(report, processes=processes[uuid]) if uuid in processes else report
         if gpu.address not in self._hung:
             self._hung.add(gpu.address)
             self._hung_calls += 1

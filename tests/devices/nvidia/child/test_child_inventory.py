@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from nodescope.records.gpu import InstanceIdentity, ProcessReading
 from tests.devices.nvidia.child.conftest import Start
-from tests.fake_nvml import Script
+from tests.fake_nvml import Script, called
 
 UUID = "GPU-5c1f0e50-7a2b-4d11-9f00-00000000000{}"
 
@@ -143,6 +144,25 @@ def test_the_driver_tells_of_a_gpu_that_is_divided_anew(script: Script, start: S
     script.write()
     assert child.inventory().instances == ()
     assert child.report(1, lambda report: report.reading.mig_mode == 0).reading.utilization_percent == 40
+
+
+def test_a_layout_that_is_not_told_for_a_moment(script: Script, start: Start, counted: Path) -> None:
+    """Instances stay while the driver does not say how the GPU is divided; what it then says counts."""
+    call = "nvmlDeviceGetMaxMigDeviceCount"
+    script.mig(0, {0: (1, 0, "3g.71gb"), 1: (2, 0, "3g.71gb")})
+    script.write()
+    child = start()
+    assert len(child.inventory().instances) == 2
+    asked = called(counted)[call]
+    script.error(call, 27, gpu=0)
+    script.write()
+    sample = child.sample(lambda sample: called(counted)[call] > asked)
+    sample = child.sample(lambda later: later.number > sample.number + 1)
+    assert (sample.generation, len(sample.reports[0].instances)) == (1, 2)
+    script.mig(0, {1: (2, 0, "3g.71gb")})
+    script.no_error(call, gpu=0)
+    script.write()
+    assert [instance.index for instance in child.inventory().instances] == [1]
 
 
 def test_a_mode_that_changes_is_seen_without_being_told(script: Script, start: Start) -> None:

@@ -1,12 +1,16 @@
-"""Tests of the names of MIG profiles."""
+"""Tests of the names of MIG profiles, and of how a GPU is divided."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodescope.devices.nvidia.child.mig import MEBIBYTE, profile_in, profile_of
+from nodescope.devices.nvidia.child.calls import Calls
+from nodescope.devices.nvidia.child.mig import ENABLED, MEBIBYTE, layout, profile_in, profile_of
+from tests.devices.nvidia.child.spoken import put, spoken
 
 H100 = 81559 * MEBIBYTE
 H200 = 143771 * MEBIBYTE
@@ -52,3 +56,43 @@ def test_any_parts_give_a_profile_or_none(gpu: int, compute: int, memory: int, t
     """Whatever the driver says of an instance, it has a name or none."""
     profile = profile_of(gpu, compute, memory, total)
     assert profile is None or profile_in(f"MIG {profile}") == profile
+
+
+@pytest.mark.parametrize(
+    ("mode", "most", "slot", "uuid", "told"),
+    [
+        (0, 0, 0, 0, (1, ["MIG-0"], True)),
+        (0, 0, 6, 0, (1, [], True)),
+        (0, 3, 0, 0, (1, [], True)),
+        (3, 0, 0, 0, (None, [], True)),
+        (13, 0, 0, 0, (None, [], True)),
+        (27, 0, 0, 0, (None, [], False)),
+        (0, 27, 0, 0, (1, [], False)),
+        (0, 0, 19, 0, (1, [], False)),
+        (0, 0, 4, 0, (1, [], False)),
+        (0, 0, 0, 999, (1, [], False)),
+    ],
+)
+def test_whether_a_layout_is_told(mode: int, most: int, slot: int, uuid: int, told: Any) -> None:
+    """What a driver refuses, and a slot that is empty, is not there; a call that failed says nothing of that."""
+
+    def put_mode(handle: Any, current: Any, pending: Any) -> int:
+        put(current, ENABLED)
+        return mode
+
+    def put_most(handle: Any, count: Any) -> int:
+        put(count, 0 if most else 1)
+        return most
+
+    def put_uuid(handle: Any, buffer: Any, size: int) -> int:
+        buffer.value = b"MIG-0"
+        return uuid
+
+    library = spoken(
+        nvmlDeviceGetMigMode=put_mode,
+        nvmlDeviceGetMaxMigDeviceCount=put_most,
+        nvmlDeviceGetMigDeviceHandleByIndex=lambda handle, number, instance: slot,
+        nvmlDeviceGetUUID=put_uuid,
+    )
+    found = layout(Calls(library), 1)
+    assert (found.mode, [each.uuid for each in found.slots], found.told) == told

@@ -17,15 +17,16 @@ LIMITS = {
     "power.limit": "power_limit_milliwatts",
     "power.enforced": "power_limit_enforced_milliwatts",
     "power.default": "power_limit_default_milliwatts",
+    "power.min": "power_limit_min_milliwatts",
+    "power.max": "power_limit_max_milliwatts",
 }
 
 
 @pytest.mark.parametrize(("key", "field"), [*THRESHOLDS.items(), *LIMITS.items()])
 def test_limits_that_are_none(script: Script, start: Start, key: str, field: str) -> None:
-    """A threshold of 0 degrees or a limit of 0 watts is none; other GPUs have theirs."""
+    """A threshold of 0 degrees or a limit of 0 watts is none, by call and by field value; other GPUs have theirs."""
     script.set(key, 0, gpu=0)
-    script.set("field 189", "error 3", gpu=0)
-    script.set("field 190", "error 3", gpu=0)
+    script.set("field 190", 0, gpu=0)
     script.write()
     child = start()
     assert getattr(child.report(0).reading, field) is None
@@ -87,3 +88,38 @@ def test_the_other_end_of_a_link(script: Script, start: Start, address: str, tol
     script.write()
     link = start().report(0).links[3]
     assert (link.link, link.remote_pci_address) == (3, told)
+
+
+@pytest.mark.parametrize(
+    ("compute", "graphics", "told"),
+    [(0, 0, True), (0, 3, True), (3, 3, False), (4, 4, False), (999, 0, False), (0, 27, False)],
+)
+def test_processes_that_are_not_told(script: Script, start: Start, compute: int, graphics: int, told: bool) -> None:
+    """Without a list of processes, or with one that failed, none is not said; a GPU may have only one of the two."""
+    for kind, code in (("Compute", compute), ("Graphics", graphics)):
+        if code:
+            script.error(f"nvmlDeviceGet{kind}RunningProcesses_v3", code, gpu=0)
+    script.write()
+    child = start()
+    for _ in range(2):
+        reports = child.sample().reports
+        assert [report.processes_told for report in reports] == [told, True]
+
+
+@pytest.mark.parametrize(("code", "told"), [(0, True), (3, False), (27, False)])
+def test_processes_of_instances(script: Script, start: Start, code: int, told: bool) -> None:
+    """Where only the instances may be asked, each of them has to answer."""
+    script.mig(0, {0: (1, 0, "3g.71gb"), 1: (2, 0, "3g.71gb")})
+    for kind in ("Compute", "Graphics"):
+        script.error(f"nvmlDeviceGet{kind}RunningProcesses_v3", 4, gpu=0)
+        for slot in (0, 1):
+            script.error(f"nvmlDeviceGet{kind}RunningProcesses_v3", code, gpu=0, instance=slot)
+    script.write()
+    child = start()
+    for _ in range(2):
+        assert child.sample().reports[0].processes_told is told
+
+
+def test_processes_that_are_not_asked_for(start: Start) -> None:
+    """A child that is to leave processes out tells of none."""
+    assert start(processes=False).report(0).processes_told is False

@@ -54,6 +54,15 @@ def test_names_over_time() -> None:
     assert one({}).report.reading.throttle_reasons is None
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [("None", True), ("", True), ("N/A", False), ("[Not Supported]", False), ("Insufficient Permissions", False)],
+)
+def test_processes_that_are_not_told(said: str, told: bool) -> None:
+    """That no process is there is said in other words than that nothing is known of them."""
+    assert one({"processes": said}).report.processes_told is told
+
+
 def test_every_reason_and_its_absence() -> None:
     """All nine reasons together are the mask 0x1FF, and none of them is 0."""
     names = (

@@ -26,6 +26,11 @@ LINK_RECOVERY_ERRORS: Final = 162
 LINK_CRC_ERRORS: Final = 163
 LINK_SPEED: Final = 164
 MEMORY_TEMPERATURE: Final = 82
+POWER_LIMITS: Final = (187, 188, 189, 190)
+"""Least, greatest, default and in force."""
+
+NONE_AT_ZERO: Final = frozenset({MEMORY_TEMPERATURE, *POWER_LIMITS})
+"""Fields of which 0 says that there is no such thing: no sensor at the memory, no limit."""
 
 _RANGES_OF_SMOOTHING: Final = (((570, 86), (570, 9999), 0), ((575, 51), (580, 65), 5), ((580, 82), NEVER_AGAIN, 0))
 _RANGES_OF_REASONS: Final = (((575, 51), (580, 65), -18), ((580, 82), NEVER_AGAIN, 0))

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from nodescope.devices.nvidia.child._pynvml import pynvml
 from nodescope.devices.nvidia.child.calls import Calls
 from nodescope.devices.nvidia.child.errors import INVALID_ARGUMENT, REFUSED, SUCCESS
-from nodescope.devices.nvidia.child.field_ids import MEMORY_TEMPERATURE, Field
+from nodescope.devices.nvidia.child.field_ids import MEMORY_TEMPERATURE, NONE_AT_ZERO, Field
 from nodescope.devices.nvidia.child.library import Driver
 
 CALL: Final = "nvmlDeviceGetFieldValues"
@@ -54,12 +54,12 @@ _NUMBERS: Final[dict[int, Callable[[int], Number]]] = {
 def number_in(raw: int, value_type: int, field: int = 0) -> Number | None:
     """The number in `raw`; None where it is none, or of a type that is not known.
 
-    The memory's temperature is an unsigned int whatever the driver says: 545 calls it a double. It is 0 on boards that
-    have no sensor there.
+    The memory's temperature is an unsigned int whatever the driver says: 545 calls it a double. Of it and of power
+    limits 0 is none.
     """
     convert = _NUMBERS.get(UNSIGNED_INT if field == MEMORY_TEMPERATURE else value_type)
     number = None if convert is None else convert(raw)
-    if field == MEMORY_TEMPERATURE and number == 0:
+    if field in NONE_AT_ZERO and number == 0:
         return None
     return None if number is None or not math.isfinite(number) else number
 

@@ -70,7 +70,7 @@ class Gpu:
         identity.read(calls, handle, self._library, self.identity)
         self._memory = Queries(calls, handle, MEMORY_INFO)
         total = self._total_bytes()
-        self._mode, slots = mig.layout(calls, handle)
+        self._mode, slots, _ = mig.layout(calls, handle)
         self.instances = mig.instances(calls, slots, self.uuid, total)
         Queries(calls, handle, STATIC).read(self._static)
         self._fast = Queries(calls, handle, FAST)
@@ -88,13 +88,19 @@ class Gpu:
             self._processes = Processes(calls, handle, driver, self.instances, exists)
 
     def has_changed(self, at_once: bool) -> bool:
-        """Whether it is divided otherwise than when it was learnt; looked at seldom, or `at_once`."""
+        """Whether it is divided otherwise than when it was learnt; looked at seldom, or `at_once`.
+
+        What is not told may be there still; an instance that is new is a change in any case.
+        """
         now = time.monotonic()
         if self.left_alone or not (at_once or now - self._looked_at >= LOOK_SECONDS):
             return False
         self._looked_at = now
-        mode, slots = mig.layout(self._calls, self.handle)
-        return mode != self._mode or [slot.uuid for slot in slots] != [instance.uuid for instance in self.instances]
+        mode, slots, told = mig.layout(self._calls, self.handle)
+        before, now_there = [each.uuid for each in self.instances], [slot.uuid for slot in slots]
+        if told:
+            return mode != self._mode or now_there != before
+        return not set(now_there) <= set(before)
 
     def read(self, gpus: Sequence[Peer] = ()) -> Values:
         """A dict of `GpuReport`. `gpus`: those that answer, this one too. Raises `GpuLost`, `CallFailed`."""
@@ -125,6 +131,7 @@ class Gpu:
             "links": links,
             "ecc": self._ecc,
             "processes": processes,
+            "processes_told": self._processes is not None and self._processes.told,
             "instances": instances,
         }
 

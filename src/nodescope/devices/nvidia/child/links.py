@@ -71,6 +71,7 @@ class Links:
         self._states: dict[int, int] = {}
         self._active: Sequence[int] | None = None
         self._counters: dict[int, Values] = {}
+        self._counted: dict[str, dict[int, int]] = {}
         self._count = self._number()
 
     def read_slow(self) -> None:
@@ -81,6 +82,7 @@ class Links:
             self._active = active
             self._arrange(active)
         self._seldom.read()
+        self._count_errors()
         self._counters = {link: self._error_counters(link) for link in active}
 
     def read(self) -> list[Values]:
@@ -100,13 +102,17 @@ class Links:
         return links
 
     def sums(self) -> dict[str, int]:
-        """What single links tell, summed, by name in `driver_fields`."""
-        found: dict[str, int] = {}
+        """What single links tell, summed, by name in `driver_fields`.
+
+        A link that is down counts as when it was last up: a sum that fell would be a counter that began again.
+        """
+        return {name: sum(by_link.values()) for name, by_link in self._counted.items()}
+
+    def _count_errors(self) -> None:
         for _, key, name in ERROR_FIELDS:
-            numbers = [values[key] for values in self._errors.values() if key in values]
-            if numbers:
-                found[name] = sum(numbers)
-        return found
+            told = {link: values[key] for link, values in self._errors.items() if key in values}
+            if told:
+                self._counted.setdefault(name, {}).update(told)
 
     def _arrange(self, active: Sequence[int]) -> None:
         """Lists what to ask of the links that are up, and asks once what does not change while they are."""

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from nodescope.devices.nvidia.child._pynvml import pynvml
 from nodescope.devices.nvidia.child.calls import Calls
-from nodescope.devices.nvidia.child.errors import EMPTY_SLOT, SUCCESS
+from nodescope.devices.nvidia.child.errors import EMPTY_SLOT, REFUSED, SUCCESS
 from nodescope.devices.nvidia.child.identity import text, uint
 from nodescope.devices.nvidia.child.query import Choice, Queries, Query, Values
 from nodescope.devices.nvidia.child.reading import BAR1, MEMORY_INFO
@@ -37,6 +37,7 @@ ERRORS: Final[tuple[Choice, ...]] = (
     ),
 )
 
+_HAS_NONE: Final = REFUSED | EMPTY_SLOT
 _PROFILE: Final = re.compile(r"MIG ((?:\d+c\.)?\d+g\.\d+gb\S*)", re.ASCII)
 
 
@@ -46,6 +47,15 @@ class Slot(NamedTuple):
     number: int
     handle: Any
     uuid: str
+
+
+class Layout(NamedTuple):
+    """`mode`: whether a GPU is divided, None where it cannot be. `slots`: those that are not empty. `told`: whether the
+    driver has said all of it; a call that failed says nothing of what is there."""
+
+    mode: int | None
+    slots: list[Slot]
+    told: bool
 
 
 class Instance(NamedTuple):
@@ -58,21 +68,26 @@ class Instance(NamedTuple):
     identity: Values
 
 
-def layout(calls: Calls, handle: Any) -> tuple[int | None, list[Slot]]:
-    """Whether a GPU is divided, None where it cannot be, and the slots that are not empty."""
-    current, pending = ctypes.c_uint(), ctypes.c_uint()
-    if calls.ask("nvmlDeviceGetMigMode", handle, ctypes.byref(current), ctypes.byref(pending)) != SUCCESS:
-        return None, []
-    count = uint(calls, "nvmlDeviceGetMaxMigDeviceCount", handle) if current.value == ENABLED else None
+def layout(calls: Calls, handle: Any) -> Layout:
+    """How a GPU is divided now. Raises `GpuLost`, `CallFailed`."""
+    current, pending, count = ctypes.c_uint(), ctypes.c_uint(), ctypes.c_uint()
+    code = calls.ask("nvmlDeviceGetMigMode", handle, ctypes.byref(current), ctypes.byref(pending))
+    if code != SUCCESS:
+        return Layout(None, [], code in _HAS_NONE)
+    if current.value != ENABLED:
+        return Layout(current.value, [], True)
+    told = calls.ask("nvmlDeviceGetMaxMigDeviceCount", handle, ctypes.byref(count)) in (SUCCESS, *_HAS_NONE)
     slots = []
-    for number in range(min(count or 0, MAX_SLOTS)):
+    for number in range(min(count.value, MAX_SLOTS)):
         instance = pynvml.c_nvmlDevice_t()
         name = "nvmlDeviceGetMigDeviceHandleByIndex"
-        if calls.ask(name, handle, number, ctypes.byref(instance), expected=EMPTY_SLOT) == SUCCESS:
-            uuid = text(calls, "nvmlDeviceGetUUID", instance)
-            if uuid is not None:
-                slots.append(Slot(number, instance, uuid))
-    return current.value, slots
+        code = calls.ask(name, handle, number, ctypes.byref(instance), expected=EMPTY_SLOT)
+        uuid = text(calls, "nvmlDeviceGetUUID", instance) if code == SUCCESS else None
+        if uuid is not None:
+            slots.append(Slot(number, instance, uuid))
+        elif code not in _HAS_NONE:
+            told = False
+    return Layout(current.value, slots, told)
 
 
 def instances(calls: Calls, slots: Iterable[Slot], gpu_uuid: str, total_bytes: int | None) -> list[Instance]:

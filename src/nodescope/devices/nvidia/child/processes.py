@@ -124,7 +124,8 @@ class ProcessUtilization:
 
 
 class Processes:
-    """All processes of one GPU."""
+    """All processes of one GPU. `told`: whether the newest `read` has them all: the device has at least one of the two
+    lists, and what it has was given."""
 
     def __init__(
         self,
@@ -134,10 +135,12 @@ class Processes:
         instances: Sequence[Instance],
         exists: Callable[[int], bool],
     ) -> None:
+        self.told = False
         self._handle = handle
         self._instances = instances
         self._exists = exists
         self._uuids: Mapping[Ids, str] = {(each.gpu_instance, each.compute_instance): each.uuid for each in instances}
+        self._codes: set[int] = set()
         self._one_by_one = False
         self._gone: set[str] = set()
         rows = _Rows(LARGEST)
@@ -147,6 +150,7 @@ class Processes:
     def read(self, total_bytes: int | None) -> list[Values]:
         """A dict of `ProcessReading` for each process and instance. Raises `GpuLost`, `CallFailed`."""
         found: dict[tuple[int, Ids], Values] = {}
+        self._codes.clear()
         for kind, processes in self._lists:
             if kind in self._gone:
                 continue
@@ -160,6 +164,7 @@ class Processes:
                 uuid = self._uuids.get(ids)
                 if uuid is not None:
                     values["instance_uuid"] = uuid
+        self.told = SUCCESS in self._codes and self._codes <= REFUSED | {SUCCESS}
         if found:
             self._add_utilization(found.values())
         return list(found.values())
@@ -172,10 +177,12 @@ class Processes:
             elif code in REFUSED:
                 self._gone.add(kind)
             if not self._one_by_one:
+                self._codes.add(code)
                 return running
         of_instances = []
         for each in self._instances:
-            _, running = processes.read(each.handle, total_bytes, self._exists)
+            code, running = processes.read(each.handle, total_bytes, self._exists)
+            self._codes.add(code)
             gpu, compute = each.gpu_instance, each.compute_instance
             of_instances += [process._replace(gpu_instance=gpu, compute_instance=compute) for process in running]
         return of_instances

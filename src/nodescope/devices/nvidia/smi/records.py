@@ -60,6 +60,10 @@ _SPOKEN: Final = (("lost", LOST), ("reset_required", RESET), ("denied", DENIED),
 _KINDS: Final = {"c": "compute", "m": "compute", "g": "graphics"}
 """M is a client of MPS, which computes."""
 
+_PROCESSES: Final = "processes"
+_NO_PROCESS: Final = frozenset({"", "none"})
+"""What is written of processes where none is there; any other word says that they are not told."""
+
 _PCI_ID: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{8})")
 
 
@@ -116,6 +120,7 @@ def _told(identity: GpuIdentity, gpu: GpuLog, form: str, listing: Listing, now: 
         reading=GpuReading(**_believed(reading, state)),
         ecc=ecc,
         processes=tuple(process for process in processes if process is not None),
+        processes_told=bool(gpu.processes) or word(gpu.values.get(_PROCESSES, "")) in _NO_PROCESS,
         instances=tuple(instance for _, instance in read.values()),
     )
     return Told(identity, instances, report)
