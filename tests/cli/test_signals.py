@@ -189,9 +189,12 @@ def test_in_a_folder_that_is_gone(http_get: Get, tmp_path: Path) -> None:
 def test_a_command_on_a_simulated_machine_leaves_nothing(number: signal.Signals, code: int) -> None:
     """The machine's files, which lie in memory, go with the command, and nobody is shown a traceback."""
     command = [sys.executable, "-m", "nodescope", "metrics", "--simulate", "h200x8"]
+    # A shell that puts a test run into the background has it, and what it starts, ignore SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         command, env=own_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
+    signal.signal(signal.SIGINT, before)
 
     def trees() -> list[Path]:
         return list(Path("/dev/shm").glob(f"nodescope-simulate-{process.pid}-*"))
