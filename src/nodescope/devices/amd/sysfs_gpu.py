@@ -160,9 +160,7 @@ class SysfsGpu:
         """All that hardly ever changes; of one that sleeps what it said when it was awake, as far as it ever was."""
         files = self.files
         found = identity.provisional(self.address, placed.number, placed.nodes)
-        found = identity.complete(self._host, files, self._names, found, placed.driver_version, asleep)
-        if files.refused and self._awake is not None:
-            found = identity.kept(found, self._awake)
+        found = identity.complete(self._host, files, self._names, found, placed.driver_version, asleep, self._awake)
         if self._by_address:
             found = msgspec.structs.replace(found, uuid=self.address)
         self._has = frozenset(files.names(""))
