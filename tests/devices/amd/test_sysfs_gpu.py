@@ -334,6 +334,23 @@ def test_what_is_told_is_never_what_was_told_before(
     assert (other.uuid, other.serial, other.model) == ("18f68e602b8a0001", None, "Of a table")
 
 
+def test_a_gpu_that_is_divided_anew_has_not_the_mode_of_before(tmp_path: Path, refused: set[str]) -> None:
+    """While the driver refuses the files that tell the new modes they are unknown, and a whole GPU has no partition."""
+    node = AmdNode(tmp_path)
+    modes = {"current_compute_partition": "DPX", "current_memory_partition": "NPS2"}
+    node.gpu(ADDRESS, {"unique_id": "18f68e602b8a790f", **modes, "gpu_busy_percent": 5})
+    for number in (1, 2):
+        node.kfd(number, 70 + number, {"location_id": 0x0300 + number - 1, "unique_id": 0x18F68E602B8A790F})
+    source = SysfsSource(node.host, 0.0, CALM)
+    before = source.observe(WAIT_S)
+    assert [one.profile for one in before.instances] == ["DPX", "DPX"]
+    shutil.rmtree(tmp_path / f"{KFD}/topology/nodes/2")
+    refused.update(modes)
+    during = source.observe(WAIT_S)
+    assert (during.gpus[0].uuid, during.instances) == (before.gpus[0].uuid, ())
+    assert (during.gpus[0].compute_partition, during.gpus[0].memory_partition) == (None, None)
+
+
 def test_slow_facts_are_kept(tmp_path: Path) -> None:
     """What hardly ever changes is not read with each sample, and what moves is."""
     node = AmdNode(tmp_path)
