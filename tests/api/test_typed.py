@@ -60,6 +60,13 @@ def test_partitions() -> None:
     assert second["reading"]["utilization_percent"] == 20.0
 
 
+def test_processes_that_are_not_told() -> None:
+    """Where the driver does not say who uses a GPU, or the GPU does not answer, no process is not said to be none."""
+    for changes, expected in (({}, True), ({"processes_told": False}, False), ({"up": 0, "state": "lost"}, False)):
+        (one,) = data(Node(gpus=(gpu(MI300X, **changes),)), "gpus")["gpus"]
+        assert (one["processes"], one["processes_told"]) == ([], expected)
+
+
 def test_answers_are_bounded_and_say_so() -> None:
     """What is beyond a limit is not shown but counted, in the body and in a header field."""
     many = selection.MAX_PROCESSES + 3

@@ -64,6 +64,19 @@ def test_a_clock_that_is_set_back() -> None:
     assert {one.state for one in found if one.component == "xid"} == {"critical"}
 
 
+def test_a_clock_that_is_set_back_after_a_reset() -> None:
+    """An XID counts that is seen after a GPU was reset while the clock was ahead, and the clock was then set right."""
+    wall = [EPOCH + DAY]
+    rules = GpuHealthRules(clock=lambda: 1000.0, wall_clock=lambda: wall[0], booted_seconds=BOOTED)
+    for state in ("lost", "ok"):
+        rules.examined([gpu(state=state)], (), (), (), None)
+    wall[0] = EPOCH
+    rules.examined([gpu()], (), (), (), None)
+    wall[0] = EPOCH + 60.0
+    found = rules.examined([gpu()], (), (), [xid(48, "memory", "critical", EPOCH + 30.0)], None)
+    assert {one.state for one in found if one.component == "xid"} == {"critical"}
+
+
 def test_how_long_an_xid_counts() -> None:
     """An hour; one that is critical a day; none from before the node was started."""
     for severity, seconds in (("warning", 3600.0), ("error", 3600.0), ("critical", DAY)):

@@ -122,7 +122,7 @@ def test_mig() -> None:
     assert [instance["uuid"] for instance in instances] == [instance.uuid for instance in report_.instances]
     assert all(instance.profiling for instance in report_.instances)
     bare = told(gpus, 3, 150.0, SINCE._replace(profiling=False, processes=False))
-    assert (bare.processes, bare.reading.profiling) == ((), {})
+    assert (bare.processes, bare.processes_told, bare.reading.profiling) == ((), False, {})
     assert not any(instance.profiling for instance in bare.instances)
 
 

@@ -54,7 +54,8 @@ class GpuAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A GPU. `state`: "ok", "starting", "paused", "lost", "reset_required", "denied", "unresponsive" or "failed".
 
     `reason`: why. `up`: whether it answers and its reading is young enough to be shown. `processes`: those with the
-    most memory. `throttle_reasons`: what holds its clocks down now.
+    most memory; `processes_told`: whether it is known who uses it, else no process is not none. `throttle_reasons`:
+    what holds its clocks down now.
     """
 
     identity: GpuIdentity
@@ -68,6 +69,7 @@ class GpuAnswer(msgspec.Struct, frozen=True, kw_only=True):
     instances_left_out: int
     processes: list[ProcessReading]
     processes_left_out: int
+    processes_told: bool
     throttle_reasons: list[str]
     links: LinkCount
     health: HealthSummary
@@ -128,6 +130,7 @@ class _Parts:
             instances_left_out=instances_left_out,
             processes=[process.reading for process in processes],
             processes_left_out=processes_left_out,
+            processes_told=bool(gpu.up) and gpu.processes_told,
             throttle_reasons=[one.reason for one in self._throttles.get(uuid, ()) if one.active],
             links=_count(self._links.get(uuid, ())),
             health=_summary(self._verdicts.get(uuid, ())),

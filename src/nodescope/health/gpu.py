@@ -205,6 +205,8 @@ class _Kept:
             self._was_reset(self.wall)
         if reading.energy_millijoules is not None:
             self._compare_energy(reading.energy_millijoules)
+        # A reset under a clock that was ahead and is set right was before now in any case.
+        self.reset_seconds = min(self.reset_seconds, wall)
         self.state, self.wall = gpu.state, wall
         if links:
             self.components.add("nvlink")

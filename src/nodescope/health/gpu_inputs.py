@@ -40,6 +40,19 @@ ASLEEP: Final = "suspended"
 
 OTHER_RESET: Final = "reset it with its vendor's tool"
 
+VENDOR_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "nvidia": {
+        "tool": "nvidia-smi",
+        "logged": "an XID",
+        "log_name": "NVRM",
+        "reader": "a user who may open /dev/nvidia*",
+    },
+    "amd": {"tool": "amd-smi", "logged": "amdgpu", "log_name": "amdgpu", "reader": "root"},
+    "intel": {"tool": "xpu-smi", "logged": "i915 or xe", "log_name": "i915 or xe", "reader": "root"},
+}
+"""What actions say of a vendor: its tool, what to look for in the kernel log of a GPU and of the driver, who may read
+its GPUs."""
+
 
 class Inputs:
     """Looks an input up: what was worked out, then the reading's field, then the driver's own field."""
@@ -80,7 +93,8 @@ def source_inputs(source: GpuSource | None) -> dict[str, Any]:
     """Of what the readings come from."""
     if source is None:
         return {}
-    return {"source_state": source.state, "source_reason": source.reason[:MAX_TEXT] or None}
+    words = VENDOR_WORDS.get(source.vendor, {})
+    return {"source_state": source.state, "source_reason": source.reason[:MAX_TEXT] or None, **words}
 
 
 def nvlink_inputs(gpu: Gpu, links: Sequence[GpuLink], before: int, siblings: int | None) -> dict[str, Any]:
@@ -109,6 +123,7 @@ def _identity(gpu: Gpu) -> dict[str, Any]:
     identity = gpu.identity
     reset = RESET_COMMANDS.get(identity.vendor, OTHER_RESET).format(uuid=identity.uuid)
     found: dict[str, Any] = {
+        **VENDOR_WORDS.get(identity.vendor, {}),
         "uuid": identity.uuid,
         "pci_address": identity.pci_address,
         "reset_command": reset,

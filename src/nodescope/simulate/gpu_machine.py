@@ -165,6 +165,7 @@ def _answer(gpu: Gpu, seconds: float, listening: Listening) -> Fields:
         "links": gpu.links(seconds),
         "ecc": gpu.ecc(seconds),
         "processes": gpu.processes(seconds) if listening.processes else [],
+        "processes_told": listening.processes,
         "instances": gpu.instances(seconds, listening.profiling),
     }
 

@@ -116,6 +116,28 @@ def test_compute_instances_of_one_pod() -> None:
     assert sorted(found) == [["a"], ["b"]]
 
 
+def test_mig_devices_whose_gpu_instance_is_not_known() -> None:
+    """No label tells them apart: they are left out and counted, and a GPU with no others is shown as a whole one."""
+    csv, naming = chosen("DCGM_FI_DEV_GPU_TEMP,gauge,T"), Naming(pods=True, shares=True)
+    unnamed = [
+        msgspec.structs.replace(
+            INSTANCES[0], instance=msgspec.structs.replace(INSTANCES[0].instance, uuid=uuid, gpu_instance_id=None)
+        )
+        for uuid in ("MIG-a", "MIG-b")
+    ]
+    pod = GpuPod(uuid="MIG-a", name="a", namespace="ml", container="main")
+    for others in ((), INSTANCES[:1]):
+        records = (DIVIDED, *unnamed, *others, pod)
+        (line,) = lines(
+            shown(lambda loop: GpuDcgmCollector(loop, csv, "node1", naming), *records), "DCGM_FI_DEV_GPU_TEMP"
+        )
+        assert ("GPU_I_ID" in line, "pod=" in line) == (bool(others), False)
+        with loop_of(*records) as loop:
+            collector = GpuDcgmCollector(loop, csv, "node1", naming)
+            collector.collect()
+        assert collector.left_out == 2
+
+
 def test_naming() -> None:
     """Labels of dcgm-exporter 1.x, of GPU and pod, no host's name and no blanks in the model's, where these are set."""
     pod = GpuPod(uuid=WHOLE.identity.uuid, name="train-0", namespace="ml", container="main")

@@ -155,7 +155,8 @@ def test_the_second_die_of_a_board() -> None:
 
 
 def test_processes(shared: Path) -> None:
-    """A process is told of where it is known which GPU it is on, with its memory where it is on one alone."""
+    """A process is told of where it is known which GPU it is on, with its memory where it is on one alone; where it is
+    not, a GPU without a process is not one that nobody uses."""
     folder = shared / FOLDERS[1]
     system = json.loads((folder / "showpids_mi300x.json").read_bytes())
     memory = json.loads((folder / "meminfo_mi300x.json").read_bytes())
@@ -170,12 +171,15 @@ def test_processes(shared: Path) -> None:
             compute_units_used=0,
         ),
     )
+    assert one.report.processes_told
     two = {"card0": memory["card0"], "card1": memory["card0"]}
-    assert [one.report.processes for one in told(json.dumps({**two, **system}).encode())] == [(), ()]
+    which = [one.report for one in told(json.dumps({**two, **system}).encode())]
+    assert [(one.processes, one.processes_told) for one in which] == [((), False), ((), False)]
     system["system"]["PID28389"] = "llama-server, 2, 2353860608, 11011, unknown"
-    both = told(json.dumps({**two, **system}).encode())
+    system["system"]["PID3"] = "a shell that has no GPU, 0, 0, 0, unknown"
+    both = [one.report for one in told(json.dumps({**two, **system}).encode())]
     expected = (ProcessReading(pid=28389, type="compute", name="llama-server"),)
-    assert [one.report.processes for one in both] == [expected, expected]
+    assert [(one.processes, one.processes_told) for one in both] == [(expected, True), (expected, True)]
 
 
 def test_no_data(shared: Path) -> None:

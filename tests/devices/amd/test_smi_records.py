@@ -94,6 +94,24 @@ def test_processes_of_partitions() -> None:
     ]
 
 
+def test_processes_that_are_not_told() -> None:
+    """Nobody uses a GPU where amd-smi says so; where it says nothing, or not who, that is not known."""
+    answers = cpx(1)
+    cases: list[tuple[list[Any], bool]] = [
+        ([processes(0)], True),
+        ([processes(0, 100)], True),
+        ([], False),
+        ([{"gpu": 0, "process_list": "N/A"}], False),
+        ([{"gpu": 0, "process_list": [{"process_info": "N/A"}]}], False),
+        ([{"gpu": 0, "process_list": [{"process_info": {"name": "N/A", "pid": "N/A"}}]}], False),
+    ]
+    for process, expected in cases:
+        report = only(told(answers._replace(process=process), 7.0)).report
+        assert (report.state, report.processes_told) == ("ok", expected), process
+    some = cpx(2)._replace(process=[processes(0)])
+    assert not only(told(some, 7.0)).report.processes_told
+
+
 def test_two_dies_are_two_gpus() -> None:
     """GPUs on a bus of their own are never one GPU, though their board's serial number is the same."""
     board: dict[str, Any] = {"board": {"product_serial": "7001"}, "asic": {"asic_serial": "N/A"}}

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from nodescope.devices.amd.sysfs_source import SysfsSource
 from nodescope.devices.plausible import Plausible
-from nodescope.host import Host
 from nodescope.records.gpu import GpuReport
 from nodescope.simulate.amd_gpu_metrics import encode
 from tests.devices.amd.amd_node import BROKEN, BUSES, CALM, KFD, WAIT_S, AmdNode, Content, hwmon
@@ -271,38 +264,6 @@ def test_a_captured_card(tmp_path: Path, shared: Path) -> None:
     assert (reading.clock_memory_megahertz, reading.clock_soc_megahertz) == (167, 720)
     assert (reading.pcie_generation, reading.pcie_width_lanes, reading.pcie_replays) == (3, 16, 0)
     assert (reading.power_milliwatts, reading.temperature_celsius, reading.ecc_mode) == (None, None, None)
-
-
-def test_a_gpu_keeps_its_name_where_all_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One whose driver refuses every file is the same GPU in state failed, and has all of its identity."""
-    node = AmdNode(tmp_path)
-    names = {"unique_id": "18f68e602b8a790f", "serial_number": "PCB052", "product_name": "A card"}
-    files = {**names, **MEMORY, "current_compute_partition": "SPX", "gpu_busy_percent": 5}
-    node.gpu(ADDRESS, files)
-    source = SysfsSource(node.host, 0.0, CALM)
-    before = source.observe(WAIT_S)
-    refused: set[str] = set()
-
-    def guarded(read: Callable[..., bytes]) -> Callable[..., bytes]:
-        def reading(self: Host, path: str, *more: Any, **options: Any) -> bytes:
-            if os.path.basename(path) in refused:
-                raise PermissionError(errno.EPERM, "in reset", path)
-            return read(self, path, *more, **options)
-
-        return reading
-
-    monkeypatch.setattr(Host, "read", guarded(Host.read))
-    monkeypatch.setattr(Host, "read_once", guarded(Host.read_once))
-    for some in ({"unique_id", "current_compute_partition"}, set(files), set(files) - {"serial_number"}):
-        refused |= some
-        during = [source.observe(WAIT_S) for _ in range(3)][-1]
-        assert during.gpus == before.gpus
-        refused.clear()
-    refused |= set(files)
-    assert [source.observe(WAIT_S) for _ in range(3)][-1].reports[0].state == "failed"
-    refused.clear()
-    after = source.observe(WAIT_S)
-    assert (after.gpus, after.generation, after.reports[0].state) == (before.gpus, before.generation, "ok")
 
 
 def test_slow_facts_are_kept(tmp_path: Path) -> None:

@@ -167,6 +167,7 @@ def test_processes_of_others_make_use_unknown(open_folder: Path) -> None:
         source.close()
     assert "1 processes may not be looked at" in status.reason
     assert [one.pid for one in reports[-1].processes] == [6]
+    assert not reports[-1].processes_told
     assert (reports[-1].state, reports[-1].reading.engines, reports[-1].reading.memory_used_bytes) == ("ok", {}, None)
 
 

@@ -160,7 +160,7 @@ def test_no_client_is_no_use(node: IntelNode, source: IntelSource) -> None:
     node.client(77, 3, "renderD140", i915_fdinfo("0000:aa:00.0", 1, 5))
     report = until(source, FLEX, lambda report: report.reading.engines)
     assert report.reading.engines == {"render": 0, "copy": 0, "video": 0, "video-enhance": 0, "compute": 0}
-    assert (report.reading.utilization_percent, report.processes) == (0, ())
+    assert (report.reading.utilization_percent, report.processes, report.processes_told) == (0, (), True)
 
 
 @pytest.mark.parametrize("said", ["pos:\t0\n", "drm-driver:\ti915\ndrm-client-id:\tx\ndrm-pdev:\t0000:4d:00.0\n"])
@@ -172,7 +172,7 @@ def test_a_client_that_does_not_tell_makes_use_unknown(node: IntelNode, source: 
     told = time.monotonic() + 0.4
     report = until(source, FLEX, lambda report: report.processes and time.monotonic() > told)
     assert report.reading.engines == {}
-    assert [one.pid for one in report.processes] == [78]
+    assert ([one.pid for one in report.processes], report.processes_told) == ([78], False)
 
 
 def test_no_gpu_is_absent(node: IntelNode, source: IntelSource) -> None:

@@ -59,7 +59,7 @@ def test_a_sleeping_gpu_is_not_woken(node: IntelNode, source: IntelSource) -> No
         os.mkfifo(node.root / folder / name)
     for _ in range(3):
         report = report_of(source.observe(TIMEOUT_S), FLEX)
-    assert (report.state, report.reason.split(":")[0]) == ("ok", "suspended")
+    assert (report.state, report.reason.split(":")[0], report.processes_told) == ("ok", "suspended", False)
     assert (report.reading.memory_total_bytes, report.reading.clock_graphics_megahertz) == (LMEM, None)
     for name, content in contents.items():
         (node.root / folder / name).unlink()

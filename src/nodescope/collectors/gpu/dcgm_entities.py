@@ -72,9 +72,13 @@ RESULTS: Final = {0: (0, "DCGM_FR_OK"), 1: (10, "DCGM_FR_UNKNOWN"), 2: (20, "DCG
 
 
 class DcgmEntities:
-    """`hostname`: what the label Hostname says. `selection`: which fields will be asked for."""
+    """`hostname`: what the label Hostname says. `selection`: which fields will be asked for.
+
+    `left_out`: MIG devices of the newest snapshot whose GPU instance is not known: no label tells two of them apart.
+    """
 
     def __init__(self, hostname: str, selection: Selection, naming: Naming = DEFAULT_NAMING) -> None:
+        self.left_out = 0
         self._hostname = hostname
         self._naming = naming
         self._links = any(row.field.startswith("links[") for rows in selection.rows.values() for row in rows)
@@ -88,7 +92,9 @@ class DcgmEntities:
         xids: list[XidCount] = kinds.get(XidCount, [])
         last = {count.identity.uuid: count.xid for count in xids if count.last}
         links = _links(kinds.get(GpuLink, [])) if self._links else {}
-        instances: list[GpuInstance] = [instance for instance in kinds.get(GpuInstance, []) if instance.first]
+        first: list[GpuInstance] = [instance for instance in kinds.get(GpuInstance, []) if instance.first]
+        instances = [instance for instance in first if instance.instance.gpu_instance_id is not None]
+        self.left_out = len(first) - len(instances)
         divided = {instance.identity.uuid for instance in instances}
         gpus: list[Gpu] = [gpu for gpu in kinds.get(Gpu, []) if gpu.identity.uuid not in divided]
         pods = _pods(kinds.get(GpuPod, ()), kinds.get(GpuInstance, ()))
@@ -145,7 +151,7 @@ def _pods(pods: Iterable[GpuPod], instances: Iterable[GpuInstance]) -> Pods:
     found: Pods = {(uuid, None): held for uuid, held in by_uuid.items()}
     for part in instances:
         key = (part.identity.uuid, part.instance.gpu_instance_id)
-        if held := by_uuid.get(part.instance.uuid, ()):
+        if key[1] is not None and (held := by_uuid.get(part.instance.uuid, ())):
             found[key] = (*found.get(key, ()), *held)
     return found
 

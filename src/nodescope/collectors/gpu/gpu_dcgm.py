@@ -44,7 +44,8 @@ class GpuDcgmCollector:
 
     *Source*: the newest snapshot of the GPU sampler. *Units*: DCGM's: MHz, degrees Celsius, watts, millijoules, MiB,
     percent, bytes a second; DCGM_FI_PROF_* ratios. *Absent when*: the driver is not loaded; a field that the GPU
-    does not have; DCGM_FI_PROF_* before Hopper. A GPU that has MIG instances is shown as those. *Cost*: see `Shown`.
+    does not have; DCGM_FI_PROF_* before Hopper. A GPU that has MIG instances is shown as those, but for
+    such as the driver does not name. *Cost*: see `Shown`.
     """
 
     name: ClassVar[str] = "gpu_dcgm"
@@ -67,6 +68,7 @@ class GpuDcgmCollector:
     def _families(self, snapshot: Snapshot) -> list[Family]:
         families: list[Family] = []
         whole, parts = self._entities.made(snapshot.records)
+        self.left_out = self._entities.left_out
         for (instances, of_pod), view in self._shown.items():
             records = parts if instances else whole
             families += view.render(record for record in records if _labels_of(record) == of_pod)

@@ -7,10 +7,8 @@ unique_id. None of the files in `TEXTS` wakes a GPU that sleeps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
-
-import msgspec
 
 from nodescope.devices.amd.device_files import DeviceFiles
 from nodescope.devices.amd.kfd import KfdNode
@@ -59,8 +57,12 @@ def complete(
     known: GpuIdentity,
     driver_version: str | None,
     asleep: bool = False,
+    before: GpuIdentity | None = None,
 ) -> GpuIdentity:
-    """`known`, which is provisional, with what the GPU's files say. `asleep`: read none that would wake it."""
+    """`known`, which is provisional, with what the GPU's files say. `asleep`: read none that would wake it.
+
+    `before`: what they said, which stands where the driver refuses some: during a reset a GPU is what it was.
+    """
     found: dict[str, Any] = {field: _said(files.line(file)) for field, file in TEXTS}
     if not asleep:
         found |= {field: _said(files.line(file)) for field, file in WAKING}
@@ -68,8 +70,6 @@ def complete(
         _hexadecimal(files.line(file))
         for file in ("device", "vendor", "revision", "subsystem_device", "subsystem_vendor")
     )
-    if found["model"] is None and device is not None:
-        found["model"] = names.of(device, revision or 0)
     if device is not None and vendor is not None:
         found["pci_device_id"] = f"0x{device:04X}{vendor:04X}"
     if subsystem is not None and subsystem_vendor is not None:
@@ -78,6 +78,10 @@ def complete(
     numa_node = files.number("numa_node", files.anew)
     found["numa_node"] = numa_node if numa_node is not None and numa_node >= 0 else None
     found["oam_id"] = files.number("xgmi_physical_id", files.anew)
+    if before is not None and files.refused and not _is_another(found, known, before):
+        found |= _kept(found, known, before)
+    if found["model"] is None and device is not None:
+        found["model"] = names.of(device, revision or 0)
     found["driver_version"] = driver_version
     found["dri_card"], found["dri_render"] = dri_nodes(host, known.pci_address or "")
     same = {field: getattr(known, field) for field in _PROVISIONAL}
@@ -88,15 +92,19 @@ _TOLD: Final = (*(field for field, _ in (*TEXTS, *WAKING)), "oam_id", "pci_devic
 _PROVISIONAL: Final = ("vendor", "index", "pci_address", "architecture", "compute_units", "memory_bit_width")
 
 
-def kept(found: GpuIdentity, before: GpuIdentity) -> GpuIdentity:
-    """`found`, where the driver refused some of it, with what it said `before`: during a reset a GPU is what it was."""
-    missing = {field: getattr(before, field) for field in _TOLD if getattr(found, field) is None}
-    # A table's name stood in for a product's that was refused.
-    missing["model"] = before.model or found.model
+def _kept(found: Mapping[str, Any], known: GpuIdentity, before: GpuIdentity) -> dict[str, Any]:
+    """What was said `before` of what is missing now."""
+    kept = {field: getattr(before, field) for field in _TOLD if found.get(field) is None}
     # Its own number is a better name than the serial number, and both than the place.
-    if found.uuid in (found.pci_address, found.serial) and before.uuid != before.pci_address:
-        missing["uuid"] = before.uuid
-    return msgspec.structs.replace(found, **missing)
+    if found["uuid"] in (known.pci_address, found["serial"]) and before.uuid != before.pci_address:
+        kept["uuid"] = before.uuid
+    return kept
+
+
+def _is_another(found: Mapping[str, Any], known: GpuIdentity, before: GpuIdentity) -> bool:
+    """Whether both have a number of their own, and not the same: another board is in that place."""
+    has_number = found["uuid"] not in (known.pci_address, found["serial"])
+    return has_number and before.uuid not in (before.pci_address, before.serial, found["uuid"])
 
 
 def hexadecimal(unique_id: int) -> str | None:

@@ -60,14 +60,10 @@ def told_of(found: Cards, now: float) -> tuple[Told, ...]:
 
 def _process_entries(found: Cards) -> list[Entry]:
     """In amd-smi's form. On how many GPUs a process is is told and not on which: known are those on all, or on the
-    only one."""
-    entries = []
-    for number in found.cards:
-        on_it = [
-            process for count, process in _processes(found.system) if count == len(found.cards) or len(found.cards) == 1
-        ]
-        entries.append({"gpu": number, "process_list": on_it})
-    return entries
+    only one; others have an entry that says nothing."""
+    cards = len(found.cards)
+    on_each = [process if cards in (1, count) else {} for count, process in _processes(found.system) if count]
+    return [{"gpu": number, "process_list": on_each} for number in found.cards]
 
 
 def _processes(system: Mapping[str, Any]) -> Iterator[tuple[int, Entry]]:

@@ -31,6 +31,17 @@ def processes(entry: Entry) -> tuple[ProcessReading, ...]:
     return tuple({process.pid: process for process in found}.values())
 
 
+def are_told(entry: Entry) -> bool:
+    """Whether the entry says who uses the GPU, be it nobody: it has a list, and each process there has its PID."""
+    listed = entry.get("process_list") or entry.get("processes")
+    return isinstance(listed, list) and len(listed) <= MAX_PROCESSES and all(map(_is_told, listed))
+
+
+def _is_told(item: Any) -> bool:
+    told = item.get("process_info", item) if isinstance(item, dict) else None
+    return bool(whole(told.get("pid"))) if isinstance(told, dict) else name(told) is not None
+
+
 def _readings(listed: Iterable[Any]) -> Iterator[ProcessReading]:
     for item in listed:
         told: Any = item.get("process_info", item) if isinstance(item, dict) else None

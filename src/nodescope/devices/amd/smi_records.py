@@ -48,6 +48,7 @@ class Part(NamedTuple):
     static: AmdStatic
     metric: Entry | None
     processes: tuple[ProcessReading, ...]
+    processes_told: bool
     topology: Entry
     xgmi: Entry
     failed: str
@@ -80,7 +81,7 @@ def parts_of(answers: Answers) -> list[Part]:
             index,
             {**listed.get(index, {}), **static.get(index, {})},
             metric.get(index),
-            smi_process.processes(process.get(index, {})),
+            process.get(index, {}),
             (topology.get(index, {}), xgmi.get(index, {})),
             answers.failed.get(index, ""),
         )
@@ -92,7 +93,7 @@ def _part(
     index: int,
     entry: Entry,
     metric: Entry | None,
-    processes: tuple[ProcessReading, ...],
+    process: Entry,
     links: tuple[Entry, Entry],
     failed: str,
 ) -> Part:
@@ -106,7 +107,8 @@ def _part(
         serial=unique_of(static),
         static=static,
         metric=metric,
-        processes=processes,
+        processes=smi_process.processes(process),
+        processes_told=smi_process.are_told(process),
         topology=links[0],
         xgmi=links[1],
         failed=failed,
@@ -170,6 +172,7 @@ def _report(gpu: GpuIdentity, first: Part, parts: Sequence[Part], now: float) ->
         links=smi_link.links(first.topology, first.xgmi),
         ecc=smi_metric.ecc(first.metric),
         processes=_processes(gpu, first, parts),
+        processes_told=all(part.processes_told for part in parts or (first,)),
         instances=tuple(_instance_reading(gpu, part, first, reading) for part in parts),
     )
 

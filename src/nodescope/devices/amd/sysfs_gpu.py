@@ -160,9 +160,11 @@ class SysfsGpu:
         """All that hardly ever changes; of one that sleeps what it said when it was awake, as far as it ever was."""
         files = self.files
         found = identity.provisional(self.address, placed.number, placed.nodes)
-        found = identity.complete(self._host, files, self._names, found, placed.driver_version, asleep)
-        if files.refused and self._awake is not None:
-            found = identity.kept(found, self._awake)
+        before = self._awake
+        if before is not None and len(placed.nodes) != len(self.known.nodes):
+            # Divided anew: its modes are others.
+            before = msgspec.structs.replace(before, compute_partition=None, memory_partition=None)
+        found = identity.complete(self._host, files, self._names, found, placed.driver_version, asleep, before)
         if self._by_address:
             found = msgspec.structs.replace(found, uuid=self.address)
         self._has = frozenset(files.names(""))

@@ -79,7 +79,11 @@ class Device:
         if self._asleep:
             reading = GpuReading(**self._held)
             self.report = GpuReport(
-                uuid=self.identity.uuid, reason=SUSPENDED, sampled_monotonic_seconds=time.monotonic(), reading=reading
+                uuid=self.identity.uuid,
+                reason=SUSPENDED,
+                sampled_monotonic_seconds=time.monotonic(),
+                reading=reading,
+                processes_told=False,
             )
             return
         if now >= self._held_due:
@@ -103,6 +107,7 @@ class Device:
             left_out=left_out + (found[0].left_out if found else 0),
             reading=GpuReading(**_with_use(fields, found)),
             processes=processes,
+            processes_told=found is not None and found[1],
         )
 
     def _learn(self, now: float) -> None:

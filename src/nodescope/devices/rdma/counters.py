@@ -20,8 +20,8 @@ HW_COUNTERS: Final = "hw_counters"
 LIST_SECONDS: Final = 60.0
 MAX_FILES: Final = 1024
 
-PASSING: Final = frozenset({errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ENXIO, errno.ETIMEDOUT})
-"""What drivers answer while their firmware does not, as during its reset."""
+PASSING: Final = frozenset({errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ENXIO})
+"""What drivers answer at once while their firmware does not, as during its reset. A timeout is waited for, and once."""
 
 _LIFESPAN: Final = "lifespan"
 """How long the driver shows the same numbers: a setting among the counters."""

@@ -37,7 +37,7 @@ _STATES: Final = (
         "unresponsive",
         CRITICAL,
         "a call into the driver for this GPU does not return",
-        "look for an XID in the kernel log (dmesg -T); stop the programs on it, and where they cannot be "
+        "look for {logged} in the kernel log (dmesg -T); stop the programs on it, and where they cannot be "
         "killed, reboot the node",
         ("state_reason",),
     ),
@@ -48,7 +48,7 @@ _STATES: Final = (
         "failed",
         CRITICAL,
         "the GPU cannot be read",
-        "try nvidia-smi on the host: if that works, nodescope's container has lost the device and is to be restarted; "
+        "try {tool} on the host: if that works, nodescope's container has lost the device and is to be restarted; "
         "if not, look at the kernel log and reset the GPU",
         ("state_reason",),
     ),
@@ -59,7 +59,7 @@ _STATES: Final = (
         "denied",
         UNKNOWN,
         "nodescope is not allowed to read the GPU",
-        "run nodescope as a user who may open /dev/nvidia*, and in a container with the GPU given to it",
+        "run nodescope as {reader}, and in a container with the GPU given to it",
         ("state_reason",),
     ),
     Rule("device", "state", "is", "starting", UNKNOWN, "the GPU has not been read yet", "wait for its first reading"),
@@ -127,7 +127,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "failed",
         CRITICAL,
         "the driver cannot be read on this node",
-        "run nvidia-smi: after an update of the driver reboot, else look at the kernel log for NVRM",
+        "run {tool}: after an update of the driver reboot, else look at the kernel log for {log_name}",
         ("source_reason",),
     ),
     Rule(
