@@ -60,9 +60,9 @@ class TextfileCollector:
 
     *Source*: the directories of the setting `collector.textfile.directory`. *Units*: as the files say. *Absent when*:
     never; without a directory there is only node_textfile_scrape_error 0. A file that is not the text format from its
-    first byte to its last, has timestamps, is no regular file, or is beyond `MAX_FILE_BYTES` or what is left of `MAX_BYTES`
-    is left out as a whole and sets node_textfile_scrape_error. *Cost*: a list of each directory, one stat() for each file; a file is read again
-    when it has changed.
+    first byte to its last, has timestamps, is no regular file, or is beyond `MAX_FILE_BYTES` or what is left of
+    `MAX_BYTES` is left out as a whole and sets node_textfile_scrape_error. *Cost*: a list of each directory, one stat()
+    for each file; a file is read again when it has changed.
     """
 
     name: ClassVar[str] = "textfile"
