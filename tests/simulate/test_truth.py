@@ -101,6 +101,6 @@ def test_a_link_is_refused_and_what_it_leads_to_is_kept(tmp_path: Path, link: Ca
     precious, path = tmp_path / "precious", tmp_path / "truth.jsonl"
     precious.write_text("data")
     link(precious, path)
-    with pytest.raises(OSError, match="expected a regular file for simulate.truth-file, and no link"):
+    with pytest.raises(OSError, match=r"expected a regular file for simulate\.truth-file, and no link"):
         TruthFile(str(path))
     assert precious.read_text() == "data"
