@@ -50,6 +50,15 @@ def test_no_text_can_start_a_line_of_its_own(message: str) -> None:
         assert "\r" not in line
 
 
+@pytest.mark.parametrize("sign", ["\x1b", "\x7f", "\x85", "\x9b", "\u2028", "\u202e", "\u2066", "\U000e0041"])
+def test_no_text_can_steer_a_terminal(sign: str) -> None:
+    """Signs that steer a terminal, turn text round or end a line for some readers are escaped, and JSON keeps them."""
+    text, json_line = (formatter.format(record(f"{sign}[31mx")) for formatter in (TextFormatter(), JsonFormatter()))
+    assert text.isprintable()
+    assert json_line.isprintable()
+    assert json.loads(json_line)["msg"] == f"{sign}[31mx"
+
+
 def test_errors_are_named_and_traced_only_at_debug() -> None:
     """An exception gives its type and message; its trace comes only with a debug record."""
     try:

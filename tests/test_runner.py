@@ -263,6 +263,18 @@ def test_a_slow_run_serves_every_pass_that_wants_it() -> None:
     runner.stop()
 
 
+def test_a_reason_cannot_steer_a_terminal() -> None:
+    """What an engine or a name says in a reason is shown without the signs that steer a terminal or end a line."""
+
+    def refuse() -> None:
+        raise OSError("engine said \x1b[31m\u202e\x9b no\nnode")
+
+    runner = Runner({"a": Probe(refuse)}, 5)
+    (outcome,) = runner.scrape(("a",), LONG_S)
+    assert outcome.reason == "OSError: engine said ?[31m?? no?node"
+    runner.stop()
+
+
 def test_a_reason_can_be_written_anywhere() -> None:
     """A reason with a path that is not UTF-8, or without end, becomes text of bounded length."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 import sys
 import threading
 import time
@@ -77,13 +78,28 @@ class JsonFormatter(logging.Formatter):
     """One JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return msgspec.json.encode(
-            {name: text.encode("utf-8", "replace").decode() for name, text in fields(record).items()}
-        ).decode()
+        return _encoded({name: _plain(text) for name, text in fields(record).items()})
 
 
 def _quoted(text: str) -> str:
     if text and text.isprintable() and not set(text) & set(' ="\\'):
         return text
-    plain = text.encode("utf-8", "replace").decode()
-    return msgspec.json.encode(plain).decode()
+    return _encoded(_plain(text))
+
+
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def _encoded(value: str | dict[str, str]) -> str:
+    """JSON that a terminal can show: signs that steer it, beyond those of ASCII too, turn text round or end lines are
+    escaped."""
+    encoded = msgspec.json.encode(value).decode()
+    if encoded.isprintable():
+        return encoded
+    return "".join(sign if sign.isprintable() else _escape(sign) for sign in encoded)
+
+
+def _escape(sign: str) -> str:
+    """As JSON has it: \\uXXXX, twice where it needs two."""
+    return "".join(f"\\u{unit:04x}" for (unit,) in struct.iter_unpack(">H", sign.encode("utf-16-be")))

@@ -297,5 +297,6 @@ class Runner:
 
 
 def _shown(reason: str) -> str:
-    """`reason` short, and without the bytes of a path that are no text: it goes into JSON and logs."""
-    return reason[:MAX_REASON_CHARACTERS].encode("utf-8", "replace").decode()
+    """`reason` short, and without the bytes of a path that are no text: it goes into JSON, logs and to terminals."""
+    plain = reason[:MAX_REASON_CHARACTERS].encode("utf-8", "replace").decode()
+    return plain if plain.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in plain)

@@ -84,6 +84,14 @@ def test_a_body_is_never_shown() -> None:
     assert "hunter2" not in str(error.value)
 
 
+@pytest.mark.parametrize("rest", [b"PASSWORD=hunter2\r\n\r\n", b"PASSWORD=hunter2 " * MAX_HEAD_BYTES])
+def test_the_rest_of_a_body_is_never_shown(rest: bytes) -> None:
+    """What a server sent beyond the length that it told stands where the next answer is expected, and is not shown."""
+    with pytest.raises(Malformed) as error:
+        taken(rest)
+    assert "hunter2" not in str(error.value)
+
+
 def test_answers_without_a_body() -> None:
     """204, 304 and a length of 0 are whole with their head; a connection that is to be closed is not used again."""
     assert taken(b"HTTP/1.1 204 No Content\r\n\r\n")[1].complete

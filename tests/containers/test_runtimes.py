@@ -83,6 +83,20 @@ def test_an_engine_is_followed(root: Path, engine: FakeEngine) -> None:
     assert agent.runtimes.statuses() == ()
 
 
+def test_a_users_engine_takes_no_container_of_the_hosts(root: Path, engine: FakeEngine) -> None:
+    """A user's own engine, which may say anything, tells of its containers, and not of those that the host's knows."""
+    engine.create(1, name="web")
+    (root / "run/user/1000").mkdir(parents=True)
+    with FakeEngine(root / "run/user/1000/docker.sock") as own:
+        own.create(1, name="not-web")
+        own.create(2, name="own")
+        agent = Agent(root, KeptContainers(None))
+        agent.runtimes.look()
+        wait_for(lambda: [status.state for status in agent.runtimes.statuses()] == ["ok", "ok"])
+        assert [one.name for one in agent.runtimes.containers()] == ["web", "own"]
+        agent.runtimes.close()
+
+
 def test_what_happened_while_the_agent_was_down(root: Path, engine: FakeEngine) -> None:
     """After a restart of the agent exactly what it missed is told, once, in order and marked as inferred."""
     names = ("stays", "ends", "goes", "again", "oom", "paused", "sleeps")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import stat
 import subprocess
 import sys
@@ -49,6 +50,20 @@ def test_a_folder_in_its_place(tmp_path: Path) -> None:
     assert file.load() is None
     assert file.save(SAVED)
     assert (tmp_path / "x.json.bad").is_dir()
+
+
+def test_pipes_in_its_place(tmp_path: Path) -> None:
+    """Named pipes in the place of the file and of its lock hold nobody up: one is kept aside, the other is an error."""
+    path = tmp_path / "x.json"
+    os.mkfifo(path)
+    os.mkfifo(tmp_path / "x.json.lock")
+    file = counts(path)
+    results: list[object] = []
+    threading.Thread(target=lambda: results.extend((file.load(), file.save(SAVED))), daemon=True).start()
+    until(lambda: len(results) == 2)
+    assert results == [None, False]
+    assert "cannot be saved" in file.problem
+    assert (tmp_path / "x.json.bad").is_fifo()
 
 
 def test_where_nothing_can_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

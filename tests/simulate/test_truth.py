@@ -93,3 +93,14 @@ def test_where_it_cannot_be_opened(tmp_path: Path) -> None:
     """A folder that is not there is an error that names the path."""
     with pytest.raises(FileNotFoundError, match=r"nowhere/truth\.jsonl"):
         TruthFile(str(tmp_path / "nowhere/truth.jsonl"))
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_link_is_refused_and_what_it_leads_to_is_kept(tmp_path: Path, link: Callable[[Path, Path], None]) -> None:
+    """A link in its place, which in a folder for all anybody can put there, costs no other file its content."""
+    precious, path = tmp_path / "precious", tmp_path / "truth.jsonl"
+    precious.write_text("data")
+    link(precious, path)
+    with pytest.raises(OSError, match=r"expected a regular file for simulate\.truth-file, and no link"):
+        TruthFile(str(path))
+    assert precious.read_text() == "data"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodescope.web.address import Address, AddressError, BindError, bind, name, parse
+from nodescope.web.address import Address, AddressError, BindError, UnixSocket, bind, name, parse
 
 
 @pytest.mark.parametrize(
@@ -155,6 +155,24 @@ def test_a_unix_socket_is_for_owner_and_group(tmp_path: Path) -> None:
     sock.close()
     sock.close()
     assert not path.exists()
+
+
+def test_a_link_in_the_place_of_a_unix_socket_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who owns the directory can exchange the socket's file before its mode is set: what a link leads to keeps its."""
+    precious = tmp_path / "precious"
+    precious.touch(0o600)
+    path = tmp_path / "a.sock"
+    bind_it = UnixSocket.bind
+
+    def exchange(sock: UnixSocket, address: str) -> None:
+        bind_it(sock, address)
+        path.unlink()
+        path.symlink_to(precious)
+
+    monkeypatch.setattr(UnixSocket, "bind", exchange)
+    with pytest.raises(BindError, match="another file has taken its place"):
+        bind(parse(f"unix:{path}"))
+    assert stat.S_IMODE(precious.stat().st_mode) == 0o600
 
 
 def test_a_stale_unix_socket_is_replaced(tmp_path: Path) -> None:

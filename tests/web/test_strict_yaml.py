@@ -161,3 +161,28 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except Unreadable:
         return
     assert set(found) <= set(TABLE)
+
+
+SECRET: Final = "$2y$10$hunter2hunter2"
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (f"users:\n  bob:{SECRET}", r"^users \(line 2\): expected a mapping of keys to values, got text$"),
+        (SECRET, r"^the document \(line 1\): expected a mapping of keys to values, got text$"),
+        (f"users:\n  bob: {{a: {SECRET}", "expected ',' or '}', but got '<stream end>'$"),
+        (f"key: |\n  a\n {SECRET}\n", "^is not YAML: line 3, column 2: .* but found '<scalar>'$"),
+        (f'key: "{SECRET}\\q"', "^is not YAML: line 1, column .*found unknown escape character 'q'$"),
+        ("key: *hunter2", r"^is not YAML: line 1, column 6: found undefined alias \.\.\.$"),
+        ("a: &hunter2 b\nc: &hunter2 d", "^is not YAML: line 2, column 4: found duplicate anchor"),
+        (f"key: {SECRET}: x", "^is not YAML: line 1, column .*: mapping values are not allowed here$"),
+        (f"a: {SECRET}\n---\nb: {SECRET}", "^is not YAML: line 2, column 1: .* found another document$"),
+    ],
+)
+def test_nothing_of_the_text_is_shown(document: str, message: str) -> None:
+    """What is wrong is told by line and column alone: a key, or users with their hashes, may be where it is."""
+    table: dict[str, Read] = {"users": strict_yaml.pairs, "key": strict_yaml.secret}
+    with pytest.raises(Unreadable, match=message) as raised:
+        strict_yaml.keys(root(document.encode()), "", table)
+    assert "hunter2" not in str(raised.value)

@@ -81,7 +81,7 @@ class AnswerParser:
     def _take_head(self) -> bool:
         head, found, rest = self.rest.partition(_END_OF_HEAD)
         if len(head) > MAX_HEAD_BYTES:
-            raise Malformed(self._source, head, f"a head of at most {MAX_HEAD_BYTES} bytes")
+            raise Malformed(self._source, f"{len(head)} bytes", f"a head of at most {MAX_HEAD_BYTES} bytes")
         if not found:
             return False
         first, *lines = head.split(b"\r\n")
@@ -90,7 +90,8 @@ class AnswerParser:
         known = version in (b"HTTP/1.1", b"HTTP/1.0") and len(code) == 3 and _DIGITS.issuperset(code)
         status = int(code) if known else 0
         if not 100 <= status <= 599:
-            raise Malformed(self._source, first, "a status line of HTTP/1.1")
+            # What comes behind a body that is longer than its server said is its rest.
+            raise Malformed(self._source, _SOMETHING, "a status line of HTTP/1.1")
         self.rest = rest
         if status < 200:
             self._interim += 1

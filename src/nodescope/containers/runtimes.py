@@ -12,7 +12,7 @@ from nodescope.containers.containerd.client import SOCKETS as CONTAINERD_SOCKETS
 from nodescope.containers.containerd.client import Client as Containerd
 from nodescope.containers.cri.client import Client as Cri
 from nodescope.containers.engine.follower import EngineFollower
-from nodescope.containers.engine.sockets import MAX_SOCKETS, MOUNTED, engine_sockets
+from nodescope.containers.engine.sockets import MAX_SOCKETS, MOUNTED, USERS, engine_sockets
 from nodescope.containers.kept import KeptContainers, KeptLife, KeptRuntime
 from nodescope.containers.known import Emit
 from nodescope.containers.oom_evidence import OomEvidence
@@ -87,8 +87,20 @@ class Runtimes:
         self._ooms.counted(kills, {container.key: container for container in self.containers()})
 
     def containers(self) -> tuple[Container, ...]:
-        """All containers of all runtimes, as known now."""
-        return tuple(one for follower in self._followers.values() for one in follower.containers())
+        """All containers of all runtimes, as known now.
+
+        What a user's own engine tells of a container that the host's runtimes know is left out: any user can have one
+        that says anything.
+        """
+        users = f"{self._host.root(USERS)}/"
+        own: list[Container] = []
+        told: list[Container] = []
+        for place, follower in self._followers.items():
+            (own if place.startswith(users) else told).extend(follower.containers())
+        if own:
+            known = {container.id for container in told}
+            told += [container for container in own if container.id not in known]
+        return tuple(told)
 
     def statuses(self) -> tuple[RuntimeStatus, ...]:
         """How each runtime fares."""

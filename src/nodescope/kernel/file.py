@@ -100,7 +100,8 @@ class Descriptor:
 def read_stored(path: str) -> bytes:
     """A whole file, opened and closed. Raises `Absent`, `OSError`, `Malformed` where it is too long."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # A pipe in its place must not hold up whoever opens it.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError as error:
         if error.errno in GONE:
             raise Absent(path) from error

@@ -93,7 +93,7 @@ class StateFile(Generic[State]):
         if self._lock is not None:
             return True
         # Who may not write to it cannot lock it either.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         lock = Descriptor(os.open(f"{self.path}.lock", flags, 0o600), None, 0)
         try:
             fcntl.lockf(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -77,9 +77,20 @@ class TruthFile:
 
 
 def _opened(path: str) -> BinaryIO:
-    # O_NONBLOCK: opening a named pipe that nobody reads would never return.
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    # O_NONBLOCK: opening a named pipe that nobody reads would never return. A link, of either kind, may lead to a file
+    # that is not to be lost: in a folder for all, everybody can put one there.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags, 0o644)
+    except OSError as error:
+        raise (_unfit(path) if error.errno == errno.ELOOP else error) from None
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         os.close(fd)
-        raise OSError(errno.EINVAL, "expected a regular file for simulate.truth-file", path)
+        raise _unfit(path)
+    os.ftruncate(fd, 0)
     return open(fd, "wb", buffering=0)
+
+
+def _unfit(path: str) -> OSError:
+    return OSError(errno.EINVAL, "expected a regular file for simulate.truth-file, and no link", path)

@@ -201,12 +201,23 @@ def _bind_unix(path: str) -> socket.socket:
         # Narrow before the name exists, exact after: at no moment is it wider than asked.
         os.fchmod(sock.fileno(), UNIX_MODE)
         sock.bind(path)
-        os.chmod(path, UNIX_MODE)
+        _set_mode(path)
         sock.listen(BACKLOG)
     except OSError:
         sock.close()
         raise
     return sock
+
+
+def _set_mode(path: str) -> None:
+    """`UNIX_MODE` for the socket at `path`; a link that somebody put in its place meanwhile is not followed."""
+    fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+            raise BindError(f"unix:{path}: another file has taken its place; choose a directory that is yours alone")
+        os.chmod(f"/proc/self/fd/{fd}", UNIX_MODE)
+    finally:
+        os.close(fd)
 
 
 def _remove_stale(path: str) -> None:

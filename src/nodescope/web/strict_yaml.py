@@ -3,7 +3,8 @@
 Scalars stay the text they are in the file until their key says what they are, so `1` is a fine header value and `yes`
 a fine user name. Source: YAML 1.1, https://yaml.org/type/merge.html, and Go's yaml.v2 UnmarshalStrict for which texts
 are booleans and nulls, and what `<<` does: of keys with places, the later in the file counts, merged or not, and of a
-list of mappings the earlier; a map of free keys has each but once. Aliases are not copied, and merging is bounded.
+list of mappings the earlier; a map of free keys has each but once. Aliases are not copied, and merging is bounded. What
+yaml shows of a text that it cannot read is not passed on: there are keys and hashes of passwords in it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol, cast
 
 SHOWN_CHARACTERS: Final = 60
+MAX_PROBLEM_CHARACTERS: Final = 300
 MAX_MERGED: Final = 1000
 """Most keys and mappings that are merged into one."""
 MAX_MERGE_DEPTH: Final = 20
@@ -27,6 +29,7 @@ _BOOLEANS: Final[dict[str, bool]] = {
 _DURATION: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})(ns|us|µs|μs|ms|s|m|h)")
 _UNIT_S: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _MAX_DIGITS: Final = 9
+_QUOTED: Final = re.compile(r"'([^']*)'" r'|"([^"]*)"')
 
 
 class Unreadable(Exception):
@@ -71,8 +74,22 @@ def root(raw: bytes) -> Node | None:
     except RecursionError as error:
         raise Unreadable("is nested too deeply") from error
     except (yaml.YAMLError, ValueError) as error:
-        problem = " ".join(str(error).split())
-        raise Unreadable(f"is not YAML: {problem[:300]}") from error
+        raise Unreadable(f"is not YAML: {_problem(error)}") from None
+
+
+def _problem(error: Exception) -> str:
+    """Where it is and what was expected, without the lines that yaml shows."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())[:MAX_PROBLEM_CHARACTERS]
+    said = ", ".join(filter(None, (getattr(error, "context", None), getattr(error, "problem", None))))
+    return f"line {mark.line + 1}, column {mark.column + 1}: {_QUOTED.sub(_unquoted, said)[:MAX_PROBLEM_CHARACTERS]}"
+
+
+def _unquoted(found: re.Match[str]) -> str:
+    """One sign, or the name of a kind in angle brackets, as it is: all else that yaml quotes is of the text."""
+    quoted = found[1] or found[2] or ""
+    return found[0] if len(quoted) < 2 or quoted.startswith("<") else "..."
 
 
 def keys(node: Node | None, key: str, table: Mapping[str, Read], once: bool = False) -> dict[str, Any]:
@@ -93,7 +110,11 @@ def pairs(node: Node | None, key: str, once: bool = True) -> list[tuple[str, Nod
         return []
     found: dict[str, Node] = {}
     if node.id != "mapping":
-        raise _wrong(node, key or "the document", "a mapping of keys to values")
+        # Users whose colon lacks its blank are one text, with their hashes.
+        got = "text" if node.id == "scalar" else f"a {node.id}"
+        raise Unreadable(
+            f"{key or 'the document'} (line {_line(node)}): expected a mapping of keys to values, got {got}"
+        )
     for name, value in _entries(node, key, 0, iter(range(MAX_MERGED))):
         # Two mappings would have to be made one key by key, which no one should have to guess.
         if name in found and (once or found[name].id == value.id == "mapping"):

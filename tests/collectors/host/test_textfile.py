@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import socket
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,36 @@ def test_bounds(folder: Path) -> None:
     collector = TextfileCollector([str(folder)])
     assert values(series(collector.collect())) == {"a": 1, "d": 1, ERROR: 1}
     assert collector.left_out == 2
+
+
+def test_labels_that_differ_from_series_to_series(folder: Path) -> None:
+    """A small file whose series all have label names of their own costs itself, and neither memory nor other files."""
+    wide = b"".join(b'wide{l%d="x"} 1\n' % i for i in range(4000))
+    write(folder / "a.prom", wide)
+    write(folder / "b.prom", b"# TYPE h histogram\n" + wide.replace(b"wide{", b"h_count{"))
+    write(folder / "c.prom", b'good{l="x"} 1\n')
+    tracemalloc.start()
+    found = TextfileCollector([str(folder)]).collect()
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert {family.metric.name for family in found} == {"good", "node_textfile_mtime_seconds", ERROR}
+    assert series(found)[ERROR] == 1
+    assert peak_bytes < 32 * 1024 * 1024
+
+
+def test_all_files_together_are_bounded(folder: Path) -> None:
+    """Files that are too long together are taken as far as there is room, and the same ones in the next scrape."""
+    content = b"# " + b" " * (MAX_FILE_BYTES - 100)
+    for number in range(6):
+        write(folder / f"{number}.prom", b"%s\nm%d 1\n" % (content, number))
+    write(folder / "a.prom", b"small 1\n")
+    collector = TextfileCollector([str(folder)])
+    for _ in range(2):
+        found = collector.collect()
+        assert {family.metric.name for family in found} >= {"m0", "m3", "small"}
+        assert "m4" not in {family.metric.name for family in found}
+        assert collector.left_out == 2
+        assert series(found)[ERROR] == 1
 
 
 def test_too_many_files(folder: Path) -> None:

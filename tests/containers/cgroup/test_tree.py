@@ -121,6 +121,30 @@ def test_one_in_the_place_of_another(machine: Machine, parent: str) -> None:
     assert tree.left_out == 0
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/system.slice/docker-{ID}.scope",
+        f"/docker/{ID}",
+        f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{UID}.slice/cri-containerd-{ID}.scope",
+    ],
+)
+@pytest.mark.parametrize("name", ["{}", "docker-{:064x}.scope"])
+def test_what_users_make_hides_no_container(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, path: str, name: str
+) -> None:
+    """Cgroups that a user makes below their own, more than there is room for, do not take that of containers."""
+    monkeypatch.setattr(tree_module, "MAX_CGROUPS", 60)
+    monkeypatch.setattr(tree_module, "MAX_CONTAINERS", 10)
+    mount_v2(machine)
+    folder(machine, path)
+    for number in range(30):
+        folder(machine, f"/user.slice/user-1000.slice/user@1000.service/{name.format(number)}/{'f' * 64}")
+    tree = Tree(machine.host.sys("fs/cgroup"))
+    assert path in tree.walk()
+    assert tree.left_out > 0
+
+
 def test_bounds(machine: Machine) -> None:
     """Depth and number are bounded, and what is beyond is counted."""
     mount_v2(machine)

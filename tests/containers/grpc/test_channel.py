@@ -236,6 +236,29 @@ def test_servers_that_lie(data: bytes) -> None:
         call(data)
 
 
+SECRET: Final = b"PASSWORD=hunter2"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(0, 0, 1, SECRET),
+        frame(0, 0, 3, SECRET),
+        frame(1, END_HEADERS, 1, OPENING) + frame(0, 0, 1, SECRET),
+        frame(1, END_HEADERS, 1, OPENING) + frame(0, 0, 1, b"\0\0\0\0\x20" + SECRET) + frame(1, 5, 1, TRAILERS),
+        frame(1, END_HEADERS, 1, OPENING) + frame(0, 0, 1, b"\0\0\0\0\x10" + SECRET + b"\0\0\0\0\x10" + SECRET),
+        frame(1, 0, 1, OPENING) + frame(0, 0, 1, SECRET),
+        frame(1, END_HEADERS, 1, OPENING) + frame(0, 0x8, 1, b"\x7f" + SECRET),
+        frame(6, 0, 0, SECRET),
+    ],
+)
+def test_nothing_of_an_answer_is_shown(data: bytes) -> None:
+    """An answer may hold a container's environment: what is wrong with it is told without it."""
+    with pytest.raises(Malformed) as raised:
+        call(data)
+    assert "PASS" not in str(raised.value)
+
+
 @pytest.mark.parametrize("data", [b"", frame(3, 0, 1, bytes(4)), frame(7, 0, 0, bytes(8))])
 def test_servers_that_leave(data: bytes) -> None:
     """An end, a reset and a GOAWAY that turns the call away are failures to reach it."""

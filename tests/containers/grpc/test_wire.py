@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,31 @@ def test_broken_messages(data: bytes) -> None:
     """A message that is cut or of no known shape is refused with its source."""
     with pytest.raises(Malformed, match=r"^x: expected"):
         Message(data, "x")
+
+
+SECRET: Final = b"PASSWORD=hunter2"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        SECRET,
+        encode_bytes(1, SECRET)[:-1],
+        encode_bytes(1, SECRET * 3) + SECRET,
+        b"\x0a" + SECRET,
+        b"\x08" + b"\xd0" * 11 + SECRET,
+    ],
+)
+def test_nothing_of_a_broken_message_is_shown(data: bytes) -> None:
+    """A message may hold a container's environment: what is wrong with it names a place and no bytes."""
+    with pytest.raises(Malformed, match=r"^x: expected .*, got b'byte \d+ of \d+'$"):
+        Message(data, "x")
+
+
+def test_no_value_of_the_wrong_type_is_shown() -> None:
+    """What stands where a number is due may be a secret, too: its length is told."""
+    with pytest.raises(Malformed, match=r"got b'16 bytes'$"):
+        Message(encode_bytes(1, SECRET), "x").number(1)
 
 
 def test_a_field_of_the_wrong_type() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar, Final, NamedTuple
 
 from nodescope.collectors.host.path_pattern import matching_paths
-from nodescope.collectors.host.textfile_families import MAX_SERIES, FileFamily, file_family, merge
+from nodescope.collectors.host.textfile_families import MAX_SERIES, FileFamily, file_family, merge, values_in
 from nodescope.collectors.host.textformat import parse_text
 from nodescope.host import Host, Malformed, text
 from nodescope.kernel.file import Stamp, changed_ns, stamp
@@ -20,6 +20,9 @@ from nodescope.settings import Settings
 MAX_FILES: Final = 4096
 MAX_ENTRIES: Final = 65_536
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""Of all files together, with `VALUE_BYTES` for each label value of a row: they are kept in memory."""
+VALUE_BYTES: Final = 8
 SETTLE_NANOSECONDS: Final = 2_000_000_000
 """A file that was changed this short before it was read may change again without another time of change."""
 MAX_TOLD: Final = 4096
@@ -39,13 +42,17 @@ class Refused(Exception):
 
 
 class Known(NamedTuple):
-    """A file as it was when it was read. `stamp` tells whether it has changed; an empty one, that it may have."""
+    """A file as it was when it was read. `stamp` tells whether it has changed; an empty one, that it may have.
+
+    `taken_bytes`: of `MAX_BYTES`.
+    """
 
     stamp: Stamp
     mtime_seconds: int
     families: Sequence[FileFamily]
     series: int
     refused: str
+    taken_bytes: int = 0
 
 
 class TextfileCollector:
@@ -53,9 +60,9 @@ class TextfileCollector:
 
     *Source*: the directories of the setting `collector.textfile.directory`. *Units*: as the files say. *Absent when*:
     never; without a directory there is only node_textfile_scrape_error 0. A file that is not the text format from its
-    first byte to its last, has timestamps, is no regular file, or is beyond `MAX_FILE_BYTES` is left out as a whole and
-    sets node_textfile_scrape_error. *Cost*: a list of each directory, one stat() for each file; a file is read again
-    when it has changed.
+    first byte to its last, has timestamps, is no regular file, or is beyond `MAX_FILE_BYTES` or what is left of
+    `MAX_BYTES` is left out as a whole and sets node_textfile_scrape_error. *Cost*: a list of each directory, one stat()
+    for each file; a file is read again when it has changed.
     """
 
     name: ClassVar[str] = "textfile"
@@ -72,9 +79,11 @@ class TextfileCollector:
     def collect(self) -> list[Family]:
         before, self._known = self._known, {}
         wrong: dict[str, str] = {}
+        room_bytes = MAX_BYTES
         for path in self._paths(wrong):
-            known = _file(path, before.get(path), self._settle_nanoseconds)
+            known = _file(path, before.get(path), self._settle_nanoseconds, room_bytes)
             self._known[path] = known
+            room_bytes -= known.taken_bytes
             if known.refused:
                 wrong[path] = known.refused
         taken = self._within_bounds(wrong)
@@ -159,22 +168,24 @@ def _listed(folder: str) -> list[str]:
     return sorted(names)
 
 
-def _file(path: str, before: Known | None, settle_nanoseconds: int) -> Known:
+def _file(path: str, before: Known | None, settle_nanoseconds: int, room_bytes: int) -> Known:
     """The file as it was read `before` where it has not changed since, else as it is now."""
     try:
         status = os.stat(path)
-        if before is not None and before.stamp == stamp(status):
+        if before is not None and before.stamp == stamp(status) and before.taken_bytes <= room_bytes:
             return before
         if not stat.S_ISREG(status.st_mode):
             raise Refused("it is no regular file")
-        return _read(path, settle_nanoseconds)
+        if status.st_size > min(room_bytes, MAX_FILE_BYTES):
+            raise Refused(_too_long(status.st_size))
+        return _read(path, settle_nanoseconds, room_bytes)
     except OSError as error:
         return Known((), 0, (), 0, error.strerror or str(error))
     except Refused as refused:
         return Known((), 0, (), 0, str(refused))
 
 
-def _read(path: str, settle_nanoseconds: int) -> Known:
+def _read(path: str, settle_nanoseconds: int, room_bytes: int) -> Known:
     began = time.time_ns()
     # What has just become a FIFO or a device must neither block nor be set in motion.
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -189,13 +200,19 @@ def _read(path: str, settle_nanoseconds: int) -> Known:
     settled = settled and changed_ns(status) + settle_nanoseconds < began
     kept = stamp(status) if settled else ()
     try:
-        families = [file_family(parsed) for parsed in parse_text(data, _label(path))]
+        found = parse_text(data, _label(path))
     except Malformed as malformed:
-        return Known(kept, 0, (), 0, str(malformed))
+        return Known(kept, 0, (), 0, str(malformed), len(data))
+    taken_bytes = len(data) + VALUE_BYTES * sum(map(values_in, found))
+    if taken_bytes > room_bytes:
+        why = f"with its series' labels it takes more than is left of {MAX_BYTES} bytes for all files"
+        # One that can never be taken need not be read again.
+        return Known(kept if taken_bytes > MAX_BYTES else (), 0, (), 0, why, len(data))
+    families = [file_family(parsed) for parsed in found]
     series = sum(len(family.rows) for family in families)
     # Whole seconds, towards zero also before 1970.
     seconds = abs(status.st_mtime_ns) // 1_000_000_000
-    return Known(kept, seconds if status.st_mtime_ns >= 0 else -seconds, families, series, "")
+    return Known(kept, seconds if status.st_mtime_ns >= 0 else -seconds, families, series, "", taken_bytes)
 
 
 def _content(fd: int) -> bytes:
@@ -203,9 +220,15 @@ def _content(fd: int) -> bytes:
     while part := os.read(fd, 1024 * 1024):
         size += len(part)
         if size > MAX_FILE_BYTES:
-            raise Refused(f"it has more than {MAX_FILE_BYTES} bytes")
+            raise Refused(_too_long(size))
         parts.append(part)
     return b"".join(parts)
+
+
+def _too_long(size: int) -> str:
+    if size > MAX_FILE_BYTES:
+        return f"it has more than {MAX_FILE_BYTES} bytes"
+    return f"all files together have more than {MAX_BYTES} bytes"
 
 
 def build(host: Host, settings: Settings) -> TextfileCollector:

@@ -52,6 +52,15 @@ def file_family(parsed: ParsedFamily) -> FileFamily:
     return FileFamily(parsed.name, kind, parsed.help, names, rows)
 
 
+def values_in(parsed: ParsedFamily) -> int:
+    """How many label values the rows of `file_family` have. Label names that differ from series to series multiply."""
+    own = _DISTRIBUTIONS.get(parsed.type or "untyped")
+    if own is None:
+        return len(parsed.samples) * len(_union(sample.labels for sample in parsed.samples))
+    rows = sum(len(each.parts) + 1 + len(own[1]) for each in parsed.distributions)
+    return rows * (len(_union(each.labels for each in parsed.distributions)) + 2)
+
+
 def _union(label_sets: Iterable[tuple[tuple[str, str], ...]]) -> tuple[str, ...]:
     return tuple(sorted({name for labels in label_sets for name, _ in labels}))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -64,9 +65,10 @@ class Tree:
         self._listed, self.left_out = {}, 0
         current = True
         walked = 0
-        waiting = [("", 0)]
+        # Level by level: what users make deep in cgroups of their own must not use up the room of containers.
+        waiting = deque([("", 0)])
         while waiting:
-            path, depth = waiting.pop()
+            path, depth = waiting.popleft()
             walked += 1
             names = self._below(path, before)
             if names is None:

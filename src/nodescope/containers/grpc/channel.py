@@ -94,12 +94,13 @@ class _Answer:
         if code := int(raw):
             raise CallFailed(self._path, self._method, code, reason_of(headers))
         if self._in:
-            raise Malformed(self._path, bytes(self._in), f"a whole message at the end of the answer to {self._method}")
+            left = f"{len(self._in)} bytes of one"
+            raise Malformed(self._path, left, f"a whole message at the end of the answer to {self._method}")
         self.ended = True
 
     def _data(self, data: bytes) -> None:
         if not self._opened:
-            raise Malformed(self._path, data, "headers before data")
+            raise Malformed(self._path, f"{len(data)} bytes", "headers before data")
         self._empty = 0 if data else self._empty + 1
         if self._empty > MAX_EMPTY_FRAMES:
             raise Malformed(self._path, b"", f"at most {MAX_EMPTY_FRAMES} empty frames after each other")
@@ -107,8 +108,8 @@ class _Answer:
         while len(self._in) >= 5:
             size = int.from_bytes(self._in[1:5], "big")
             if self._in[0] or size > self._max_bytes:
-                head = bytes(self._in[:5])
-                raise Malformed(self._path, head, f"a message, not compressed, of at most {self._max_bytes} bytes")
+                told = f"flag {self._in[0]} and {size} bytes"
+                raise Malformed(self._path, told, f"a message, not compressed, of at most {self._max_bytes} bytes")
             if len(self._in) < 5 + size:
                 return
             self.messages.append(bytes(self._in[5 : 5 + size]))
@@ -180,7 +181,7 @@ class Channel:
                 if event.stream == stream:
                     answer.take(event)
                 if len(answer.messages) > 1:
-                    raise Malformed(self.path, answer.messages[1], f"one message in answer to {method}")
+                    raise Malformed(self.path, f"{len(answer.messages)}", f"one message in answer to {method}")
         except CallFailed:
             raise
         except BaseException:

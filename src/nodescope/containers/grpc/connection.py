@@ -1,7 +1,8 @@
 """HTTP/2 on a Unix socket, as a client: one connection, its frames, its two directions' windows.
 
 Source: RFC 9113. Every length is bounded, every wait has a deadline, and what is half read at a deadline is kept for
-the next call. Not for threads: one connection, one thread.
+the next call. Of what a frame holds nothing is ever shown: it may be a container's environment. Not for threads: one
+connection, one thread.
 """
 
 from __future__ import annotations
@@ -66,6 +67,10 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return struct.pack(">I", len(payload) << 8 | kind) + struct.pack(">BI", flags, stream) + payload
 
 
+def _length(payload: bytes | bytearray) -> str:
+    return f"{len(payload)} bytes"
+
+
 def connected(path: str) -> socket.socket:
     """A socket connected to `path`. Raises `Absent`, `PermissionError`, `Unreachable`."""
     peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -121,7 +126,7 @@ class Connection:
         """
         block = hpack.encode(headers)
         if max(len(block), len(body)) > FRAME_BYTES:
-            raise Malformed(self.path, block, f"a request of at most {FRAME_BYTES} bytes")
+            raise Malformed(self.path, _length(block), f"a request of at most {FRAME_BYTES} bytes")
         self._stream += 2
         self.send_window -= len(body)
         opening = frame(HEADERS, END_HEADERS, self._stream, block)
@@ -184,9 +189,9 @@ class Connection:
         payload = bytes(self._in[9 : 9 + size])
         del self._in[: 9 + size]
         if self._block is not None and (kind, stream) != (CONTINUATION, self._block[0]):
-            raise Malformed(self.path, payload, "the rest of a header block")
+            raise Malformed(self.path, _length(payload), "the rest of a header block")
         if _FIXED_SIZES.get(kind, size) != size:
-            raise Malformed(self.path, payload, f"{_FIXED_SIZES[kind]} bytes in a frame of type {kind}")
+            raise Malformed(self.path, _length(payload), f"{_FIXED_SIZES[kind]} bytes in a frame of type {kind}")
         if kind == DATA:
             self._data(flags, stream, payload)
         elif kind in (HEADERS, CONTINUATION):
@@ -196,7 +201,7 @@ class Connection:
         elif kind == GOAWAY:
             self._goaway(payload)
         elif kind == PUSH_PROMISE:
-            raise Malformed(self.path, payload, "no pushed streams")
+            raise Malformed(self.path, _length(payload), "no pushed streams")
         else:
             self._control(kind, flags, stream, payload)
 
@@ -212,7 +217,7 @@ class Connection:
 
     def _settings(self, payload: bytes) -> None:
         if len(payload) % 6:
-            raise Malformed(self.path, payload, "settings of 6 bytes each")
+            raise Malformed(self.path, _length(payload), "settings of 6 bytes each")
         for name, value in struct.iter_unpack(">HI", payload):
             # Each request is one frame and comes first on its stream: less room than that and none can be sent.
             if name == SETTINGS_INITIAL_WINDOW_SIZE and value < FRAME_BYTES:
@@ -220,7 +225,7 @@ class Connection:
 
     def _goaway(self, payload: bytes) -> None:
         if len(payload) < 8:
-            raise Malformed(self.path, payload, "8 bytes in a GOAWAY frame")
+            raise Malformed(self.path, _length(payload), "8 bytes in a GOAWAY frame")
         self.going_away = True
         served = int.from_bytes(payload[:4], "big") & MAX_STREAM_ID
         if served < self._stream:
@@ -229,7 +234,7 @@ class Connection:
 
     def _data(self, flags: int, stream: int, payload: bytes) -> None:
         if stream == 0 or stream > self._stream:
-            raise Malformed(self.path, payload, "data of a stream that was opened")
+            raise Malformed(self.path, _length(payload), "data of a stream that was opened")
         ended = bool(flags & END_STREAM)
         self._to_credit += len(payload)
         # Padding counts too, and an ended stream needs no more room; the stream's own window is refilled with it.
@@ -243,16 +248,16 @@ class Connection:
     def _headers(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
         if kind == HEADERS:
             if stream == 0 or stream > self._stream:
-                raise Malformed(self.path, payload, "headers of a stream that was opened")
+                raise Malformed(self.path, _length(payload), "headers of a stream that was opened")
             payload = self._unpadded(flags, payload)
             self._block = (stream, flags, bytearray(payload[5:] if flags & PRIORITY else payload))
         elif self._block is None:
-            raise Malformed(self.path, payload, "a header block that was begun")
+            raise Malformed(self.path, _length(payload), "a header block that was begun")
         else:
             self._block[2].extend(payload)
         _, first_flags, block = self._block
         if len(block) > HEADER_BLOCK_BYTES:
-            raise Malformed(self.path, bytes(block), f"headers of at most {HEADER_BLOCK_BYTES} bytes")
+            raise Malformed(self.path, _length(block), f"headers of at most {HEADER_BLOCK_BYTES} bytes")
         if flags & END_HEADERS:
             self._block = None
             headers = self._decoder.decode(bytes(block))
@@ -262,5 +267,5 @@ class Connection:
         if not flags & PADDED:
             return payload
         if not payload or payload[0] >= len(payload):
-            raise Malformed(self.path, payload, "padding that is shorter than its frame")
+            raise Malformed(self.path, _length(payload), "padding that is shorter than its frame")
         return payload[1 : len(payload) - payload[0]]

@@ -1,7 +1,8 @@
 """Protocol buffers on the wire: fields of a message by their numbers, and the few kinds of request that are sent.
 
 Source: protobuf.dev/programming-guides/encoding. Only the messages that nodescope reads, and of them only the fields
-that it wants: what is not asked for is skipped, as the format means it to be.
+that it wants: what is not asked for is skipped, as the format means it to be. Of a message nothing is ever shown, only
+where it breaks: it may hold a container's environment.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def varint(data: bytes, at: int, source: str) -> tuple[int, int]:
         value |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:
             return value & _UINT64, at + index + 1
-    raise Malformed(source, data[at : at + VARINT_BYTES], "a variable-length number of at most 10 bytes")
+    raise Malformed(source, _place(at, data), "a variable-length number of at most 10 bytes")
 
 
 def fields(data: bytes, source: str) -> Iterator[tuple[int, int | bytes]]:
@@ -45,7 +46,7 @@ def fields(data: bytes, source: str) -> Iterator[tuple[int, int | bytes]]:
         key, at = varint(data, at, source)
         number, kind = key >> 3, key & 7
         if number == 0:
-            raise Malformed(source, data[start:], "a field number")
+            raise Malformed(source, _place(start, data), "a field number")
         if kind == VARINT:
             value, at = varint(data, at, source)
             yield number, value
@@ -55,11 +56,15 @@ def fields(data: bytes, source: str) -> Iterator[tuple[int, int | bytes]]:
         elif kind in _FIXED_BYTES:
             size = _FIXED_BYTES[kind]
         else:
-            raise Malformed(source, data[start:], "a field of a known wire type")
+            raise Malformed(source, _place(start, data), "a field of a known wire type")
         if size > len(data) - at:
-            raise Malformed(source, data[start:], f"a field of {size} bytes")
+            raise Malformed(source, _place(start, data), f"a field of {size} bytes")
         yield number, data[at : at + size]
         at += size
+
+
+def _place(at: int, data: bytes) -> str:
+    return f"byte {at} of {len(data)}"
 
 
 class Message:
@@ -81,7 +86,7 @@ class Message:
         values = []
         for value in self._values.get(number, ()):
             if not isinstance(value, bytes):
-                raise Malformed(self._source, str(value), f"bytes in field {number}")
+                raise Malformed(self._source, "a number", f"bytes in field {number}")
             values.append(value)
         return values
 
@@ -105,7 +110,7 @@ class Message:
             return 0
         value = values[-1]
         if isinstance(value, bytes):
-            raise Malformed(self._source, value, f"a number in field {number}")
+            raise Malformed(self._source, f"{len(value)} bytes", f"a number in field {number}")
         return value
 
     def signed(self, number: int) -> int:
