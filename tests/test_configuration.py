@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodescope.configuration import load, nearest
+from nodescope.roles import BY_NAME
 from nodescope.settings import TABLE, SettingsError
 
 
@@ -307,6 +308,15 @@ def test_a_roles_own_names_in_the_environment(tmp_path: Path) -> None:
     assert load({}, own, None, aliases)["collector.gpu.interval"] == 2.0
     assert load({}, environment)["collector.gpu.interval"] == 1.0
     assert load({}, {"DCGM_EXPORTER_INTERVAL": ""}, None, aliases)["collector.gpu.interval"] == 1.0
+
+
+@pytest.mark.parametrize(("word", "shown"), [("true", False), ("1", False), ("False", True), ("", True)])
+def test_a_switch_of_another_program_that_is_off_where_it_is_on_here(word: str, shown: bool) -> None:
+    """DCGM_EXPORTER_NO_HOSTNAME takes the label away as -n does, and what is neither true nor false is refused."""
+    key, role = "collector.gpu_dcgm.hostname", BY_NAME["gpu"]
+    assert load({}, {"DCGM_EXPORTER_NO_HOSTNAME": word}, None, role.environment)[key] is shown
+    with pytest.raises(SettingsError, match=r"NO_HOSTNAME: collector\.gpu_dcgm\.hostname is 'nein', expected true or"):
+        load({}, {"DCGM_EXPORTER_NO_HOSTNAME": "nein"}, None, role.environment)
 
 
 def test_a_wrong_value_under_a_roles_own_name() -> None:

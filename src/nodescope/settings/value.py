@@ -28,6 +28,8 @@ TAKEN_PATHS: Final = (
 )
 """Of all routes but those of the metrics and the landing page."""
 MAX_SHOWN: Final = 80
+OPPOSITE: Final = "not {}"
+"""The form of another program's switch that is off where it is on here."""
 
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
@@ -83,6 +85,9 @@ def read_value(setting: Setting, raw: Any, origin: str) -> Any:
 
 def in_form(form: str, value: str) -> str:
     """Another program's value as it is written here; one that ends in a letter has its unit, or is no number."""
+    if form == OPPOSITE:
+        word = value.strip().lower()
+        return "false" if word in _TRUE else "true" if word in _FALSE else value
     return value if form.startswith("{}") and value[-1:].isalpha() else form.format(value)
 
 
