@@ -71,6 +71,14 @@ def test_a_label_is_as_it_is_written(tmp_path: Path) -> None:
     assert settings.written("constant-labels")["rack"] == "007"
 
 
+def test_a_word_that_yaml_takes_for_a_number_is_what_stands_in_the_file(tmp_path: Path) -> None:
+    """A node may be called 007 or 1.10, and a regular expression may be 010."""
+    text = "collector: {kubelet: {node_name: 007, server_name: 1.10}, netdev: {device_include: 010}}\n"
+    settings = load({"config.file": yaml_file(tmp_path, text)}, {})
+    assert [settings[f"collector.kubelet.{name}"] for name in ("node-name", "server-name")] == ["007", "1.10"]
+    assert settings["collector.netdev.device-include"].pattern == "010"
+
+
 def test_an_unknown_name_warns_with_the_nearest(tmp_path: Path) -> None:
     """A name that is not a setting is told, with what it may have meant; the rest is in force."""
     file = yaml_file(tmp_path, "web: {max-request: 7}\nlog: {level: warn}\n")

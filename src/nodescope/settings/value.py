@@ -50,7 +50,7 @@ class Node(Protocol):
 
 
 class WrittenInt(int):
-    """A number that remembers how YAML has it: as a label 007 is 007."""
+    """A number that remembers how YAML has it: as a word 007 is 007."""
 
     written: str
 
@@ -62,7 +62,7 @@ class WrittenInt(int):
 
 
 class WrittenFloat(float):
-    """As `WrittenInt`: as a label 1.10 is 1.10."""
+    """As `WrittenInt`: as a word 1.10 is 1.10."""
 
     written: str
 
@@ -166,7 +166,7 @@ def _bounds(setting: Setting) -> str:
 def _string(setting: Setting, raw: Any) -> str:
     if isinstance(raw, (dict, list, tuple)) or raw is None:
         raise ValueError("a word")
-    text = str(raw)
+    text = _as_written(raw)
     if setting.key == "web.telemetry-path" and not re.fullmatch(r"/[\w./-]*", text):
         raise ValueError("a path such as /metrics")
     if text in TAKEN_PATHS:
@@ -185,7 +185,8 @@ def _regex(setting: Setting, raw: Any) -> re.Pattern[str] | None:
     if raw in ("", None):
         return None
     try:
-        return re2.compiled(str(raw)) if setting.kind == "regex" else re.compile(str(raw))
+        text = _as_written(raw)
+        return re2.compiled(text) if setting.kind == "regex" else re.compile(text)
     except (re.error, RecursionError, OverflowError, ValueError) as error:
         raise ValueError(f"a regular expression ({error})") from None
 
@@ -227,6 +228,10 @@ def _labels(setting: Setting, raw: Any) -> dict[str, str]:
 def _plain(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("labels as NAME=VALUE with words as values")
+    return _as_written(value)
+
+
+def _as_written(value: Any) -> str:
     return value.written if isinstance(value, (WrittenInt, WrittenFloat)) else str(value)
 
 
