@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodescope.configuration import load, nearest
+from nodescope.roles import BY_NAME
 from nodescope.settings import TABLE, SettingsError
 
 
@@ -68,6 +69,14 @@ def test_a_label_is_as_it_is_written(tmp_path: Path) -> None:
     assert settings["listeners"][0]["constant-labels"] == {"row": "08", "version": "1.10"}
     assert settings["web.max-requests"] == 8
     assert settings.written("constant-labels")["rack"] == "007"
+
+
+def test_a_word_that_yaml_takes_for_a_number_is_what_stands_in_the_file(tmp_path: Path) -> None:
+    """A node may be called 007 or 1.10, and a regular expression may be 010."""
+    text = "collector: {kubelet: {node_name: 007, server_name: 1.10}, netdev: {device_include: 010}}\n"
+    settings = load({"config.file": yaml_file(tmp_path, text)}, {})
+    assert [settings[f"collector.kubelet.{name}"] for name in ("node-name", "server-name")] == ["007", "1.10"]
+    assert settings["collector.netdev.device-include"].pattern == "010"
 
 
 def test_an_unknown_name_warns_with_the_nearest(tmp_path: Path) -> None:
@@ -307,6 +316,15 @@ def test_a_roles_own_names_in_the_environment(tmp_path: Path) -> None:
     assert load({}, own, None, aliases)["collector.gpu.interval"] == 2.0
     assert load({}, environment)["collector.gpu.interval"] == 1.0
     assert load({}, {"DCGM_EXPORTER_INTERVAL": ""}, None, aliases)["collector.gpu.interval"] == 1.0
+
+
+@pytest.mark.parametrize(("word", "shown"), [("true", False), ("1", False), ("False", True), ("", True)])
+def test_a_switch_of_another_program_that_is_off_where_it_is_on_here(word: str, shown: bool) -> None:
+    """DCGM_EXPORTER_NO_HOSTNAME takes the label away as -n does, and what is neither true nor false is refused."""
+    key, role = "collector.gpu_dcgm.hostname", BY_NAME["gpu"]
+    assert load({}, {"DCGM_EXPORTER_NO_HOSTNAME": word}, None, role.environment)[key] is shown
+    with pytest.raises(SettingsError, match=r"NO_HOSTNAME: collector\.gpu_dcgm\.hostname is 'nein', expected true or"):
+        load({}, {"DCGM_EXPORTER_NO_HOSTNAME": "nein"}, None, role.environment)
 
 
 def test_a_wrong_value_under_a_roles_own_name() -> None:

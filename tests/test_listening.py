@@ -61,6 +61,13 @@ def test_what_a_listener_asks_for() -> None:
     assert [set(plan.asked_for) for plan in plans(settings, ROLE)] == [{"swap"}, {"rdma_lens", "kubelet_lens"}, set()]
 
 
+def test_defaults_that_are_switched_off_are_so_for_a_listener_s_role_too() -> None:
+    """With collector.disable-defaults a role turns nothing on; what a listener names is switched on by name."""
+    listeners = [{"address": "127.0.0.1:1", "role": "lens"}, {"address": "127.0.0.1:2", "collectors": ["swap"]}]
+    settings = configuration.load({"listeners": listeners, "collector.disable-defaults": True}, {})
+    assert [set(plan.asked_for) for plan in plans(settings, ROLE)] == [set(), {"swap"}]
+
+
 def test_what_changes() -> None:
     """What is wanted and not there is new, what is there and not wanted goes; each free port counts."""
     settings = configuration.load({"web.listen-address": ["127.0.0.1:0", "127.0.0.1:9101", "127.0.0.1:0"]}, {})

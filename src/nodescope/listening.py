@@ -52,7 +52,8 @@ def plans(settings: Settings, role: Role) -> list[Plan]:
                     f"{settings.origin('listeners')}: listeners has collector {name!r}, expected some of "
                     f"{', '.join((*own.collectors, *own.further))}"
                 )
-        asked_for = frozenset(wanted) if "collectors" in listener else own.asked_for
+        by_role = frozenset[str]() if settings["collector.disable-defaults"] else own.asked_for
+        asked_for = frozenset(wanted) if "collectors" in listener else by_role
         made.append(Plan(listener["address"], own, tuple(wanted), {**labels, **listener["constant-labels"]}, asked_for))
     addresses = [plan.address for plan in made]
     for address in addresses:

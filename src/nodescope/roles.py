@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from nodescope.settings.host import HOST
+from nodescope.settings.value import OPPOSITE
 
 
 class Alias(NamedTuple):
-    """Another program's environment name for a setting, and how its value is written here: `{}` stands for it."""
+    """Another program's environment name for a setting, and how its value is written here: see `in_form`."""
 
     environment: str
     key: str
@@ -54,6 +55,7 @@ _DCGM: Final = (
     Alias("DCGM_EXPORTER_COLLECTORS", "collector.gpu_dcgm.fields"),
     Alias("DCGM_EXPORTER_INTERVAL", "collector.gpu.interval", "{}ms"),
     Alias("DCGM_EXPORTER_KUBERNETES", "collector.gpu_dcgm.kubernetes"),
+    Alias("DCGM_EXPORTER_NO_HOSTNAME", "collector.gpu_dcgm.hostname", OPPOSITE),
     Alias("DCGM_EXPORTER_REPLACE_BLANKS_IN_MODEL_NAME", "collector.gpu_dcgm.model-dashes"),
     Alias("DCGM_EXPORTER_USE_OLD_NAMESPACE", "collector.gpu_dcgm.old-labels"),
     Alias("KUBERNETES_VIRTUAL_GPUS", "collector.gpu_dcgm.virtual-gpus"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SETTINGS: Final = ("simulate", "simulate.seed", "simulate.speed", "simulate.truth-file", "simulate.faults")
 SIGNAL_EXIT: Final = 128
 """What a shell adds to the number of the signal that ended a command."""
-_ENDS: Final = (signal.SIGTERM, signal.SIGHUP)
+_ENDS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class Stand:
@@ -99,20 +99,25 @@ def machine(settings: Settings) -> Iterator[tuple[Settings, Surroundings]]:
 
 @contextmanager
 def _orderly_end() -> Iterator[None]:
-    """SIGTERM and SIGHUP let the process take the machine's files away, for these lie in memory.
+    """SIGTERM, SIGHUP and SIGINT let the process take the machine's files away, for these lie in memory.
 
     They end it at once where this machine is measured: there a read may hang, and no file is left.
     """
     # What nohup has switched off stays so.
-    taken = [number for number in _ENDS if signal.getsignal(number) is signal.SIG_DFL]
+    before = {number: signal.getsignal(number) for number in _ENDS}
+    taken = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
     try:
         for number in taken:
             signal.signal(number, _end)
         yield
     finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in taken.items():
+            if signal.getsignal(number) is _end:
+                signal.signal(number, handler)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
+    # A terminal that is closed sends more than one, and people do: none cuts the end short any more.
+    for other in _ENDS:
+        signal.signal(other, signal.SIG_IGN)
     sys.exit(SIGNAL_EXIT + number)

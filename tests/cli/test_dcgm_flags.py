@@ -6,6 +6,8 @@ import pytest
 
 from nodescope.cli.dcgm_flags import NO_SWITCHES, NO_VALUES, SHORT, SWITCHES, VALUES, translated
 from nodescope.cli.flags import parse, parser
+from nodescope.configuration import load
+from nodescope.roles import BY_NAME
 
 
 @pytest.mark.parametrize(
@@ -18,8 +20,8 @@ from nodescope.cli.flags import parse, parser
             ["--debug", "--log-format", "json", "--web-systemd-socket"],
             ["log.level", "log.format", "web.systemd-socket"],
         ),
-        (["--debug=false", "-kubernetes=false"], []),
-        (["--debug=False", "--kubernetes=F"], []),
+        (["--debug=false", "-kubernetes=false"], ["collector.gpu_dcgm.kubernetes"]),
+        (["--debug=False"], []),
         (
             ["-k", "--kubernetes-virtual-gpus=true"],
             ["collector.gpu_dcgm.kubernetes", "collector.gpu_dcgm.virtual-gpus"],
@@ -32,7 +34,7 @@ from nodescope.cli.flags import parse, parser
             ["-n", "-o", "-rbmn"],
             ["collector.gpu_dcgm.hostname", "collector.gpu_dcgm.model-dashes", "collector.gpu_dcgm.old-labels"],
         ),
-        (["--no-hostname=false", "--use-old-namespace=F"], []),
+        (["--no-hostname=false", "-o=F"], ["collector.gpu_dcgm.hostname", "collector.gpu_dcgm.old-labels"]),
         (["--collector.gpu.window=60s"], ["collector.gpu.window"]),
     ],
 )
@@ -41,6 +43,24 @@ def test_flags_become_settings(given: list[str], wanted: list[str]) -> None:
     flags, warnings = translated(given)
     _, settings, _ = parse(parser("dcgm-exporter", ""), flags)
     assert (sorted(settings), warnings) == (sorted(wanted), [])
+
+
+@pytest.mark.parametrize(
+    ("given", "key", "told"),
+    [
+        ("-k=false", "collector.gpu_dcgm.kubernetes", False),
+        ("--no-hostname=F", "collector.gpu_dcgm.hostname", True),
+        ("--web-systemd-socket=0", "web.systemd-socket", False),
+    ],
+)
+def test_a_switch_that_is_off_goes_before_the_environment(given: str, key: str, told: bool) -> None:
+    """What a flag turns off stays off whatever the environment's name for it says, as for dcgm-exporter."""
+    flags, _ = translated([given])
+    _, settings, _ = parse(parser("dcgm-exporter", ""), flags)
+    role = BY_NAME["gpu"]
+    environment = {"DCGM_EXPORTER_KUBERNETES": "true", "DCGM_EXPORTER_NO_HOSTNAME": "true"}
+    own = {"NODESCOPE_WEB_SYSTEMD_SOCKET": "true"}
+    assert load(settings, {**environment, **own}, None, role.environment)[key] is told
 
 
 def test_milliseconds() -> None:

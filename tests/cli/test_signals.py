@@ -185,9 +185,15 @@ def test_in_a_folder_that_is_gone(http_get: Get, tmp_path: Path) -> None:
     serves_and_ends(process, port, http_get)
 
 
+def simulated_trees(process: subprocess.Popen[str]) -> list[Path]:
+    return list(Path("/dev/shm").glob(f"nodescope-simulate-{process.pid}-*"))
+
+
+@pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_command_on_a_simulated_machine_leaves_nothing(number: signal.Signals, code: int) -> None:
-    """The machine's files, which lie in memory, go with the command, and nobody is shown a traceback."""
+def test_a_command_on_a_simulated_machine_leaves_nothing(number: signal.Signals, code: int, times: int) -> None:
+    """The machine's files, which lie in memory, go with the command, also where it is told to end again and again, and
+    nobody is shown a traceback."""
     command = [sys.executable, "-m", "nodescope", "metrics", "--simulate", "h200x8"]
     # A shell that puts a test run into the background has it, and what it starts, ignore SIGINT.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -195,14 +201,27 @@ def test_a_command_on_a_simulated_machine_leaves_nothing(number: signal.Signals,
         command, env=own_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     signal.signal(signal.SIGINT, before)
-
-    def trees() -> list[Path]:
-        return list(Path("/dev/shm").glob(f"nodescope-simulate-{process.pid}-*"))
-
     try:
-        wait_until(lambda: bool(trees()))
-        process.send_signal(number)
+        wait_until(lambda: bool(simulated_trees(process)))
+        for _ in range(times):
+            process.send_signal(number)
+            time.sleep(0.005)
         _, told = process.communicate(timeout=LONG_S)
     finally:
         process.kill()
-    assert (process.returncode, told, trees()) == (code, "", [])
+    assert (process.returncode, told, simulated_trees(process)) == (code, "", [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_start_on_a_simulated_machine_leaves_nothing(number: signal.Signals) -> None:
+    """An agent that is told to end while it still writes the machine's files takes them away, and ends in time."""
+    command = [*nodescope_command(["agent"], unused_port()), "--simulate=h200x8"]
+    process = subprocess.Popen(command, env=own_environment(), stderr=subprocess.DEVNULL, text=True)
+    try:
+        wait_until(lambda: bool(simulated_trees(process)))
+        process.send_signal(number)
+        assert process.wait(END_S) == 0
+        assert simulated_trees(process) == []
+    finally:
+        process.kill()
+        process.wait(LONG_S)

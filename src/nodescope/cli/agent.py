@@ -66,7 +66,7 @@ def run(
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     agent = Agent(settings, role, load)
     try:
-        with _endable():
+        with _endable(bool(settings["simulate"])):
             agent.start()
     except CannotStart as error:
         print(f"nodescope: {error}", file=sys.stderr)
@@ -90,13 +90,19 @@ def _allow_descriptors() -> None:
 
 
 @contextlib.contextmanager
-def _endable() -> Iterator[None]:
-    """Ends the process on SIGTERM or SIGINT while this thread may be held up by a file or a name server."""
+def _endable(in_order: bool) -> Iterator[None]:
+    """Ends the process on SIGTERM or SIGINT while this thread may be held up by a file or a name server.
+
+    `in_order`: this thread does so, if it comes to an end in time, for there are files to take away.
+    """
     done = threading.Event()
 
     def watch() -> None:
         while not done.is_set():
             taken = signal.sigtimedwait(_ENDS, START_LOOK_S)
+            if taken is not None and in_order:
+                _limit_end()
+                done.wait()
             if taken is not None and done.is_set():
                 os.kill(os.getpid(), taken.si_signo)  # for the main thread, which waits for it by now
             elif taken is not None:
@@ -107,6 +113,13 @@ def _endable() -> Iterator[None]:
         yield
     finally:
         done.set()
+
+
+def _limit_end() -> None:
+    """Ends the process `END_LIMIT_S` from now in any case: what is to end may hang, and so may who reads the log."""
+    limit = threading.Timer(END_LIMIT_S, _exit, (0,))
+    limit.daemon = True
+    limit.start()
 
 
 def _wait(agent: Agent, notifier: Notifier) -> None:
@@ -123,10 +136,7 @@ def _wait(agent: Agent, notifier: Notifier) -> None:
             if len(reloads) < MAX_RELOADS:
                 reloads += _begin_reload(agent, notifier)
         else:
-            # What is to be stopped may hang, and so may whoever reads the log.
-            limit = threading.Timer(END_LIMIT_S, _exit, (0,))
-            limit.daemon = True
-            limit.start()
+            _limit_end()
             log.info("stopping", extra={"fields": {"signal": signal.Signals(taken.si_signo).name}})
             return
 

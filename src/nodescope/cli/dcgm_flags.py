@@ -105,9 +105,16 @@ def translated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             else:
                 warnings.append(f"--{name} has no effect here")
         elif name in SWITCHES:
-            flags += [] if value.lower() in _FALSE else [SWITCHES[name]]
+            flags += _opposite(SWITCHES[name]) if value.lower() in _FALSE else [SWITCHES[name]]
         elif name in NO_SWITCHES:
             warnings += [] if value.lower() in _FALSE else [f"--{name} has no effect here"]
         else:
             flags.append(word)
     return flags, warnings
+
+
+def _opposite(flag: str) -> list[str]:
+    """A switch the other way, which the environment must not turn back; none for a flag with a value."""
+    if "=" in flag:
+        return []
+    return [f"--{flag.removeprefix('--no-')}" if flag.startswith("--no-") else f"--no-{flag.removeprefix('--')}"]

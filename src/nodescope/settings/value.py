@@ -28,6 +28,8 @@ TAKEN_PATHS: Final = (
 )
 """Of all routes but those of the metrics and the landing page."""
 MAX_SHOWN: Final = 80
+OPPOSITE: Final = "not {}"
+"""The form of another program's switch that is off where it is on here."""
 
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
@@ -48,7 +50,7 @@ class Node(Protocol):
 
 
 class WrittenInt(int):
-    """A number that remembers how YAML has it: as a label 007 is 007."""
+    """A number that remembers how YAML has it: as a word 007 is 007."""
 
     written: str
 
@@ -60,7 +62,7 @@ class WrittenInt(int):
 
 
 class WrittenFloat(float):
-    """As `WrittenInt`: as a label 1.10 is 1.10."""
+    """As `WrittenInt`: as a word 1.10 is 1.10."""
 
     written: str
 
@@ -83,6 +85,9 @@ def read_value(setting: Setting, raw: Any, origin: str) -> Any:
 
 def in_form(form: str, value: str) -> str:
     """Another program's value as it is written here; one that ends in a letter has its unit, or is no number."""
+    if form == OPPOSITE:
+        word = value.strip().lower()
+        return "false" if word in _TRUE else "true" if word in _FALSE else value
     return value if form.startswith("{}") and value[-1:].isalpha() else form.format(value)
 
 
@@ -161,7 +166,7 @@ def _bounds(setting: Setting) -> str:
 def _string(setting: Setting, raw: Any) -> str:
     if isinstance(raw, (dict, list, tuple)) or raw is None:
         raise ValueError("a word")
-    text = str(raw)
+    text = _as_written(raw)
     if setting.key == "web.telemetry-path" and not re.fullmatch(r"/[\w./-]*", text):
         raise ValueError("a path such as /metrics")
     if text in TAKEN_PATHS:
@@ -180,7 +185,8 @@ def _regex(setting: Setting, raw: Any) -> re.Pattern[str] | None:
     if raw in ("", None):
         return None
     try:
-        return re2.compiled(str(raw)) if setting.kind == "regex" else re.compile(str(raw))
+        text = _as_written(raw)
+        return re2.compiled(text) if setting.kind == "regex" else re.compile(text)
     except (re.error, RecursionError, OverflowError, ValueError) as error:
         raise ValueError(f"a regular expression ({error})") from None
 
@@ -222,6 +228,10 @@ def _labels(setting: Setting, raw: Any) -> dict[str, str]:
 def _plain(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("labels as NAME=VALUE with words as values")
+    return _as_written(value)
+
+
+def _as_written(value: Any) -> str:
     return value.written if isinstance(value, (WrittenInt, WrittenFloat)) else str(value)
 
 
