@@ -102,6 +102,7 @@ class KernelLog:
     records that were overwritten before they were read, `malformed` those that are none.
 
     A file or a named pipe of records may stand in for the device: it is read by lines, and again as it grows.
+    Raises `RuntimeError` where no thread is to be had, `OSError` where no descriptor is.
     """
 
     def __init__(
@@ -129,7 +130,11 @@ class KernelLog:
         self._closing = False
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name="kernel-log", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            os.close(self._wake)
+            raise
 
     def close(self) -> None:
         """Ends the thread, within a second; may be called twice."""
