@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import ClassVar, Final, TypeVar
 
+from nodescope import threads
 from nodescope.host import Absent
 from nodescope.metric import Family, Metric
 from nodescope.profiles import View
@@ -51,7 +52,7 @@ class SamplerLoop:
                 self._wanted = True
                 thread = threading.Thread(target=self._run, name=f"sampler-{self.sampler.name}", daemon=True)
                 try:
-                    thread.start()
+                    threads.start(thread)
                 except RuntimeError as error:
                     # Whoever asks for a snapshot tries again.
                     log.warning("sampler %s has no thread to run in: %s", self.sampler.name, error)

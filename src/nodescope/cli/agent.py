@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from nodescope import command, configuration, garbage, logs
+from nodescope import command, configuration, garbage, logs, threads
 from nodescope.agent import Agent
 from nodescope.cli import EXIT_FAILURE
 from nodescope.cli.flags import parse, parser
@@ -102,7 +102,10 @@ def _endable() -> Iterator[None]:
             elif taken is not None:
                 _exit(0)  # not even the log may be waited for
 
-    threading.Thread(target=watch, name="start", daemon=True).start()
+    try:
+        threads.start(threading.Thread(target=watch, name="start", daemon=True))
+    except RuntimeError as error:
+        raise CannotStart(f"no thread could be started ({error}): raise the limit on processes (TasksMax)") from error
     try:
         yield
     finally:
@@ -124,17 +127,26 @@ def _wait(agent: Agent, notifier: Notifier) -> None:
                 reloads += _begin_reload(agent, notifier)
         else:
             # What is to be stopped may hang, and so may whoever reads the log.
-            limit = threading.Timer(END_LIMIT_S, _exit, (0,))
-            limit.daemon = True
-            limit.start()
+            _end_within(END_LIMIT_S)
             log.info("stopping", extra={"fields": {"signal": signal.Signals(taken.si_signo).name}})
             return
+
+
+def _end_within(limit_s: float) -> None:
+    try:
+        limit = threading.Timer(limit_s, _exit, (0,))
+        limit.daemon = True
+        threads.start(limit)
+    except (RuntimeError, MemoryError):
+        # No thread is to be had: this one then ends the process, if it waits for a lock and not for a file.
+        signal.signal(signal.SIGALRM, lambda number, frame: _exit(0))
+        signal.setitimer(signal.ITIMER_REAL, limit_s)
 
 
 def _begin_reload(agent: Agent, notifier: Notifier) -> list[threading.Thread]:
     thread = threading.Thread(target=_reload, args=(agent, notifier), name="reload", daemon=True)
     try:
-        thread.start()
+        threads.start(thread)
     except RuntimeError as error:
         log.error("reload failed, the settings in force stay: %s", error)
         return []

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Final
 
+from nodescope import threads
+
 MAX_STUCK: Final = 64
 """So many threads hang at most; then nothing is read any more until one of them comes back."""
 
@@ -63,7 +65,7 @@ class Rounds:
         key = left.popleft()
         self._since[key] = time.monotonic()
         try:
-            threading.Thread(target=self._work, args=(key, left), name=self._name, daemon=True).start()
+            threads.start(threading.Thread(target=self._work, args=(key, left), name=self._name, daemon=True))
         except RuntimeError:
             # It is at no turn: kept here it would never have one again.
             del self._since[key]

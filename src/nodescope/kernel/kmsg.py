@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, NamedTuple
 
+from nodescope import threads
 from nodescope.host import Malformed, text
 from nodescope.kernel.number import uint64
 
@@ -131,7 +132,7 @@ class KernelLog:
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name="kernel-log", daemon=True)
         try:
-            self._thread.start()
+            threads.start(self._thread)
         except RuntimeError:
             os.close(self._wake)
             raise

@@ -16,6 +16,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from nodescope import threads
 from nodescope.kernel.file import Absent, Descriptor, Malformed, read_stored
 
 SAVE_S: Final = 5.0
@@ -178,7 +179,7 @@ class Saver:
         """Whether there is a thread now; else the next change asks for one again, and so does closing."""
         thread = threading.Thread(target=self._run, name=f"saver of {self._what}", daemon=True)
         try:
-            thread.start()
+            threads.start(thread)
         except RuntimeError as error:
             if not self._refused:
                 log.warning("%s cannot be saved until there is a thread to do it: %s", self._what, error)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from nodescope import threads
 from nodescope.web._cheroot import SHUTDOWN
 from nodescope.web.connection import READABLE, WRITABLE, Connection
 from nodescope.web.entrance import Entrance
@@ -184,7 +185,9 @@ class Front:
             if work is not None and work.request.method in ("GET", "HEAD"):
                 given = (connection, work)
                 try:
-                    threading.Thread(target=self._answer_again, args=given, name="web-again", daemon=True).start()
+                    threads.start(
+                        threading.Thread(target=self._answer_again, args=given, name="web-again", daemon=True)
+                    )
                 except RuntimeError as error:
                     log.warning("no thread to answer a slow request once more could be started: %s", error)
                     with self._lock:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import ClassVar, Final
 
+from nodescope import threads
 from nodescope.devices.amd.amd_smi import AmdSmi
 from nodescope.devices.amd.smi_identity import supplemented
 from nodescope.devices.amd.smi_program import ABSENT, AMD_SMI, NSENTER, SmiProgram, Unreadable
@@ -101,7 +102,7 @@ class Supplemented:
         if observed.gpus and self._thread is None and not self._stopped.is_set():
             thread = threading.Thread(target=self._refresh, name=self._sampler.name, daemon=True)
             try:
-                thread.start()
+                threads.start(thread)
             except RuntimeError as error:
                 # The source goes on without; the next look tries again.
                 log.debug("no thread to run amd-smi in could be started: %s", error)

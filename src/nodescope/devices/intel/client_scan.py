@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from nodescope import threads
 from nodescope.devices.intel.client_use import ClientUse, Use
 from nodescope.devices.intel.drm_files import Open, open_files
 from nodescope.devices.rounds import Rounds
@@ -75,7 +76,7 @@ class ClientScan:
             self._running = True
             self._due = now + self._limits.interval_s
         try:
-            threading.Thread(target=self._look, name="intel-scan", daemon=True).start()
+            threads.start(threading.Thread(target=self._look, name="intel-scan", daemon=True))
         except RuntimeError as error:
             with self._lock:
                 self._running = False
