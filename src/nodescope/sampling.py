@@ -48,8 +48,10 @@ class SamplerLoop:
 
     def start(self) -> None:
         with self._state:
-            if self._thread is None and not self._stopped:
+            # A thread can end for want of memory between two samples.
+            if (self._thread is None or not self._thread.is_alive()) and not self._stopped:
                 self._wanted = True
+                self._started_at = None
                 thread = threading.Thread(target=self._run, name=f"sampler-{self.sampler.name}", daemon=True)
                 try:
                     threads.start(thread)
