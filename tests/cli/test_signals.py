@@ -209,7 +209,7 @@ NO_MORE: Final = """
 import sys, threading, time
 from nodescope.__main__ import main
 def no_more():
-    while not any(thread.name.startswith("web-worker") for thread in threading.enumerate()) and not now:
+    while [thread.name for thread in threading.enumerate()].count("web-worker-0") < 3 and not now:
         time.sleep(0.01)
     threading.stack_size(2**45)
     print("no more", flush=True)
