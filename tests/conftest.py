@@ -12,6 +12,7 @@ import http.client
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -25,6 +26,9 @@ from tools.serving import Server, nodescope_command, unused_port
 ROOT: Final = Path(__file__).resolve().parent.parent
 TIERS: Final = ("static", "unit", "live", "heavy")
 REQUEST_TIMEOUT_S: Final = 15.0
+IMPOSSIBLE_STACK_BYTES: Final = 2**45
+
+NoThreads = Callable[[], contextlib.AbstractContextManager[None]]
 
 # Slow shared machines: an example has no deadline of its own (each test has), and CI draws the same ones each time.
 hypothesis.settings.register_profile(
@@ -73,6 +77,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             left_out.append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture
+def no_threads() -> NoThreads:
+    """no_threads(): a context in which no thread can be started."""
+
+    @contextlib.contextmanager
+    def without() -> Iterator[None]:
+        before = threading.stack_size(IMPOSSIBLE_STACK_BYTES)
+        try:
+            yield
+        finally:
+            threading.stack_size(before)
+
+    return without
 
 
 @pytest.fixture(scope="session")

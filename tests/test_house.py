@@ -32,20 +32,20 @@ ALLOWED: Final = {
     "answers": "api configuration devices.nvidia.pause events listening measurement metric runner scraping "
     "self_metrics settings status web",
     "cli": "agent command configuration devices.nvidia garbage health host listening logs malloc measurement records "
-    "roles runner settings simulated status systemd web.web_config",
+    "roles runner settings simulated status systemd threads web.web_config",
     "collector": "metric",
     "collectors": "collector containers devices exposition.number health host kernel metric ownership profiles records "
     "sampler sampling settings",
     "command": "",
     "configuration": "settings",
-    "containers": "_msgspec command host kernel malloc records",
-    "devices": "_msgspec command host kernel malloc records",
+    "containers": "_msgspec command host kernel malloc records threads",
+    "devices": "_msgspec command host kernel malloc records threads",
     "events": "",
     "exposition": "host metric",
     "health": "devices.nvidia.throttle devices.nvidia.xid.catalog records",
     "host": "kernel.file",
-    "kernel": "host",
-    "listening": "roles settings systemd web",
+    "kernel": "host threads",
+    "listening": "roles settings systemd threads web",
     "logs": "",
     "garbage": "",
     "malloc": "",
@@ -56,9 +56,9 @@ ALLOWED: Final = {
     "profiles": "metric records",
     "records": "",
     "roles": "settings",
-    "runner": "collector host metric",
+    "runner": "collector host metric threads",
     "sampler": "",
-    "sampling": "host metric profiles records sampler",
+    "sampling": "host metric profiles records sampler threads",
     "scraping": "exposition metric runner",
     "self_metrics": "metric runner",
     "settings": "",
@@ -66,7 +66,8 @@ ALLOWED: Final = {
     "simulated": "collectors.parts settings simulate",
     "status": "runner",
     "systemd": "",
-    "web": "",
+    "threads": "",
+    "web": "threads",
 }
 FORBIDDEN_NAMES: Final = frozenset({"base", "helper", "helpers", "manager", "util", "utils"})
 UNFINISHED: Final = re.compile(r"\b(TO[D]O|FIX[M]E|XX[X])\b")

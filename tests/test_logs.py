@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import sys
 import threading
+import time
+from collections.abc import Iterator
+from typing import TextIO
 
 import pytest
 from hypothesis import given
@@ -97,10 +102,61 @@ def test_configure_replaces_the_handler_and_sets_the_level(capsys: pytest.Captur
         configure("debug", "json")
         configure("warn", "text")
         logging.getLogger("nodescope.x").info("quiet")
-        logging.getLogger("nodescope.x").warning("loud")
+        root.warning("loud")
     finally:
         root.handlers[:], root.level, root.propagate, threading.excepthook = before
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert "msg=loud" in captured.err
+
+
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    """nodescope's logger, which is afterwards as it was before."""
+    found = logging.getLogger("nodescope")
+    before = (found.handlers[:], found.level, found.propagate, threading.excepthook)
+    yield found
+    found.handlers[:], found.level, found.propagate, threading.excepthook = before
+
+
+def full_pipe() -> tuple[int, TextIO]:
+    """The end to read, and the other as a stream into which nothing more goes."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    return reader, open(writer, "w")
+
+
+def test_a_log_that_nobody_reads(root: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever logs into a full pipe goes on after a moment; the reader that comes back is told how much it missed."""
+    reader, stream = full_pipe()
+    with stream, open(reader, "rb") as read:
+        monkeypatch.setattr(sys, "stderr", stream)
+        configure("info", "text")
+        began = time.monotonic()
+        for number in range(100):
+            root.warning("lost %d %s", number, "y" * 3000)
+        assert time.monotonic() - began < 5
+        os.set_blocking(reader, False)
+        while read.read(4096):
+            pass
+        root.warning("seen")
+        lines = read.read().decode().splitlines()
+    assert [line.split("msg=")[1] for line in lines] == [
+        '"100 lines of the log were lost before this one, for they could not be written"',
+        "seen",
+    ]
+
+
+def test_a_log_without_a_reader(root: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be written is no error of whoever logs."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        configure("info", "text")
+        root.warning("lost")

@@ -75,6 +75,26 @@ def test_a_thread_that_cannot_be_started_is_tried_again() -> None:
     loop.stop()
 
 
+def test_a_thread_that_ended_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where memory is short between two samples the thread ends; the next demand starts another."""
+    monkeypatch.setattr(threading, "excepthook", lambda ended: None)
+    loop = SamplerLoop(Probe(demand_wait_s=0.1))
+    failures = [MemoryError]
+    usual = loop._sample
+
+    def sample() -> Any:
+        if failures:
+            raise failures.pop()
+        return usual()
+
+    monkeypatch.setattr(loop, "_sample", sample)
+    with pytest.raises(NoSnapshot):
+        loop.fresh()
+    loop.sampler.demand_wait_s = LONG_S
+    assert loop.fresh().records == (1,)
+    loop.stop()
+
+
 def test_an_old_snapshot_is_not_shown() -> None:
     """A snapshot older than three intervals is refused, and the reason says how long a sample has been running."""
     probe = Probe(interval_s=0.02, demand_wait_s=0.01)

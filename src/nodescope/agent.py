@@ -58,6 +58,7 @@ class Agent:
         self.role = role
         self.bus = Bus(EVENT_CAPACITY)
         self.started_seconds = time.time()
+        self.started_monotonic_seconds = time.monotonic()
         self._load = load
         self._slots: list[_Slot] = []
         self._web_config: WebConfig | None = None

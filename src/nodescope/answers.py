@@ -31,6 +31,7 @@ class Answering(Protocol):
     """What answers need of the agent."""
 
     started_seconds: float
+    started_monotonic_seconds: float
     bus: Bus
 
     @property
@@ -129,7 +130,7 @@ class Answers:
 
     def describe(self) -> dict[str, object]:
         return {
-            **status.process(self._agent.started_seconds),
+            **status.process(self._agent.started_seconds, self._agent.started_monotonic_seconds),
             "role": self._plan.role.name,
             "listeners": self._agent.addresses,
             "collectors": status.collectors(self._last(), self._measurement.names[self._key]),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import permutations
 from typing import Final, NamedTuple
 
-from nodescope import systemd
+from nodescope import systemd, threads
 from nodescope.roles import BY_NAME, Role
 from nodescope.settings import Settings, SettingsError
 from nodescope.web.access import Access
@@ -191,7 +191,7 @@ def leave(listeners: Sequence[Listener]) -> None:
     for listener in listeners:
         listener.leave()
     try:
-        threading.Thread(target=stop, args=(listeners,), name="stop", daemon=True).start()
+        threads.start(threading.Thread(target=stop, args=(listeners,), name="stop", daemon=True))
     except RuntimeError:
         # No thread is to be had: who waits for an answer from them has none.
         for listener in listeners:
@@ -199,11 +199,17 @@ def leave(listeners: Sequence[Listener]) -> None:
 
 
 def stop(listeners: Sequence[Listener]) -> None:
-    """Stops all at once: each may wait a moment for what it is answering."""
-    others = [threading.Thread(target=listener.stop, name="stop", daemon=True) for listener in listeners[1:]]
-    for thread in others:
-        thread.start()
-    for listener in listeners[:1]:
+    """Stops all at once, or one after the other for want of threads: each may wait a moment for what it answers."""
+    begun, ours = [], list(listeners[:1])
+    for listener in listeners[1:]:
+        thread = threading.Thread(target=listener.stop, name="stop", daemon=True)
+        try:
+            threads.start(thread)
+        except RuntimeError:
+            ours.append(listener)
+        else:
+            begun.append(thread)
+    for listener in ours:
         listener.stop()
-    for thread in others:
+    for thread in begun:
         thread.join()

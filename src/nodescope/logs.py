@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
+import select
 import struct
 import sys
 import threading
 import time
-from typing import Final
+from typing import Final, TextIO
 
 import msgspec
 
@@ -20,6 +22,8 @@ LEVELS: Final = {
     "critical": logging.CRITICAL,
 }
 MAX_FIELD_CHARACTERS: Final = 1000
+READER_WAIT_S: Final = 0.1
+"""How long whoever logs waits for the reader of a full pipe; then lines are lost, until it reads again."""
 
 _NAMES: Final = {
     logging.DEBUG: "debug",
@@ -30,9 +34,53 @@ _NAMES: Final = {
 }
 
 
+class Handler(logging.StreamHandler[TextIO]):
+    """Writes to a stream, and never waits long: a log that nobody reads shall hold up no thread.
+
+    What was lost is told, by number, once there is a reader again. A disk that hangs is waited for. Source: pipe(7): a
+    pipe that is ready takes `PIPE_BUF` bytes at once.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            fd = self.stream.fileno()
+        except (AttributeError, OSError, ValueError):
+            super().emit(record)
+            return
+        try:
+            if self.lost and self._write(fd, self._loss()):
+                self.lost = 0
+            if self.lost or not self._write(fd, self.format(record)):
+                self.lost += 1
+        except OSError:
+            # It is closed, full or without a reader, and there is no other place to say so.
+            self.lost += 1
+        except (TypeError, ValueError):
+            self.handleError(record)
+
+    def _write(self, fd: int, line: str) -> bool:
+        """Whether all of it was taken."""
+        data = f"{line}\n".encode("utf-8", "replace")
+        poller = select.poll()
+        poller.register(fd, select.POLLOUT)
+        while data:
+            if not poller.poll(0 if self.lost else READER_WAIT_S * 1000):
+                return False
+            data = data[os.write(fd, data[: select.PIPE_BUF]) :]
+        return True
+
+    def _loss(self) -> str:
+        text = f"{self.lost} lines of the log were lost before this one, for they could not be written"
+        return self.format(logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, (), None))
+
+
 def configure(level: str, form: str) -> None:
     """Sends the log of `nodescope` to standard error. `form`: text, logfmt (the same) or json."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Handler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     root = logging.getLogger("nodescope")
     root.handlers[:] = [handler]

@@ -20,6 +20,7 @@ from typing import Final
 
 import msgspec
 
+from nodescope import threads
 from nodescope.collector import Collector
 from nodescope.host import Absent
 from nodescope.metric import Family
@@ -168,7 +169,7 @@ class Runner:
         worker = object()
         if not here:
             # Where no thread can be started, that raises, and there is no worker.
-            threading.Thread(target=self._work_apart, args=(current, worker), name="scrape", daemon=True).start()
+            threads.start(threading.Thread(target=self._work_apart, args=(current, worker), name="scrape", daemon=True))
         self._worker = worker
         if here:
             self._work(current, worker)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import ClassVar, Final, TypeVar
 
+from nodescope import threads
 from nodescope.host import Absent
 from nodescope.metric import Family, Metric
 from nodescope.profiles import View
@@ -47,11 +48,13 @@ class SamplerLoop:
 
     def start(self) -> None:
         with self._state:
-            if self._thread is None and not self._stopped:
+            # A thread can end for want of memory between two samples.
+            if (self._thread is None or not self._thread.is_alive()) and not self._stopped:
                 self._wanted = True
+                self._started_at = None
                 thread = threading.Thread(target=self._run, name=f"sampler-{self.sampler.name}", daemon=True)
                 try:
-                    thread.start()
+                    threads.start(thread)
                 except RuntimeError as error:
                     # Whoever asks for a snapshot tries again.
                     log.warning("sampler %s has no thread to run in: %s", self.sampler.name, error)

@@ -43,11 +43,12 @@ def _collector(name: str, last: tuple[float, Outcome] | None) -> dict[str, objec
     }
 
 
-def process(started_seconds: float) -> dict[str, object]:
+def process(started_seconds: float, started_monotonic_seconds: float) -> dict[str, object]:
+    """Of this process. When it was started is told by both clocks: the first may have been set since."""
     return {
         "version": __version__,
         "python_version": platform.python_version(),
         "pid": os.getpid(),
         "started_seconds": round(started_seconds, 3),
-        "uptime_seconds": round(time.time() - started_seconds, 3),
+        "uptime_seconds": round(time.monotonic() - started_monotonic_seconds, 3),
     }

@@ -225,3 +225,64 @@ def test_a_start_on_a_simulated_machine_leaves_nothing(number: signal.Signals) -
     finally:
         process.kill()
         process.wait(LONG_S)
+
+
+NO_MORE: Final = """
+import sys, threading, time
+from nodescope.__main__ import main
+def no_more():
+    while [thread.name for thread in threading.enumerate()].count("web-worker-0") < 3 and not now:
+        time.sleep(0.01)
+    threading.stack_size(2**45)
+    print("no more", flush=True)
+now = sys.argv.pop(1) == "now"
+no_more() if now else threading.Thread(target=no_more, daemon=True).start()
+main()
+"""
+"""An agent that gets no more threads: from the start ("now"), or once it answers."""
+
+
+@contextlib.contextmanager
+def without_threads(when: str) -> Iterator[subprocess.Popen[str]]:
+    ports = [f"--web.listen-address=127.0.0.1:{unused_port()}" for _ in range(3)]
+    command = [sys.executable, "-c", NO_MORE, when, "agent", "--simulate=cpu", *ports]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=own_environment(), stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_without_threads_at_the_start() -> None:
+    """An agent that gets no thread ends with status 1 and one sentence."""
+    with without_threads("now") as process:
+        _, said = process.communicate(timeout=LONG_S)
+    assert process.returncode == 1
+    assert said.startswith("nodescope: no thread could be started (")
+    assert said.count("\n") == 1
+
+
+def test_without_threads_at_the_end() -> None:
+    """Where threads ran out SIGTERM ends an agent with several listeners in time, with status 0 and no traceback."""
+    with without_threads("later") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "no more\n"
+        time.sleep(0.5)
+        process.terminate()
+        _, said = process.communicate(timeout=2 * END_S)
+    assert (process.returncode, "Traceback" in said) == (0, False)
+
+
+def test_without_threads_what_hangs_is_left() -> None:
+    """Where there is no thread to end a process that hangs when it is to end, it ends all the same."""
+    code = (
+        "import threading\n"
+        "from nodescope.cli.agent import _limit_end\n"
+        "threading.stack_size(2**45)\n"
+        "_limit_end(0.1)\n"
+        "lock = threading.Lock()\n"
+        "lock.acquire()\n"
+        "lock.acquire()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], env=own_environment(), timeout=LONG_S).returncode == 0

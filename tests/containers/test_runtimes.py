@@ -12,6 +12,7 @@ from nodescope.containers.kept import KeptContainers
 from nodescope.containers.runtimes import Runtimes
 from nodescope.host import Host
 from nodescope.records.container import ContainerEvent
+from tests.conftest import NoThreads
 from tests.containers.engine.fake_engine import FakeEngine
 
 LONG_S = 20.0
@@ -202,3 +203,18 @@ def test_sockets_that_are_named(root: Path, engine: FakeEngine) -> None:
         told = {status.socket: status.runtime for status in runtimes.statuses()}
         assert told == dict(zip(named, ("docker", "containerd", "cri"), strict=True))
         runtimes.close()
+
+
+def test_a_moment_without_threads(
+    root: Path, engine: FakeEngine, no_threads: NoThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine for which there was no thread is followed from the next look on."""
+    monkeypatch.setattr("nodescope.containers.runtimes.LOOK_SECONDS", 0.0)
+    engine.create(1, name="web")
+    agent = Agent(root, KeptContainers(None))
+    with no_threads():
+        agent.runtimes.look()
+    assert agent.runtimes.statuses() == ()
+    agent.ready()
+    assert [one.name for one in agent.runtimes.containers()] == ["web"]
+    agent.runtimes.close()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from nodescope.devices.rounds import Rounds
+from tests.conftest import NoThreads
 
 LONG_S = 10.0
 
@@ -91,3 +92,14 @@ def test_a_turn_that_raises_costs_itself(raised: list[type[BaseException] | None
     while len(raised) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert raised == [ValueError, ValueError]
+
+
+def test_a_moment_without_threads(no_threads: NoThreads) -> None:
+    """A device for whose turn there was no thread has its turn in the next round."""
+    turns: list[str] = []
+    rounds = Rounds("test", turns.append, LONG_S)
+    with no_threads(), pytest.raises(RuntimeError, match="thread"):
+        rounds.run(["a", "b"], LONG_S)
+    assert rounds.stuck() == {}
+    rounds.run(["a", "b"], LONG_S)
+    assert turns == ["a", "b"]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from nodescope.host import Malformed
 from nodescope.kernel.kmsg import PATH, RECORD_BYTES, KernelLog, KmsgRecord, parse
+from tests.conftest import NoThreads
 
 DEADLINE_S: Final = 10.0
 WORD: Final = b"NVRM"
@@ -291,3 +292,11 @@ def test_close(follow: Follow, tmp_path: Path) -> None:
     for log in [*logs, *logs]:
         log.close()
     until(lambda: threading.active_count() == before)
+
+
+def test_without_a_thread_nothing_stays_open(tmp_path: Path, taken: Taken, no_threads: NoThreads) -> None:
+    """A log that nobody can follow keeps no descriptor."""
+    before = sorted(os.listdir("/proc/self/fd"))
+    with no_threads(), pytest.raises(RuntimeError, match="thread"):
+        KernelLog(str(tmp_path / "kmsg"), taken)
+    assert sorted(os.listdir("/proc/self/fd")) == before

@@ -19,6 +19,7 @@ import msgspec
 import pytest
 
 from nodescope.kernel.state_file import Saver, StateFile
+from tests.conftest import NoThreads
 
 DEADLINE_S: Final = 10.0
 
@@ -210,3 +211,41 @@ def test_a_disk_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
         saver.close()
     saves.gate.set()
     assert "counts could not be saved within 2 s" in caplog.text
+
+
+def test_without_a_thread_the_next_change_is_saved(no_threads: NoThreads, caplog: pytest.LogCaptureFixture) -> None:
+    """A change for which there was no thread is saved with the next one, or when closing; it is told of once."""
+    saves = Saves()
+    saver = Saver(saves, "counts")
+    with no_threads(), caplog.at_level(logging.WARNING, "nodescope"):
+        saver.changed()
+        saver.changed()
+    assert len(caplog.records) == 1
+    saver.changed()
+    until(lambda: saves.count == 1)
+    saver.close()
+    saves = Saves()
+    saver = Saver(saves, "counts")
+    with no_threads():
+        saver.changed()
+        saver.close()
+    assert saves.count == 1
+
+
+def test_what_nobody_foresaw_ends_no_saving(caplog: pytest.LogCaptureFixture) -> None:
+    """A save that raises is one that failed: it is told of, and tried again when closing."""
+    tries: list[int] = []
+
+    def save() -> bool:
+        tries.append(1)
+        if len(tries) == 1:
+            raise MemoryError
+        return True
+
+    saver = Saver(save, "counts")
+    with caplog.at_level(logging.ERROR, "nodescope"):
+        saver.changed()
+        until(lambda: tries)
+        saver.close()
+    assert len(tries) == 2
+    assert "counts could not be saved" in caplog.text

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import resource
+import select
 import socket
 import threading
 import time
@@ -283,3 +287,62 @@ def test_a_head_is_bounded_however_it_comes(serve: Serve, connect: Connect) -> N
     for _ in range(MAX_HEAD_BYTES // len(field) + 1):
         try_to_send(client, field)
     assert client.reply().status == 431
+
+
+@contextlib.contextmanager
+def descriptors_left(count: int) -> Iterator[None]:
+    """So many more can be opened in this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        # Whatever is free below the highest is taken, so that the limit tells how many are left.
+        while len(taken) < count or taken[-1] < highest:
+            taken.append(os.dup(taken[0]))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (taken[-1] + 1, hard))
+        for _ in range(count):
+            os.close(taken.pop())
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in taken:
+            os.close(fd)
+
+
+def test_the_last_descriptor_is_for_who_comes(serve: Serve, eventually: Eventually) -> None:
+    """A client that gets the last descriptor is answered: that there is none for another, who did not come, is no
+    reason to hang up on it."""
+    listener = serve()
+    with Client(port_of(listener)) as first:
+        assert first.ask().status == 200
+    eventually(lambda: listener.counters.open == 0)
+    # The other is the client's own.
+    with descriptors_left(2), Client(port_of(listener)) as client:
+        assert [client.ask().status for _ in range(3)] == [200] * 3
+    assert closed(listener, "evicted") == 0
+
+
+class FewWatches:
+    """An epoll that has no room for one more connection, once."""
+
+    def __init__(self, epoll: select.epoll, error: Exception) -> None:
+        self.modify = epoll.modify
+        self._epoll = epoll
+        self._errors = [error]
+
+    def register(self, fd: int, events: int) -> None:
+        if self._errors:
+            raise self._errors.pop()
+        self._epoll.register(fd, events)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "no more watches"), MemoryError()])
+def test_who_cannot_be_taken_in_keeps_out_no_other(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A connection that cannot be watched, or for which memory is short, is let go; the next one is answered."""
+    listener = serve()
+    entrance = listener._server._connections._entrance
+    monkeypatch.setattr(entrance, "_epoll", FewWatches(entrance._epoll, error))
+    assert connect(listener).rest() == b""
+    assert connect(listener).ask().status == 200

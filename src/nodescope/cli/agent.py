@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from nodescope import command, configuration, garbage, logs
+from nodescope import command, configuration, garbage, logs, threads
 from nodescope.agent import Agent
 from nodescope.cli import EXIT_FAILURE
 from nodescope.cli.flags import parse, parser
@@ -102,24 +102,33 @@ def _endable(in_order: bool) -> Iterator[None]:
             taken = signal.sigtimedwait(_ENDS, START_LOOK_S)
             if taken is not None and in_order:
                 _limit_end()
-                done.wait()
+                done.wait(END_LIMIT_S)
             if taken is not None and done.is_set():
                 os.kill(os.getpid(), taken.si_signo)  # for the main thread, which waits for it by now
             elif taken is not None:
                 _exit(0)  # not even the log may be waited for
 
-    threading.Thread(target=watch, name="start", daemon=True).start()
+    try:
+        threads.start(threading.Thread(target=watch, name="start", daemon=True))
+    except RuntimeError as error:
+        raise CannotStart(f"no thread could be started ({error}): raise the limit on processes (TasksMax)") from error
     try:
         yield
     finally:
         done.set()
 
 
-def _limit_end() -> None:
-    """Ends the process `END_LIMIT_S` from now in any case: what is to end may hang, and so may who reads the log."""
-    limit = threading.Timer(END_LIMIT_S, _exit, (0,))
-    limit.daemon = True
-    limit.start()
+def _limit_end(limit_s: float = END_LIMIT_S) -> None:
+    """Ends the process `limit_s` from now in any case: what is to end may hang, and so may who reads the log."""
+    try:
+        limit = threading.Timer(limit_s, _exit, (0,))
+        limit.daemon = True
+        threads.start(limit)
+    except (RuntimeError, MemoryError):
+        # No thread is to be had: the main one then ends the process, if it waits for a lock and not for a file.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGALRM, lambda number, frame: _exit(0))
+            signal.setitimer(signal.ITIMER_REAL, limit_s)
 
 
 def _wait(agent: Agent, notifier: Notifier) -> None:
@@ -144,7 +153,7 @@ def _wait(agent: Agent, notifier: Notifier) -> None:
 def _begin_reload(agent: Agent, notifier: Notifier) -> list[threading.Thread]:
     thread = threading.Thread(target=_reload, args=(agent, notifier), name="reload", daemon=True)
     try:
-        thread.start()
+        threads.start(thread)
     except RuntimeError as error:
         log.error("reload failed, the settings in force stay: %s", error)
         return []

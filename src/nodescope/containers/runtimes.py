@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -26,6 +27,8 @@ CRIO_SOCKET: Final = "/run/crio/crio.sock"
 MOBY: Final = "moby"
 """containerd's namespace of Docker's own containers, of which Docker tells more."""
 DOCKER: Final = "docker"
+
+log = logging.getLogger(__name__)
 
 
 class Follower(Protocol):
@@ -141,8 +144,14 @@ class Runtimes:
     def _follow(self, place: str, path: str) -> None:
         if place not in self._followers:
             follower = self._follower(place, path, self._kept.of(place))
-            self._followers = {**self._followers, place: follower}
-            follower.start()
+            followers, self._followers = self._followers, {**self._followers, place: follower}
+            try:
+                follower.start()
+            except RuntimeError as error:
+                # The next look tries again.
+                self._followers = followers
+                follower.close()
+                log.warning("%s cannot be followed yet: %s", place, error)
 
     def _follower(self, place: str, path: str, kept: KeptRuntime | None) -> Follower:
         """containerd tells of its CRI's containers too; CRI-O is spoken to by the CRI."""

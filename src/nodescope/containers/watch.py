@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import Final, Protocol
 
+from nodescope import threads
 from nodescope.containers.grpc.channel import UNIMPLEMENTED, CallFailed
 from nodescope.containers.grpc.connection import Unreachable
 from nodescope.containers.kept import KeptLife, KeptRuntime
@@ -97,7 +98,7 @@ class Watch:
 
     def start(self) -> None:
         """Begins to follow, and goes on until `close`."""
-        self._thread.start()
+        threads.start(self._thread)
 
     def stop(self) -> None:
         """Lets it end, and does not wait for that."""

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from math import inf
 from typing import Final
 
+from nodescope import threads
+
 MAX_DOUBLINGS: Final = 16
 
 
@@ -58,7 +60,7 @@ class PacedRuns:
         if self._closed:
             return False
         if not self._running and time.monotonic() >= self._due:
-            threading.Thread(target=self._work, name=self._name, daemon=True).start()
+            threads.start(threading.Thread(target=self._work, name=self._name, daemon=True))
             self._running = True
         return True
 

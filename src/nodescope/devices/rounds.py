@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Final
 
+from nodescope import threads
+
 MAX_STUCK: Final = 64
 """So many threads hang at most; then nothing is read any more until one of them comes back."""
 
@@ -30,7 +32,8 @@ class Rounds:
     def run(self, keys: Iterable[str], timeout_s: float = inf) -> int:
         """A turn for each that is not still at an earlier one. Waits until all had theirs or hang, or for `timeout_s`.
 
-        Those that had none by then have none in this round: it returns how many they are.
+        Those that had none by then have none in this round: it returns how many they are. Raises `RuntimeError` where
+        no thread is to be had.
         """
         until = time.monotonic() + timeout_s
         with self._changed:
@@ -61,7 +64,12 @@ class Rounds:
     def _start(self, left: deque[str]) -> None:
         key = left.popleft()
         self._since[key] = time.monotonic()
-        threading.Thread(target=self._work, args=(key, left), name=self._name, daemon=True).start()
+        try:
+            threads.start(threading.Thread(target=self._work, args=(key, left), name=self._name, daemon=True))
+        except RuntimeError:
+            # It is at no turn: kept here it would never have one again.
+            del self._since[key]
+            raise
 
     def _work(self, key: str | None, left: deque[str]) -> None:
         while key is not None:

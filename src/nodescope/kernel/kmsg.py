@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, NamedTuple
 
+from nodescope import threads
 from nodescope.host import Malformed, text
 from nodescope.kernel.number import uint64
 
@@ -102,6 +103,7 @@ class KernelLog:
     records that were overwritten before they were read, `malformed` those that are none.
 
     A file or a named pipe of records may stand in for the device: it is read by lines, and again as it grows.
+    Raises `RuntimeError` where no thread is to be had, `OSError` where no descriptor is.
     """
 
     def __init__(
@@ -129,7 +131,11 @@ class KernelLog:
         self._closing = False
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name="kernel-log", daemon=True)
-        self._thread.start()
+        try:
+            threads.start(self._thread)
+        except RuntimeError:
+            os.close(self._wake)
+            raise
 
     def close(self) -> None:
         """Ends the thread, within a second; may be called twice."""

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from os import statvfs_result
 from typing import Final
 
+from nodescope import threads
+
 SLOW_SECONDS: Final = 0.05
 LEAST_SECONDS: Final = 0.005
 PATIENCE_SECONDS: Final = 0.15
@@ -49,7 +51,7 @@ class _Worker:
         self._done = threading.Lock()
         self._go.acquire()
         self._done.acquire()
-        threading.Thread(target=self._run, name="mounts", daemon=True).start()
+        threads.start(threading.Thread(target=self._run, name="mounts", daemon=True))
 
     def answer(self, batch: Sequence[Question], deadline: float) -> int | None:
         """None when all are answered, else the position of the slow one with which this worker is left behind."""

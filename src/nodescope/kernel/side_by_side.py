@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from nodescope import threads
+
 PATIENCE_S: Final = 0.02
 MAX_THREADS: Final = 32
 
@@ -40,8 +42,15 @@ def _read_rest(
                 return  # another thread took the last one
             found[index] = read(paths[index])
 
-    threads = [threading.Thread(target=work, name="read", daemon=True) for _ in range(min(MAX_THREADS, len(left)))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
+    begun = []
+    for _ in range(min(MAX_THREADS, len(left))):
+        thread = threading.Thread(target=work, name="read", daemon=True)
+        try:
+            threads.start(thread)
+        except RuntimeError:
+            break
+        begun.append(thread)
+    if not begun:
+        work()
+    for thread in begun:
         thread.join()

@@ -16,6 +16,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from nodescope import threads
 from nodescope.kernel.file import Absent, Descriptor, Malformed, read_stored
 
 SAVE_S: Final = 5.0
@@ -150,20 +151,22 @@ class Saver:
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._refused = False
 
     def changed(self) -> None:
-        if self._dirty.is_set():
+        if self._dirty.is_set() and self._thread is not None:
             return
         self._dirty.set()
         with self._lock:
             if self._thread is None and not self._closing.is_set():
-                self._thread = threading.Thread(target=self._run, name=f"saver of {self._what}", daemon=True)
-                self._thread.start()
+                self._start()
 
     def close(self) -> None:
-        """Saves what has changed, and waits `CLOSE_S` for that at most."""
+        """Saves what has changed, and waits `CLOSE_S` for that at most, or to its end where no thread is to be had."""
         with self._lock:
             self._closing.set()
+            if self._thread is None and self._dirty.is_set() and not self._start():
+                self._save_safely()
             thread = self._thread
         if thread is not None:
             # Only to wake it: there may be nothing new.
@@ -172,14 +175,35 @@ class Saver:
             if thread.is_alive():
                 log.warning("%s could not be saved within %g s", self._what, CLOSE_S)
 
+    def _start(self) -> bool:
+        """Whether there is a thread now; else the next change asks for one again, and so does closing."""
+        thread = threading.Thread(target=self._run, name=f"saver of {self._what}", daemon=True)
+        try:
+            threads.start(thread)
+        except RuntimeError as error:
+            if not self._refused:
+                log.warning("%s cannot be saved until there is a thread to do it: %s", self._what, error)
+            self._refused = True
+            return False
+        self._thread, self._refused = thread, False
+        return True
+
     def _run(self) -> None:
         while not self._closing.is_set():
             if not self._dirty.wait(RETRY_S):
                 continue
             self._dirty.clear()
-            worked = self._save()
+            worked = self._save_safely()
             if not worked:
                 self._dirty.set()
             self._closing.wait(SAVE_S if worked else RETRY_S)
         if self._dirty.is_set():
-            self._save()
+            self._save_safely()
+
+    def _save_safely(self) -> bool:
+        """A failure, be it for want of memory, ends no thread: what is to be saved is tried again."""
+        try:
+            return self._save()
+        except Exception:
+            log.exception("%s could not be saved", self._what)
+            return False

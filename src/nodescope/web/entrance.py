@@ -74,7 +74,8 @@ class Entrance:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno in _EXHAUSTED and not self._free_a_descriptor(error):
+                # The kernel looks for a descriptor before it looks whether anybody is there.
+                if error.errno in _EXHAUSTED and not (_is_called(fd) and self._free_a_descriptor(error)):
                     return
                 # Else the peer went away between its call and our answer.
                 continue
@@ -90,14 +91,14 @@ class Entrance:
         remote = str(peer[0]) if isinstance(peer, tuple) else "unix"
         try:
             connection = self._connect(sock, remote)
-        except OSError as error:
+            with self._places.lock:
+                # Its event finds it in its place, for whoever wakes by it waits for the lock.
+                self._epoll.register(connection.fd, READABLE | select.EPOLLONESHOT)
+                self._places.add(connection, self._server.limits)
+        except (OSError, MemoryError) as error:
             log.debug("connection from %s: %s", remote, error)
             self._counts.closed("handshake")
             sock.close()
-            return
-        with self._places.lock:
-            self._places.add(connection, self._server.limits)
-            self._epoll.register(connection.fd, READABLE | select.EPOLLONESHOT)
 
     def _make_room(self) -> bool:
         """Closes the connection that has kept us waiting longest; never one with a request in work."""
@@ -118,3 +119,10 @@ class Entrance:
             return True
         self.again_at = now + OUT_OF_DESCRIPTORS_PAUSE_S
         return False
+
+
+def _is_called(fd: int) -> bool:
+    """Whether anybody waits at a listening socket."""
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    return bool(poller.poll(0))

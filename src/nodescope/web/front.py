@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from nodescope import threads
 from nodescope.web._cheroot import SHUTDOWN
 from nodescope.web.connection import READABLE, WRITABLE, Connection
 from nodescope.web.entrance import Entrance
@@ -156,11 +157,9 @@ class Front:
             now = monotonic()
             wake_at = self._asleep[me] = self._earliest(now)
         found = self._epoll.poll(None if wake_at == NEVER else max(0.0, wake_at - now), 1)
-        connection = None
         with self._lock:
             del self._asleep[me]
-            if found:
-                connection = self._places.claim(found[0][0])
+            connection = self._places.claim(found[0][0]) if found else None
         if connection is not None:
             self._step(connection)
         elif found:
@@ -184,7 +183,7 @@ class Front:
             if work is not None and work.request.method in ("GET", "HEAD"):
                 given = (connection, work)
                 try:
-                    threading.Thread(target=self._answer_again, args=given, name="web-again", daemon=True).start()
+                    threads.start(threading.Thread(None, self._answer_again, "web-again", given, daemon=True))
                 except RuntimeError as error:
                     log.warning("no thread to answer a slow request once more could be started: %s", error)
                     with self._lock:
@@ -216,9 +215,11 @@ class Front:
         elif fd in self._watch:
             self._give_again()
         elif fd in self._entrance:
-            self._entrance.accept(fd)
-            if self._entrance.again_at == NEVER:
-                self._listen()
+            try:
+                self._entrance.accept(fd)
+            finally:
+                if self._entrance.again_at == NEVER:
+                    self._listen()
 
     def _step(self, connection: Connection) -> None:
         try:

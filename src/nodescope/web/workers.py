@@ -12,6 +12,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final
 
+from nodescope import threads
 from nodescope.web._cheroot import HTTPServer, ThreadPool, worker
 
 AGAIN_S: Final = 0.5
@@ -60,7 +61,7 @@ class Workers(ThreadPool):
         # It counts before it runs: else it would take itself for the only one, and leave what is ready to others.
         self._threads.append(thread)
         try:
-            thread.start()
+            threads.start(thread)
         except RuntimeError as error:
             self._threads.remove(thread)
             log.warning("no further thread for requests could be started: %s", error)

@@ -15,6 +15,7 @@ from nodescope.devices.source import Observed, SourceFailed
 from nodescope.host import Absent, Host
 from nodescope.records.gpu import GpuIdentity, GpuReading, GpuReport, InstanceIdentity
 from nodescope.records.gpu_snapshot import GpuSource
+from tests.conftest import NoThreads
 from tests.devices.amd.fake_amd_smi import FakeTool, address_of, listed, node, static, uuid_of
 
 WAIT_S = 20.0
@@ -119,4 +120,19 @@ def test_beside_sysfs(smi: FakeTool, sampler: Callable[..., AmdStaticSampler]) -
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert source.status().kind == "sysfs"
+    source.close()
+
+
+def test_beside_sysfs_without_threads(
+    smi: FakeTool, sampler: Callable[..., AmdStaticSampler], no_threads: NoThreads
+) -> None:
+    """Where there is no thread for amd-smi the source is read all the same; once there is one, amd-smi is run."""
+    node(smi, 0)
+    source = Supplemented(Fixed(), sampler())
+    with no_threads():
+        assert source.observe(1.0) == OBSERVED
+    deadline = time.monotonic() + WAIT_S
+    while source.observe(1.0).gpus[0].memory_type is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     source.close()

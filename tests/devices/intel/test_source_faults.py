@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
+from nodescope.devices.intel.client_scan import ClientScan, Watched
 from nodescope.devices.intel.source import IntelSource
 from nodescope.host import Absent
+from tests.conftest import NoThreads
 from tests.devices.intel.intel_node import LMEM, XE_GT, IntelNode, i915_fdinfo, xe_fdinfo
-from tests.devices.intel.watching import ARC, FLEX, MAX, TIMEOUT_S, newer_than, report_of, until
+from tests.devices.intel.watching import (
+    ARC,
+    FLEX,
+    INTERVAL_S,
+    LIMITS,
+    MAX,
+    PATIENCE_S,
+    TIMEOUT_S,
+    newer_than,
+    report_of,
+    until,
+)
 
 
 def test_hot_plug_and_another_driver(node: IntelNode, source: IntelSource) -> None:
@@ -159,3 +173,27 @@ def test_a_gpu_whose_files_all_fail(node: IntelNode, source: IntelSource) -> Non
     assert report_of(observed, ARC).state == "failed"
     assert "act_freq" in report_of(observed, ARC).reason
     assert report_of(observed, FLEX).state == "ok"
+
+
+def test_a_moment_without_threads(node: IntelNode, source: IntelSource, no_threads: NoThreads) -> None:
+    """Once there are threads again the GPU is read, and so is what its clients use."""
+    node.arc()
+    node.client(500, 7, "renderD129", xe_fdinfo(ARC, 3, 1000, 10_000, vram_kib=1024))
+    with no_threads(), pytest.raises(RuntimeError, match="thread"):
+        source.observe(TIMEOUT_S)
+    until(source, ARC, lambda report: report.processes)
+
+
+def test_a_scan_without_a_thread_is_begun_again(node: IntelNode, no_threads: NoThreads) -> None:
+    """A look at the clients for which there was no thread does not keep later ones from beginning."""
+    node.arc()
+    node.client(500, 7, "renderD129", xe_fdinfo(ARC, 3, 1000, 10_000, vram_kib=1024))
+    scan = ClientScan(node.host, LIMITS.scan)
+    watched = {ARC: Watched("xe", frozenset({"renderD129"}), ("ccs",))}
+    with no_threads():
+        scan.start_if_due(watched)
+    deadline = time.monotonic() + PATIENCE_S
+    while scan.use(ARC) is None:
+        assert time.monotonic() < deadline
+        time.sleep(INTERVAL_S)
+        scan.start_if_due(watched)

@@ -208,3 +208,20 @@ def test_a_program_that_is_not_there(supervised: Make) -> None:
     until(lambda: "/none/python cannot be started: there is no such program" in str(one.observe()))
     until(lambda: one.observe() and one.source.status().starts > 2)
     assert one.kinds() == ["gpu.source_failed"]
+
+
+def test_complaints_without_end_cost_little(supervised: Make) -> None:
+    """A child that fills standard error as fast as it can is read at a walk, and its samples are taken."""
+    one = supervised(
+        "import os, threading\n"
+        "def complain():\n"
+        "    while True:\n"
+        "        os.write(2, b'x' * 65536)\n"
+        "threading.Thread(target=complain, daemon=True).start()\n"
+        "good('GPU-0')"
+    )
+    one.until_states(GPU_0="ok")
+    before = time.process_time()
+    time.sleep(1.5)
+    assert time.process_time() - before < 0.5
+    assert one.source.observe(20).reports[0].state == "ok"

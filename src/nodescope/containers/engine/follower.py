@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
+from nodescope import threads
 from nodescope.containers.engine.client import EngineDenied, EngineFailed, readable
 from nodescope.containers.engine.session import EngineSession
 from nodescope.containers.engine.version import Engine
@@ -74,7 +75,7 @@ class EngineFollower:
 
     def start(self) -> None:
         """Begins to follow, and goes on until `close`."""
-        self._thread.start()
+        threads.start(self._thread)
 
     def stop(self) -> None:
         """Lets it end, and does not wait for that."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from typing import ClassVar, Final
 
+from nodescope import threads
 from nodescope.devices.amd.amd_smi import AmdSmi
 from nodescope.devices.amd.smi_identity import supplemented
 from nodescope.devices.amd.smi_program import ABSENT, AMD_SMI, NSENTER, SmiProgram, Unreadable
@@ -19,6 +21,8 @@ from nodescope.records.gpu_snapshot import GpuSource
 
 INTERVAL_S: Final = 600.0
 RUN_LIMIT_S: Final = 20.0
+
+log = logging.getLogger(__name__)
 
 
 class AmdStaticSampler:
@@ -96,8 +100,14 @@ class Supplemented:
     def observe(self, timeout_s: float) -> Observed:
         observed = self._source.observe(timeout_s)
         if observed.gpus and self._thread is None and not self._stopped.is_set():
-            self._thread = threading.Thread(target=self._refresh, name=self._sampler.name, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._refresh, name=self._sampler.name, daemon=True)
+            try:
+                threads.start(thread)
+            except RuntimeError as error:
+                # The source goes on without; the next look tries again.
+                log.debug("no thread to run amd-smi in could be started: %s", error)
+            else:
+                self._thread = thread
         return supplemented(observed, self._sampler.newest())
 
     def status(self) -> GpuSource:

@@ -6,11 +6,13 @@ others' is.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from nodescope import threads
 from nodescope.devices.intel.client_use import ClientUse, Use
 from nodescope.devices.intel.drm_files import Open, open_files
 from nodescope.devices.rounds import Rounds
@@ -24,6 +26,8 @@ ROUND_LIMIT_S: Final = 30.0
 TRUSTED_INTERVALS: Final = 3
 UNKNOWN: Final = "so use by engine is not known"
 NOTHING: Final = Open({}, 0, True)
+
+log = logging.getLogger(__name__)
 
 
 class ScanLimits(NamedTuple):
@@ -71,7 +75,12 @@ class ClientScan:
                 return
             self._running = True
             self._due = now + self._limits.interval_s
-        threading.Thread(target=self._look, name="intel-scan", daemon=True).start()
+        try:
+            threads.start(threading.Thread(target=self._look, name="intel-scan", daemon=True))
+        except RuntimeError as error:
+            with self._lock:
+                self._running = False
+            log.debug("no thread to look at DRM clients in could be started: %s", error)
 
     def use(self, pci_address: str) -> tuple[Use, bool] | None:
         """The newest use of a GPU and whether it is of all clients; None where there is none that is recent."""

@@ -75,8 +75,8 @@ class ChildProcess:
         return self._ended_at is not None
 
     def descriptors(self) -> list[int]:
-        """Those to poll for input."""
-        return [fd for fd in (self.process.stdout_fd, self.process.stderr_fd) if fd >= 0]
+        """Those to poll for input: not that of its complaints, with which it could keep us busy."""
+        return [self.process.stdout_fd] if self.process.stdout_fd >= 0 else []
 
     def read(self, now: float) -> list[Xid]:
         """Takes what it has written, and gives the XIDs among it."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any, Final
 
+from nodescope import threads
 from nodescope.devices.nvidia import child_process
 from nodescope.devices.nvidia.children import Children
 from nodescope.devices.nvidia.frame import Options
@@ -130,7 +131,7 @@ class Supervisor:
             self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         thread = threading.Thread(target=self._run, name="gpu-supervisor", daemon=True)
         try:
-            thread.start()
+            threads.start(thread)
         except RuntimeError as error:
             raise SourceFailed(f"there is no thread to watch over the GPU child: {error}") from None
         self._thread = thread

@@ -1,0 +1,40 @@
+"""Starts a thread, or says that it cannot be: never waits for one that has ended before it began.
+
+Where memory runs out just as a thread begins, it ends before it has told so, and `Thread.start` waits for that for
+ever, with every lock that its caller holds. Source: Python's issue 140746.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+START_LIMIT_S: Final = 2.0
+
+
+class _Begun(threading.Event):
+    """What `Thread.start` waits for, without a limit of its own."""
+
+    def __init__(self, thread: threading.Thread) -> None:
+        super().__init__()
+        self._thread = thread
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not super().wait(START_LIMIT_S if timeout is None else timeout):
+            # Should it begin after all, it shall end at once: its caller goes on without it.
+            self._thread.run = _nothing  # type: ignore[method-assign]
+            raise RuntimeError("can't start new thread: it has ended before it began, for want of memory")
+        return True
+
+
+def start(thread: threading.Thread) -> None:
+    """`thread.start()` within `START_LIMIT_S`. Raises `RuntimeError` where no thread is to be had."""
+    thread._started = _Begun(thread)  # type: ignore[attr-defined]
+    try:
+        thread.start()
+    except MemoryError as error:
+        raise RuntimeError("can't start new thread: there is no memory for it") from error
+
+
+def _nothing() -> None:
+    """In place of what a thread was to do."""
