@@ -44,6 +44,26 @@ def test_the_last_of_two_switches_wins(made: FlagParser) -> None:
     assert given == {"collector.cpu.enabled": True}
 
 
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        (
+            "--collector.cpu.info=true",
+            "flag --collector.cpu.info takes no value, got 'true': "
+            "expected --collector.cpu.info for on, --no-collector.cpu.info for off;",
+        ),
+        ("--no-collector.cpu=", "got '': expected --collector.cpu for on, --no-collector.cpu for off;"),
+        ("--help=x", "flag --help takes no value, got 'x';"),
+    ],
+)
+def test_a_switch_with_a_value(made: FlagParser, capsys: pytest.CaptureFixture[str], flag: str, said: str) -> None:
+    """One sentence says what was given and how a switch is written."""
+    with pytest.raises(SystemExit) as ended:
+        parse(made, [flag])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
 def test_flags_of_collectors_that_are_left_out_are_accepted(made: FlagParser) -> None:
     """A node_exporter command line with collectors that nodescope lacks works, and says what has no effect."""
     _, given, warnings = parse(

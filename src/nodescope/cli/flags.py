@@ -37,6 +37,9 @@ _DEPRECATED: Final = {
 }
 _COLLECTOR_FLAG: Final = re.compile(r"--(?:no-)?collector\.([a-z_]+)([.=].*)?")
 _IGNORED_FLAG: Final = re.compile(r"--runtime\.gomaxprocs(=.*)?")
+_SWITCHES: Final = frozenset(setting.flag_name for setting in TABLE if setting.kind == "bool")
+_VALUED: Final = re.compile("argument (?:-[a-zA-Z]/)?(--[^ ]+): ignored explicit argument (.*)", re.DOTALL)
+"""What argparse says where a value is given to a flag that has none."""
 
 
 class _Help(argparse.HelpFormatter):
@@ -62,6 +65,11 @@ class FlagParser(argparse.ArgumentParser):
     """Ends with exit code 2 and one sentence."""
 
     def error(self, message: str) -> NoReturn:
+        valued = _VALUED.fullmatch(message)
+        if valued is not None:
+            name = valued[1].removeprefix("--no-").removeprefix("--")
+            expected = f": expected --{name} for on, --no-{name} for off" if name in _SWITCHES else ""
+            message = f"flag {valued[1]} takes no value, got {valued[2]}{expected}"
         print(f"{self.prog}: {message}; see {self.prog} --help", file=sys.stderr)
         sys.exit(EXIT_USAGE)
 
