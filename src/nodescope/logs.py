@@ -149,5 +149,5 @@ def _encoded(value: str | dict[str, str]) -> str:
 
 
 def _escape(sign: str) -> str:
-    """As JSON has it: \\uXXXX, twice where it needs two."""
+    """As JSON has it: a backslash, u and four hexadecimal digits, twice where it needs two."""
     return "".join(f"\\u{unit:04x}" for (unit,) in struct.iter_unpack(">H", sign.encode("utf-16-be")))

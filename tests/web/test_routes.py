@@ -269,7 +269,7 @@ def test_a_pause_of_no_time_is_refused(agent: FakeAgent) -> None:
     [
         ({"fo": ["10m"]}, b"", b"there is no parameter 'fo' here, expected for or none"),
         ({"for": ["10m"], "x": ["1"]}, b"", b"there is no parameter 'x' here"),
-        ({"for": [""]}, b"", b"expected one duration such as 10m"),
+        ({"for": [""]}, b"", b"for is empty, expected a duration such as 10m"),
         ({"for": ["10m", "1s"]}, b"", b"for is given 2 times"),
         ({}, b"for=10m", b"the duration is given in the query"),
     ],

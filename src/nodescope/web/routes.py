@@ -185,8 +185,10 @@ def _wrong_pause(request: Request) -> str:
     for name, values in request.query.items():
         if name != PAUSE_FOR:
             return f"there is no parameter {name[:SHOWN]!r} here, expected {PAUSE_FOR} or none"
-        if len(values) != 1 or not values[0]:
-            return f"{PAUSE_FOR} is given {len(values)} times or empty, expected one duration such as 10m"
+        if len(values) != 1:
+            return f"{PAUSE_FOR} is given {len(values)} times, expected one duration such as 10m"
+        if not values[0]:
+            return f"{PAUSE_FOR} is empty, expected a duration such as 10m"
     return ""
 
 

@@ -80,7 +80,7 @@ class Workers(ThreadPool):
         """Waits for the workers to end; leaves behind those that a handler still holds after `timeout` seconds."""
         deadline = monotonic() + timeout
         with self._growing:
-            threads = list(self._threads)
-        for thread in threads:
+            running = list(self._threads)
+        for thread in running:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - monotonic()))
