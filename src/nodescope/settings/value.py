@@ -10,6 +10,7 @@ from nodescope.settings import re2
 from nodescope.settings.setting import Setting, SettingsError
 
 MAX_LABELS: Final = 64
+TELEMETRY_PATH: Final = "web.telemetry-path"
 TAKEN_PATHS: Final = (
     "/health",
     "/ready",
@@ -167,9 +168,9 @@ def _string(setting: Setting, raw: Any) -> str:
     if isinstance(raw, (dict, list, tuple)) or raw is None:
         raise ValueError("a word")
     text = _as_written(raw)
-    if setting.key == "web.telemetry-path" and not re.fullmatch(r"/[\w./-]*", text):
+    if setting.key == TELEMETRY_PATH and not re.fullmatch(r"/[\w./-]*", text):
         raise ValueError("a path such as /metrics")
-    if text in TAKEN_PATHS:
+    if setting.key == TELEMETRY_PATH and text in TAKEN_PATHS:
         raise ValueError("a path such as /metrics that is not another route's")
     return text
 
