@@ -69,7 +69,7 @@ def alone() -> list[float]:
 
     def scrape() -> bytes:
         families = [family for collector in collectors for family in collector.collect()]
-        return encoder.encode(families).encode()
+        return encoder.encode(families)
 
     scrape()
     garbage.settle()

@@ -116,7 +116,7 @@ class Host:
                     raise
                 # The device was replaced under its name: open the name again below.
                 self._kept.pop(path, None)
-        if built_in and time.monotonic() < self._absent_until.get(path, 0.0):
+        if built_in and self.lacks(path):
             raise Absent(path)
         try:
             descriptor = self._open(path)
@@ -133,6 +133,10 @@ class Host:
         if descriptor.filesystem is not None and len(self._kept) < self._most_kept:
             self._kept[path] = descriptor
         return data
+
+    def lacks(self, path: str) -> bool:
+        """Whether `read` with `built_in` has found the file not to be there, and would not look for it yet."""
+        return path in self._absent_until and time.monotonic() < self._absent_until[path]
 
     def read_shared(self, path: str) -> bytes:
         """As `read` with `at_once`, or what another collector of the same scrape has just read, of a kept file."""

@@ -112,7 +112,7 @@ class Scrape:
         return _ENCODERS[form](self._constant_labels, self._max_series)
 
     def _encode(self, encoder: TextEncoder, families: list[Family]) -> tuple[bytes, str]:
-        body = encoder.encode(families).encode("utf-8", "replace")
+        body = encoder.encode(families)
         if encoder.duplicates:
             self.dropped["duplicate"] += len(encoder.duplicates)
             shown = ", ".join(encoder.duplicates[:MAX_SERIES_LOGGED])

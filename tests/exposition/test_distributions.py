@@ -28,7 +28,7 @@ def test_parts_under_one_header() -> None:
     only where they have a value."""
     for encoder in (TextEncoder(), OpenMetricsEncoder()):
         for _ in range(2):
-            lines = encoder.encode([HISTOGRAM, SUMMARY]).splitlines()
+            lines = encoder.encode([HISTOGRAM, SUMMARY]).decode().splitlines()
             assert lines[:2] == ["# HELP latency_seconds Of calls.", "# TYPE latency_seconds histogram"]
             assert lines[2:6] == HISTOGRAM_LINES
             assert lines[7] == "# TYPE rpc_seconds summary"
@@ -38,7 +38,7 @@ def test_parts_under_one_header() -> None:
 
 def test_constant_labels() -> None:
     """Constant labels are on every part."""
-    lines = TextEncoder({"node": "a"}).encode([SUMMARY]).splitlines()
+    lines = TextEncoder({"node": "a"}).encode([SUMMARY]).decode().splitlines()
     assert lines[2:] == [line.replace('le="x"', 'le="x",node="a"') for line in SUMMARY_LINES]
 
 
@@ -47,4 +47,4 @@ def test_changed_values() -> None:
     encoder = TextEncoder()
     for count in (1, 2):
         alone = Family(SUMMARY.metric, [(("_count", "x", ""), count)])
-        assert encoder.encode([alone]).splitlines()[-1] == f'rpc_seconds_count{{le="x"}} {count}'
+        assert encoder.encode([alone]).decode().splitlines()[-1] == f'rpc_seconds_count{{le="x"}} {count}'

@@ -13,11 +13,15 @@ from nodescope.metric import Family, Metric, MetricType, single
 
 def test_a_counter_has_total_on_its_samples_only() -> None:
     """The family is named without _total, the sample with it, also where the metric's name lacks it."""
-    text = OpenMetricsEncoder().encode(
-        [
-            Family(Metric("a_total", "counter", "A.", ("l",)), [(("x",), 1)]),
-            single(Metric("b", "counter", "B."), 2),
-        ]
+    text = (
+        OpenMetricsEncoder()
+        .encode(
+            [
+                Family(Metric("a_total", "counter", "A.", ("l",)), [(("x",), 1)]),
+                single(Metric("b", "counter", "B."), 2),
+            ]
+        )
+        .decode()
     )
     assert text == (
         '# HELP a A.\n# TYPE a counter\na_total{l="x"} 1\n# HELP b B.\n# TYPE b counter\nb_total 2\n# EOF\n'
@@ -26,23 +30,23 @@ def test_a_counter_has_total_on_its_samples_only() -> None:
 
 def test_untyped_is_unknown_and_quotes_in_help_are_escaped() -> None:
     """The words of OpenMetrics are used, and HELP escapes quotes."""
-    text = OpenMetricsEncoder().encode([single(Metric("v", "untyped", 'a "b"'), 1)])
+    text = OpenMetricsEncoder().encode([single(Metric("v", "untyped", 'a "b"'), 1)]).decode()
     assert text == '# HELP v a \\"b\\"\n# TYPE v unknown\nv 1\n# EOF\n'
 
 
 def test_an_empty_exposition_still_ends() -> None:
     """Without families there is only the end mark."""
-    assert OpenMetricsEncoder().encode([]) == "# EOF\n"
+    assert OpenMetricsEncoder().encode([]).decode() == "# EOF\n"
 
 
 def test_a_counter_that_keeps_its_name_is_unknown() -> None:
     """Where _total may not be added to another exporter's name the type is unknown; the text format says counter."""
     errors = single(Metric("DCGM_FI_DEV_PCIE_REPLAY_COUNTER", "counter", "R.", (), keeps_name=True), 3)
-    assert OpenMetricsEncoder().encode([errors]) == (
+    assert OpenMetricsEncoder().encode([errors]).decode() == (
         "# HELP DCGM_FI_DEV_PCIE_REPLAY_COUNTER R.\n# TYPE DCGM_FI_DEV_PCIE_REPLAY_COUNTER unknown\n"
         "DCGM_FI_DEV_PCIE_REPLAY_COUNTER 3\n# EOF\n"
     )
-    assert "# TYPE DCGM_FI_DEV_PCIE_REPLAY_COUNTER counter\n" in TextEncoder().encode([errors])
+    assert "# TYPE DCGM_FI_DEV_PCIE_REPLAY_COUNTER counter\n" in TextEncoder().encode([errors]).decode()
 
 
 @pytest.mark.parametrize(
@@ -60,7 +64,7 @@ def test_a_counter_that_keeps_its_name_is_unknown() -> None:
 def test_a_counter_whose_name_is_taken_is_unknown(metrics: dict[str, MetricType], shown: dict[str, str]) -> None:
     """Where the name that it would have is another family's, or one of its samples', a counter keeps its own."""
     encoder = OpenMetricsEncoder()
-    text = encoder.encode([single(Metric(name, kind, "h"), 1) for name, kind in metrics.items()])
+    text = encoder.encode([single(Metric(name, kind, "h"), 1) for name, kind in metrics.items()]).decode()
     assert dict(line.split()[2:] for line in text.splitlines() if line.startswith("# TYPE")) == shown
     assert (encoder.series, encoder.duplicates) == (len(metrics), [])
 
@@ -70,7 +74,10 @@ def test_families_of_one_name_have_one_name_here_too() -> None:
     one, other = Metric("foo", "gauge", "One."), Metric("foo", "counter", "Other.")
     encoder = OpenMetricsEncoder()
     for _ in range(2):
-        assert encoder.encode([single(one, 1), single(other, 2)]) == "# HELP foo One.\n# TYPE foo gauge\nfoo 1\n# EOF\n"
+        assert (
+            encoder.encode([single(one, 1), single(other, 2)]).decode()
+            == "# HELP foo One.\n# TYPE foo gauge\nfoo 1\n# EOF\n"
+        )
         assert encoder.duplicates == ["foo"]
 
 
@@ -79,7 +86,7 @@ def test_a_counter_is_one_again_once_its_name_is_free() -> None:
     counter, gauge = single(Metric("foo", "counter", "h"), 1), single(Metric("foo_total", "gauge", "h"), 2)
     encoder = OpenMetricsEncoder()
     for families in ([counter], [counter, gauge], [counter], [gauge, counter]):
-        assert encoder.encode(families) == OpenMetricsEncoder().encode(families)
+        assert encoder.encode(families).decode() == OpenMetricsEncoder().encode(families).decode()
 
 
 FAMILIES = st.builds(
@@ -95,7 +102,7 @@ FAMILIES = st.builds(
 def test_each_family_and_each_series_is_there_once(families: list[Family]) -> None:
     """Whatever names are given, no name of a family and no series is on the page twice, and nothing is lost untold."""
     encoder = OpenMetricsEncoder()
-    lines = encoder.encode(families).splitlines()
+    lines = encoder.encode(families).decode().splitlines()
     types = [line.split()[2] for line in lines if line.startswith("# TYPE")]
     series = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
     assert len(set(types)) == len(types)

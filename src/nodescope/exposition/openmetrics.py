@@ -28,7 +28,7 @@ class OpenMetricsEncoder(TextEncoder):
     """As `TextEncoder`, in OpenMetrics. A counter whose name in this format is taken is `unknown`, under its own."""
 
     content_type = CONTENT_TYPE
-    end = "# EOF\n"
+    end = b"# EOF\n"
 
     def __init__(self, constant_labels: Mapping[str, str] | None = None, max_series: int = sys.maxsize) -> None:
         super().__init__(constant_labels, max_series)

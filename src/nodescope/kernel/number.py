@@ -8,6 +8,8 @@ from typing import Final
 UINT64_MAX: Final = 2**64 - 1
 MAX_DIGITS: Final = 64
 
+# As a number: for one byte of bytes, Python makes an error before it looks.
+_UNDERSCORE: Final = ord("_")
 _BASES: Final = {b"x": 16, b"o": 8, b"b": 2}
 
 
@@ -47,7 +49,7 @@ def uint64_any_base(raw: bytes) -> int | None:
 
 def decimal(raw: bytes) -> float | None:
     """A finite decimal number, with or without sign, fraction and exponent."""
-    if len(raw) > MAX_DIGITS or b"_" in raw:
+    if len(raw) > MAX_DIGITS or _UNDERSCORE in raw:
         return None
     try:
         value = float(raw)

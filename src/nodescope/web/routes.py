@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,7 @@ JSON: Final = "application/json"
 READ: Final = ("GET", "HEAD")
 WRITE: Final = ("POST", "PUT")
 MAX_SCRAPE_TIMEOUT_S: Final = 3600.0
+MAX_KEPT_TIMEOUTS: Final = 16
 PAUSE_FOR: Final = "for"
 SHOWN: Final = 40
 """How much of a parameter's name is shown."""
@@ -148,7 +150,12 @@ def _too_many(limit: int) -> Response:
 
 def _timeout_s(request: Request) -> float | None:
     """Seconds that the scraper gives, None where it says nothing that can be used."""
-    value = request.header("x-prometheus-scrape-timeout-seconds") or ""
+    value = request.header("x-prometheus-scrape-timeout-seconds")
+    return _seconds(value) if value else None
+
+
+@lru_cache(MAX_KEPT_TIMEOUTS)
+def _seconds(value: str) -> float | None:
     seconds = float(value) if _SECONDS.fullmatch(value) else 0.0
     return min(seconds, MAX_SCRAPE_TIMEOUT_S) if seconds > 0 else None
 

@@ -125,7 +125,7 @@ def test_a_container(root: Path) -> None:
         while not all(word in text for word in wanted):
             assert time.monotonic() < deadline, text[:2000]
             try:
-                text = TextEncoder().encode(collector.collect())
+                text = TextEncoder().encode(collector.collect()).decode()
             except Absent:
                 text = ""
             time.sleep(0.1)

@@ -119,7 +119,7 @@ def test_devices_that_the_kubelet_gave(
         found = status(records, "pod-resources")
         assert (found.state, found.api_version, found.containers) == ("ok", "v1", 1)
         with loop_of(*records) as shown:
-            text = TextEncoder().encode(build(settings.host, settings.settings, shown).collect())
+            text = TextEncoder().encode(build(settings.host, settings.settings, shown).collect()).decode()
     assert 'evidence="pod_resources",kind="gpu",pod_name="train-0"' in text
     assert f'runtime="pod-resources",socket="{root}{SOCKET}",state="ok"' in text
 

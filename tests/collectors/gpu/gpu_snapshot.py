@@ -72,7 +72,7 @@ def shown(collector: Callable[[SamplerLoop], Collector], *records: Any) -> str:
     """The text of what a collector makes of `records`."""
     with loop_of(*records) as loop:
         encoder = TextEncoder()
-        text = encoder.encode(collector(loop).collect())
+        text = encoder.encode(collector(loop).collect()).decode()
         assert (encoder.duplicates, encoder.mislabelled) == ([], [])
         return text
 

@@ -87,7 +87,7 @@ def test_the_page_has_the_parts(parts: Parts) -> None:
     ledger(parts).tell([container(id=ID, pod_name="p", pod_namespace="n", pod_container="main")], ())
     loop = SamplerLoop(Sampler(attributing(parts, "nvidia", observer)))
     assert loop.first(time.monotonic() + LONG_S)
-    text = TextEncoder().encode(GpuCollector(loop).collect())
+    text = TextEncoder().encode(GpuCollector(loop).collect()).decode()
     loop.stop()
     head = 'nodescope_gpu_attributed_memory_bytes{attribution="measured",'
     assert (

@@ -157,7 +157,7 @@ def test_priority_stats_is_not_read_unless_asked_for(machine: Machine) -> None:
 def test_text(machine: Machine) -> None:
     """Large sizes, and seconds of a few microseconds, are spelled as Go spells them."""
     cache_set(machine)
-    lines = TextEncoder().encode(machine.build("bcache").collect()).splitlines()
+    lines = TextEncoder().encode(machine.build("bcache").collect()).decode().splitlines()
     assert f'node_bcache_btree_read_average_duration_seconds{{uuid="{A}"}} 2.718e-06' in lines
     assert f'node_bcache_dirty_target_bytes{{backing_device="bdev0",uuid="{A}"}} 3.745513472e+09' in lines
 

@@ -52,7 +52,7 @@ def test_every_file(pool: Machine) -> None:
 
 def test_what_a_counter_is(pool: Machine) -> None:
     """A counter's family is named after its file, and its help says since when it counts."""
-    shown = TextEncoder().encode(pool.build("bcachefs").collect())
+    shown = TextEncoder().encode(pool.build("bcachefs").collect()).decode()
     assert "# HELP node_bcachefs_fsync_total Bcachefs counter fsync since filesystem creation.\n" in shown
     assert "# TYPE node_bcachefs_fsync_total counter\n" in shown
     assert "# TYPE node_bcachefs_device_buckets gauge\n" in shown

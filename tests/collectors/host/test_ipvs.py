@@ -136,7 +136,7 @@ def test_labels_of_the_reference(expected: str, labels: str | None, fixture_tree
     settings = load({} if labels is None else {"collector.ipvs.backend-labels": labels}, {})
     families = build(Host(str(fixture_tree / "fixtures/proc")), settings).collect()
     reference = (fixture_tree / f"fixtures/{expected}.txt").read_text()
-    assert sorted(TextEncoder().encode(families).splitlines()) == sorted(reference.splitlines())
+    assert sorted(TextEncoder().encode(families).decode().splitlines()) == sorted(reference.splitlines())
 
 
 def test_no_labels(machine: Machine) -> None:

@@ -70,7 +70,7 @@ def test_supplies(supplies: Machine) -> None:
 
 def test_one_header_for_all_infos(supplies: Machine) -> None:
     """Infos with different labels are one family in the text."""
-    text = TextEncoder().encode(supplies.build("powersupplyclass").collect())
+    text = TextEncoder().encode(supplies.build("powersupplyclass").collect()).decode()
     assert text.count("# TYPE node_power_supply_info gauge\n") == 1
     assert text.count("\nnode_power_supply_info{") == 2
 

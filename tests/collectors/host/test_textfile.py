@@ -38,7 +38,7 @@ def collected(*directories: object) -> dict[str, float]:
 
 
 def text_of(collector: Collector) -> str:
-    return TextEncoder().encode(collector.collect())
+    return TextEncoder().encode(collector.collect()).decode()
 
 
 def values(found: dict[str, float]) -> dict[str, float]:

@@ -34,7 +34,7 @@ def test_label_sets_of_a_file_are_united() -> None:
 def test_families_of_several_files_are_merged() -> None:
     """Series of the same family in several files stand under one header, also with other labels."""
     found = merged('a{x="1"} 1\n', 'a{x="2"} 2\n', 'a{y="3"} 3\n')
-    assert TextEncoder().encode(found.families).splitlines() == [
+    assert TextEncoder().encode(found.families).decode().splitlines() == [
         "# HELP a Metric read from a.prom, b.prom, c.prom", "# TYPE a untyped", 'a{x="1"} 1', 'a{x="2"} 2',
         'a{y="3"} 3',
     ]  # fmt: skip
@@ -96,6 +96,6 @@ def test_any_files(files: list[str]) -> None:
             continue
         taken.append(content)
     encoder = TextEncoder()
-    text = encoder.encode(merged(*taken).families)
+    text = encoder.encode(merged(*taken).families).decode()
     assert encoder.duplicates == []
     parse_text(text.encode(), "again")

@@ -38,7 +38,7 @@ def told(kubelet: FakeKubelet) -> None:
 
 
 def text(collector: KubeletCollector) -> list[str]:
-    lines = TextEncoder().encode(collector.collect()).splitlines()
+    lines = TextEncoder().encode(collector.collect()).decode().splitlines()
     return [line for line in lines if not line.startswith("#")]
 
 
@@ -83,7 +83,7 @@ def test_no_secret_is_shown(start: Start, cluster: Path) -> None:
     told(kubelet)
     settings = settings_for(kubelet, cluster)
     with loops(settings) as joined:
-        assert "SECRET" not in TextEncoder().encode(build(Host(), settings, joined).collect())
+        assert "SECRET" not in TextEncoder().encode(build(Host(), settings, joined).collect()).decode()
 
 
 def test_one_of_the_two_answers(start: Start, cluster: Path) -> None:

@@ -22,7 +22,7 @@ def test_as_metrics(start: Start, cluster: Path) -> None:
     settings = settings_for(kubelet, cluster)
     with loops(settings) as joined:
         collector = build(Host(), settings, joined)
-        lines = TextEncoder().encode(collector.collect()).splitlines()
+        lines = TextEncoder().encode(collector.collect()).decode().splitlines()
     assert [line for line in lines if not line.startswith("#")] == [
         'node_ephemeral_storage_available_bytes{node="node-1"} 60',
         'node_ephemeral_storage_capacity_bytes{node="node-1"} 100',

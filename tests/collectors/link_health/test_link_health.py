@@ -63,7 +63,7 @@ def test_as_metrics(tmp_path: Path) -> None:
     text = ""
     for _ in range(200):
         try:
-            text = TextEncoder().encode(collector.collect())
+            text = TextEncoder().encode(collector.collect()).decode()
         except Absent:
             text = ""
         if 'subject="mlx5_0/1"' in text:

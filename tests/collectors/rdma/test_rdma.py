@@ -38,7 +38,7 @@ def shown(*records: Any) -> tuple[dict[str, float], int]:
         families = collector.collect()
         assert collector.collect() is families
         encoder = TextEncoder()
-        encoder.encode(families)
+        encoder.encode(families).decode()
         assert (encoder.duplicates, encoder.mislabelled) == ([], [])
         return series(families), collector.left_out
 

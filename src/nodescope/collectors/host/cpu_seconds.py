@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import repeat
 from math import nan
-from operator import lt
+from operator import itemgetter, lt, truediv
 from typing import Final, NamedTuple
-
-import msgspec
 
 from nodescope.host import Malformed
 from nodescope.kernel.number import decimal, uint64
@@ -14,7 +14,7 @@ from nodescope.metric import Family, Metric, Row
 
 USER_HZ: Final = 100.0
 IDLE_STEP_BACK_SECONDS: Final = 3.0
-EXACT_SECONDS: Final = 2**53 / USER_HZ
+EXACT_DIGITS: Final = len(str(2**53)) - 1
 
 MODES: Final = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 GUEST_MODES: Final = ("user", "nice")
@@ -26,7 +26,6 @@ GUEST_SECONDS: Final = Metric(
     "node_cpu_guest_seconds_total", "counter", "Seconds the CPUs spent in guests (VMs) for each mode.", ("cpu", "mode")
 )
 
-_DECODER: Final = msgspec.json.Decoder(list[float])
 _DIGITS: Final = b"0123456789"
 _SHAPE: Final = b"\ncpu" + b" " * COLUMNS
 
@@ -50,10 +49,7 @@ def parse_cpu_times(data: bytes, source: str) -> CpuTimes:
 
 
 def _uniform(data: bytes) -> CpuTimes | None:
-    """All lines at once, rewritten as one JSON list, where they are as every kernel since 2.6.33 prints them.
-
-    N ticks are written as Ne-2 seconds: both ways to divide give the nearest float64, and the decoder's is free.
-    """
+    """All lines at once, where they are as every kernel since 2.6.33 prints them."""
     start, end = data.find(b"\ncpu"), data.find(b"\nintr ")
     block = data[start + 4 : end]
     if not data.startswith(b"cpu ") or start < 0 or end < start:
@@ -62,15 +58,16 @@ def _uniform(data: bytes) -> CpuTimes | None:
     # As many columns in each line: lines that are longer or shorter could be as many numbers all the same.
     if shape != _SHAPE * (len(shape) // len(_SHAPE)):
         return None
+    words = block.replace(b"\ncpu", b" ").split(b" ")
+    if len(max(words, key=len)) > EXACT_DIGITS:
+        return None
     try:
-        numbers = _DECODER.decode(b"[" + block.replace(b"\ncpu", b" ").replace(b" ", b"e-2,") + b"e-2]")
-    except msgspec.DecodeError:
+        ticks = list(map(int, words))
+    except ValueError:  # two blanks, and no number between them
         return None
-    if sum(numbers) >= EXACT_SECONDS:
-        return None
-    cpus = [round(number * USER_HZ) for number in numbers[:: COLUMNS + 1]]
-    del numbers[:: COLUMNS + 1]
-    return CpuTimes(cpus, numbers) if len(set(cpus)) == len(cpus) else None
+    cpus = ticks[:: COLUMNS + 1]
+    del ticks[:: COLUMNS + 1]
+    return CpuTimes(cpus, list(map(truediv, ticks, repeat(USER_HZ)))) if len(set(cpus)) == len(cpus) else None
 
 
 def _line_by_line(data: bytes) -> CpuTimes:
@@ -116,6 +113,8 @@ class CpuSeconds:
         self._seconds: list[float] = []
         self._labels: list[tuple[str, str]] = []
         self._guest_labels: list[tuple[str, str]] = []
+        self._modes_of: Callable[[list[float]], tuple[float, ...]] = tuple
+        self._guests_of: Callable[[list[float]], tuple[float, ...]] = tuple
 
     @property
     def cpus(self) -> list[int]:
@@ -126,15 +125,9 @@ class CpuSeconds:
         cpus, seconds, self.left_out = parse_cpu_times(data, source)
         before = self._seconds if cpus == self._cpus else self._of_others(cpus, seconds)
         self._seconds = seconds = never_back(before, seconds)
-        modes = seconds.copy()
-        del modes[len(MODES) + 1 :: COLUMNS]
-        del modes[len(MODES) :: COLUMNS - 1]
-        families = [Family(SECONDS, _rows(self._labels, modes))]
+        families = [Family(SECONDS, _rows(self._labels, self._modes_of(seconds)))]
         if self._guest:
-            guests = [0.0] * (len(GUEST_MODES) * len(cpus))
-            for index in range(len(GUEST_MODES)):
-                guests[index :: len(GUEST_MODES)] = seconds[len(MODES) + index :: COLUMNS]
-            families.append(Family(GUEST_SECONDS, _rows(self._guest_labels, guests)))
+            families.append(Family(GUEST_SECONDS, _rows(self._guest_labels, self._guests_of(seconds))))
         return families
 
     def _of_others(self, cpus: list[int], seconds: list[float]) -> list[float]:
@@ -149,10 +142,13 @@ class CpuSeconds:
         names = [str(cpu) for cpu in cpus]
         self._labels = [(name, mode) for name in names for mode in MODES]
         self._guest_labels = [(name, mode) for name in names for mode in GUEST_MODES]
+        starts = range(0, COLUMNS * len(cpus), COLUMNS)
+        self._modes_of = itemgetter(*(start + column for start in starts for column in range(len(MODES))))
+        self._guests_of = itemgetter(*(start + column for start in starts for column in range(len(MODES), COLUMNS)))
         return before
 
 
-def _rows(labels: list[tuple[str, str]], seconds: list[float]) -> list[Row]:
+def _rows(labels: list[tuple[str, str]], seconds: tuple[float, ...]) -> list[Row]:
     rows: list[Row] = list(zip(labels, seconds, strict=False))
     total = sum(seconds)
     # Only a sum with a column that the kernel does not give is unequal to itself.

@@ -51,9 +51,9 @@ def parse_cpu_ranges(data: bytes, source: str) -> list[int]:
 class CpuTopology:
     """The rows of throttling and of what is online.
 
-    What hangs together (which CPUs form a core, which have counters) is read again when the CPUs or the directory
-    change, and every `TOPOLOGY_SECONDS`. In between, one counter is read for each core and package; where only some
-    have one, it is looked for in the others.
+    What hangs together (which CPUs form a core, which have counters) is read again when the CPUs that run, or a stored
+    directory, change, and every `TOPOLOGY_SECONDS`. In between, one counter is read for each core and package; where
+    only some have one, it is looked for in the others.
     """
 
     def __init__(self, host: Host) -> None:
@@ -81,7 +81,8 @@ class CpuTopology:
         now = time.monotonic()
         self._odd = 0
         try:
-            known = (stamp(os.stat(self._folder)), online)
+            # The kernel's own directory changes with the CPUs; a stored one may at any time.
+            known = (stamp(os.stat(self._folder)) if self._host.stored else (), online)
             if known != self._known or now - self._read_at > TOPOLOGY_SECONDS:
                 self._learn([name for name in self._host.list(self._folder) if _CPU.match(name)])
                 self._known, self._read_at = known, now
@@ -133,6 +134,8 @@ class CpuTopology:
 
     def _online(self) -> tuple[Row, ...]:
         """None where the first CPU has no such file: there, CPUs cannot be taken out."""
+        if self._online_files and self._host.lacks(self._online_files[0][1]):
+            return ()
         read: list[bytes] = []
         for _, path in self._online_files:
             try:

@@ -145,6 +145,9 @@ class DiskstatsCollector:
 
     def _udev_change(self) -> int:
         """When udev last wrote of a device, for it puts a new file in the place of the old; 0 without a database."""
+        # Most containers have none: to ask first costs less than to catch what stat(2) raises.
+        if not os.access(self._host.udev_data, os.F_OK):
+            return 0
         try:
             return os.stat(self._host.udev_data).st_mtime_ns
         except OSError:

@@ -8,6 +8,7 @@ from nodescope.collectors.host.device_filter import from_settings
 from nodescope.collectors.host.mount_table import Listed, MountTable
 from nodescope.collectors.host.mounts import MountLimits, MountSampler, ask, mount_record
 from nodescope.host import Host
+from nodescope.kernel.mount_prober import Answer
 from nodescope.metric import Family, Metric
 from nodescope.profiles import View
 from nodescope.profiles.node_exporter import MOUNT
@@ -31,17 +32,20 @@ class FilesystemCollector(SnapshotCollector):
     def __init__(self, table: MountTable, loop: SamplerLoop, view: View) -> None:
         super().__init__(loop, view)
         self._table = table
-        self._last: tuple[list[Mount], list[Family]] = ([], [])
+        self._asked: tuple[list[Listed], list[Answer], tuple[Mount, ...]] = ([], [], ())
+        self._families: list[Family] = []
 
     def collect(self) -> list[Family]:
         local, others = self._table.listed()
         self.left_out = self._table.left_out
-        records = _local(local)
-        if others:
-            records += self._sampled(alone=not records)
-        if records != self._last[0]:
-            self._last = (records, self.view.render(records))
-        return self._last[1]
+        answers = [ask(mount.path) for mount, _ in local]
+        sampled = self._sampled(alone=not local) if others else ()
+        asked = (local, answers, sampled)
+        if asked != self._asked:
+            made = (mount_record(mount, answer, first) for (mount, first), answer in zip(local, answers, strict=True))
+            self._families = self.view.render([record for record in made if record is not None] + list(sampled))
+            self._asked = asked
+        return self._families
 
     def _sampled(self, alone: bool) -> tuple[Mount, ...]:
         try:
@@ -50,11 +54,6 @@ class FilesystemCollector(SnapshotCollector):
             if alone:
                 raise
             return ()  # the local filesystems do not wait for those that may hang
-
-
-def _local(mounts: list[Listed]) -> list[Mount]:
-    made = (mount_record(mount, ask(mount.path), first) for mount, first in mounts)
-    return [record for record in made if record is not None]
 
 
 def build(host: Host, settings: Settings) -> FilesystemCollector:

@@ -35,7 +35,11 @@ _FIELDS: Final[dict[bytes, tuple[Metric | None, int]]] = {
     **{f"{key}:".encode(): (_metric(key), 0) for key in COUNTS},
 }
 _UNKNOWN: Final = (None, 0)
-_PLAIN: Final = re.compile(rb"(?:[A-Za-z0-9_()]+:[ \t]+[0-9]+(?: kB)?\n)+")
+_PLAIN: Final = re.compile(rb"(?:[A-Za-z0-9_()]+: +[0-9]{1,%d}(?: kB)?\n)+" % PLAIN_DIGITS)
+_NUMBERED: Final = re.compile(rb".*[0-9].*:")
+_WORD: Final = re.compile(rb"\S+")
+_TO_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
+_TO_BLANK: Final = bytes(byte if byte in b"0123456789" else ord(" ") for byte in range(256))
 
 
 def parse_meminfo(data: bytes, source: str) -> list[tuple[Metric, int]]:
@@ -96,31 +100,32 @@ class MeminfoCollector:
 
 
 class _Layout:
-    """Where a file that was read with care has its numbers, so that the next can be read by position.
+    """Where a file that was read with care has its numbers, so that the next can be read by place.
 
-    `places`: of the numbers that are shown, at least two.
+    `shown`: of the words those that are the numbers shown, at least two.
     """
 
-    def __init__(self, data: bytes, places: list[int]) -> None:
-        words = data.split()
-        fixed = [index for index, word in enumerate(words) if not word.isdigit()]
-        self._words, self._lines = len(words), data.count(b"\n")
-        self._fixed_of, self._numbers_of = itemgetter(*fixed), itemgetter(*places)
-        self._fixed = self._fixed_of(words)
-        self._shifts = [KB_SHIFT if words[index + 1 : index + 2] == [b"kB"] else 0 for index in places]
+    def __init__(self, data: bytes, shown: list[int]) -> None:
+        words = list(_WORD.finditer(data))
+        runs = [len(word[0].translate(_TO_BLANK).split()) for word in words]
+        self._pattern = data.translate(_TO_ZERO)
+        self._numbered = [(word[0], word.start()) for word in words if _NUMBERED.fullmatch(word[0])]
+        self._numbers_of = itemgetter(*(sum(runs[:index]) for index in shown))
+        self._shifts = [
+            KB_SHIFT if words[index + 1 : index + 2] and words[index + 1][0] == b"kB" else 0 for index in shown
+        ]
 
     def values(self, data: bytes) -> list[int] | None:
         """The numbers shown, None where the file is laid out otherwise or has a number that needs care."""
-        words = data.split()
-        if len(words) != self._words or data.count(b"\n") != self._lines or self._fixed_of(words) != self._fixed:
+        if data.translate(_TO_ZERO) != self._pattern:
             return None
-        numbers = self._numbers_of(words)
-        if not b"".join(numbers).isdigit() or len(max(numbers, key=len)) > PLAIN_DIGITS:
-            return None
+        for name, start in self._numbered:
+            if not data.startswith(name, start):
+                return None
         # A zero in front says that the number is not decimal.
-        if (b" " + b" ".join(numbers)).count(b" 0") != numbers.count(b"0"):
+        if data.count(b" 0") != data.count(b" 0 ") + data.count(b" 0\n"):
             return None
-        return list(map(lshift, map(int, numbers), self._shifts))
+        return list(map(lshift, map(int, self._numbers_of(data.translate(_TO_BLANK).split())), self._shifts))
 
 
 def _layout(data: bytes, shown: list[Metric]) -> _Layout | None:

@@ -43,7 +43,8 @@ def parse_pressure(data: bytes, source: str) -> dict[bytes, int]:
         words = line.split()
         if not words or words[0] not in (b"some", b"full"):
             continue
-        total = uint64(next((word[6:] for word in words if word.startswith(b"total=")), b""))
+        totals_said = [word[6:] for word in words if word.startswith(b"total=")]
+        total = uint64(totals_said[0]) if totals_said else None
         if total is None:
             raise Malformed(source, line, "some or full, averages, total=MICROSECONDS")
         totals[words[0]] = total
@@ -72,6 +73,8 @@ class PressureCollector:
         odd: Malformed | None = None
         self.left_out = 0
         for path, lines in self._files:
+            if self._host.lacks(path):
+                continue
             try:
                 families += self._resource(path, lines)
             except Absent:

@@ -12,6 +12,7 @@ from nodescope.metric import Family, Metric, Row, single
 from nodescope.settings import Settings
 
 DEVICES_SECONDS: Final = 60.0
+NS_PER_MINUTE: Final = 60_000_000_000
 
 SECONDS: Final = Metric("node_time_seconds", "gauge", "System time in seconds since epoch (1970).")
 ZONE_OFFSET: Final = Metric(
@@ -69,22 +70,17 @@ class TimeCollector:
         self._files: list[tuple[str, str]] = []
         self._read: list[Device | None] = []
         self._families: list[Family] = []
-        self._zone: tuple[str, int] | None = None
-        self._zone_family = Family(ZONE_OFFSET, ())
+        self._minute = -1
+        self._zone = Family(ZONE_OFFSET, ())
 
     def collect(self) -> list[Family]:
         nanoseconds = time.time_ns()
-        local = time.localtime(nanoseconds // 1_000_000_000)
-        return [
-            single(SECONDS, nanoseconds / 1e9),
-            self._of_zone(local.tm_zone, local.tm_gmtoff),
-            *self._clock_sources(),
-        ]
-
-    def _of_zone(self, name: str, offset: int) -> Family:
-        if (name, offset) != self._zone:
-            self._zone, self._zone_family = (name, offset), Family(ZONE_OFFSET, [((name,), offset)])
-        return self._zone_family
+        minute = nanoseconds // NS_PER_MINUTE
+        # Clocks are put forward and back at whole minutes.
+        if minute != self._minute:
+            local = time.localtime(minute * 60)
+            self._minute, self._zone = minute, Family(ZONE_OFFSET, (((local.tm_zone,), local.tm_gmtoff),))
+        return [single(SECONDS, nanoseconds / 1e9), self._zone, *self._clock_sources()]
 
     def _clock_sources(self) -> list[Family]:
         read = [self._device(available, current) for available, current in self._devices()]

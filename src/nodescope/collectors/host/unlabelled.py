@@ -27,7 +27,7 @@ class Unlabelled:
         else:
             families = self._families.copy()
             for index in compress(count(), map(ne, numbers, self._numbers)):
-                families[index] = single(metrics[index], numbers[index])
+                families[index] = Family(metrics[index], (((), numbers[index]),))
             self._families = families
         self._metrics, self._numbers = metrics, numbers
         return self._families

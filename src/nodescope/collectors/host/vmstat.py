@@ -13,7 +13,7 @@ from nodescope.settings import Settings
 
 MAX_FIELDS: Final = 4096
 
-_NO_LAYOUT: Final[tuple[int, list[bytes]]] = (-1, [])
+_DIGITS: Final = b"0123456789"
 _NAME: Final = re.compile(rb"[a-zA-Z0-9_:]+")
 
 
@@ -53,35 +53,42 @@ class VmstatCollector:
         self._host = host
         self._path = host.proc("vmstat")
         self._fields = fields
-        self._layout: tuple[int, list[bytes]] = _NO_LAYOUT
-        self._positions: list[int] = []
+        self._shape: bytes | None = None
+        self._names: list[bytes] = []
         self._metrics: list[Metric] = []
         self._shown = Unlabelled()
 
     def collect(self) -> list[Family]:
         data = self._host.read(self._path)
-        words = data.split()
-        known = (data.count(b"\n"), words[::2]) == self._layout and len(words) % 2 == 0
-        if not known or not b"".join(words[1::2]).isdigit():
-            return self._learn(data, words)
-        # The names stand where they stood when every line was read with care: take the numbers by position.
-        numbers = [value for position in self._positions if (value := decimal(words[position])) is not None]
-        if len(numbers) < len(self._positions):
-            return self._learn(data, words)
-        return self._shown.families(self._metrics, numbers)
+        # The names of a kernel that runs do not change; a tree of stored files may say something else at any time.
+        numbers = None if self._host.stored else self._by_place(data)
+        return self._learn(data) if numbers is None else self._shown.families(self._metrics, numbers)
 
-    def _learn(self, data: bytes, words: list[bytes]) -> list[Family]:
+    def _by_place(self, data: bytes) -> list[float] | None:
+        """The numbers shown, None where the file is, but for its digits, not what it was when it was read with care."""
+        if data.translate(None, _DIGITS) != self._shape:
+            return None
+        lines = b"\n" + data
+        numbers: list[float] = []
+        for name in self._names:
+            start = lines.find(name) + len(name)
+            end = lines.find(b"\n", start)
+            value = decimal(lines[start:end])
+            if value is None or start < len(name):
+                return None
+            numbers.append(value)
+        return numbers
+
+    def _learn(self, data: bytes) -> list[Family]:
         values = parse_vmstat(data, self._path)
         self.left_out = sum(bool(line.strip()) for line in data.split(b"\n")) - len(values)
         shown = [(field, metric_of(field.decode())) for field in values if self._wanted(field.decode())]
-        metrics = [metric for _, metric in shown]
-        if len(words) == 2 * len(values) and words[::2] == list(values):
-            self._layout, self._metrics = (data.count(b"\n"), words[::2]), metrics
-            positions = {field: 2 * index + 1 for index, field in enumerate(values)}
-            self._positions = [positions[field] for field, _ in shown]
-        else:
-            self._layout = _NO_LAYOUT
-        return self._shown.families(metrics, [values[field] for field, _ in shown])
+        self._metrics = [metric for _, metric in shown]
+        self._names = [b"\n" + field + b" " for field, _ in shown]
+        # Only where each line is a name and a number, one blank between them, can the next be read by place.
+        plain = b"".join(b"%s %s\n" % (field, b"0") for field in values).translate(None, _DIGITS)
+        self._shape = plain if data.translate(None, _DIGITS) == plain else None
+        return self._shown.families(self._metrics, [values[field] for field, _ in shown])
 
     def _wanted(self, field: str) -> bool:
         return self._fields is None or self._fields.search(field) is not None
