@@ -208,7 +208,7 @@ class Runner:
         self._lock.release()
         outcome = None
         try:
-            outcome = self._collect(name, now)
+            outcome = self._collect(name)
         finally:
             self._lock.acquire()
             del self._runs[name]
@@ -271,7 +271,8 @@ class Runner:
                     del self._open[current.names]
                 self._wake()
 
-    def _collect(self, name: str, started_at: float) -> Outcome:
+    def _collect(self, name: str) -> Outcome:
+        started_ns = time.monotonic_ns()
         try:
             collector = self.collectors[name]
             families = tuple(collector.collect())
@@ -279,15 +280,15 @@ class Runner:
             reason = _shown(f"{absent} is not there")
             # A sampler keeps its error: with the frames that this came through it would keep the last answer too.
             absent.__traceback__ = None
-            return Outcome(name, "absent", (), time.monotonic() - started_at, reason, 0, self._is_lasting(name))
+            return Outcome(name, "absent", (), _seconds_since(started_ns), reason, 0, self._is_lasting(name))
         except Exception as error:
             log.debug("collector %s failed", name, exc_info=True)
             reason = _shown(f"{type(error).__name__}: {error}")
             error.__traceback__ = None
-            return Outcome(name, "failed", (), time.monotonic() - started_at, reason)
+            return Outcome(name, "failed", (), _seconds_since(started_ns), reason)
         left_out = collector.left_out
         lasting = not families and not left_out and self._is_lasting(name)
-        return Outcome(name, "ok", families, time.monotonic() - started_at, "", left_out, lasting)
+        return Outcome(name, "ok", families, _seconds_since(started_ns), "", left_out, lasting)
 
     def _hung(self, run: _Run, now: float) -> Outcome:
         age = now - run.started_at
@@ -295,6 +296,11 @@ class Runner:
 
     def _unfinished(self, name: str, timeout_s: float) -> Outcome:
         return Outcome(name, "hung", (), timeout_s, f"not finished within the scrape's {timeout_s:g} s")
+
+
+def _seconds_since(started_ns: int) -> float:
+    # As a whole number of nanoseconds it has few digits to spell.
+    return (time.monotonic_ns() - started_ns) / 1e9
 
 
 def _shown(reason: str) -> str:

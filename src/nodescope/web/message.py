@@ -26,7 +26,8 @@ class Request(msgspec.Struct, frozen=True):
     again: bool = False
 
     def header(self, name: str) -> str | None:
-        return self.headers.get(name.lower())
+        """`name`: in lower case."""
+        return self.headers.get(name)
 
 
 class Response(msgspec.Struct, frozen=True):

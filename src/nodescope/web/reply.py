@@ -24,6 +24,7 @@ REASONS: Final[dict[int, str]] = {
 }  # fmt: skip
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_TWO_DIGITS: Final = tuple(f"{number:02}" for number in range(62))
 _MONTHS: Final = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 Headers = tuple[tuple[str, str], ...]
@@ -73,7 +74,6 @@ def date() -> str:
 def imf_fixdate(seconds: int) -> str:
     """`seconds` of Unix time as in "Sun, 06 Nov 1994 08:49:37 GMT", whatever the locale."""
     at = time.gmtime(seconds)
-    return (
-        f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon]} {at.tm_year} "
-        f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} GMT"
-    )
+    day, hour = _TWO_DIGITS[at.tm_mday], _TWO_DIGITS[at.tm_hour]
+    minute, second = _TWO_DIGITS[at.tm_min], _TWO_DIGITS[at.tm_sec]
+    return f"{_DAYS[at.tm_wday]}, {day} {_MONTHS[at.tm_mon]} {at.tm_year} {hour}:{minute}:{second} GMT"
