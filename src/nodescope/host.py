@@ -124,18 +124,13 @@ class Host:
             if built_in:
                 self._remember_absence(path, ABSENT_SECONDS)
             raise
-        try:
-            data = descriptor.read()
-        except OSError as error:
-            if error.errno in GONE:
-                raise Absent(path) from error
-            raise
+        data = _read(descriptor, path)
         if descriptor.filesystem is not None and len(self._kept) < self._most_kept:
             self._kept[path] = descriptor
         return data
 
     def lacks(self, path: str) -> bool:
-        """Whether `read` with `built_in` has found the file not to be there, and would not look for it yet."""
+        """Whether `read` with `built_in` has not found the file, and would not look for it yet."""
         return path in self._absent_until and time.monotonic() < self._absent_until[path]
 
     def read_shared(self, path: str) -> bytes:
@@ -163,13 +158,7 @@ class Host:
 
     def read_once(self, path: str) -> bytes:
         """The whole file, opened and closed: for what is read each minute or less."""
-        descriptor = self._open(path)
-        try:
-            return descriptor.read()
-        except OSError as error:
-            if error.errno in GONE:
-                raise Absent(path) from error
-            raise
+        return _read(self._open(path), path)
 
     def read_seldom(self, path: str, keep_s: float = SELDOM_SECONDS) -> bytes:
         """The whole file as it was at most `keep_s` ago, for what hardly ever changes: firmware, limits, names.
@@ -350,3 +339,12 @@ class Host:
 
 def _trimmed(path: str) -> str:
     return path.rstrip("/") or "/"
+
+
+def _read(descriptor: Descriptor, path: str) -> bytes:
+    try:
+        return descriptor.read()
+    except OSError as error:
+        if error.errno in GONE:
+            raise Absent(path) from error
+        raise

@@ -26,8 +26,7 @@ class Request(msgspec.Struct, frozen=True):
     again: bool = False
 
     def header(self, name: str) -> str | None:
-        """`name`: in lower case."""
-        return self.headers.get(name)
+        return self.headers.get(name.lower())
 
 
 class Response(msgspec.Struct, frozen=True):
