@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import compress, count
 from operator import is_not, itemgetter, ne
+from typing import Final
 
 from nodescope.exposition.number import number
 from nodescope.metric import Family, Metric, Row
 
+COMMON: Final[dict[float, bytes]] = {value: f"{value}\n".encode() for value in range(64)}
+"""Most numbers of a large page are small ones, which need not be kept once for each row."""
+
 
 def spelled(value: float) -> bytes:
     """A number as it ends its line."""
-    return f"{number(value)}\n".encode()
+    return COMMON.get(value) or f"{number(value)}\n".encode()
 
 
 class Line:

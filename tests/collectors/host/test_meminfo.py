@@ -78,6 +78,25 @@ def test_each_scrape_reads_anew(machine: Machine) -> None:
         assert series(collector.collect()) == expected
 
 
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        (b"DirectMap4k:  5 kB\nDirectMap2M:  6 kB\n", b"DirectMap2M:  5 kB\nDirectMap4k:  6 kB\n"),
+        (b"DirectMap4k:  5 kB\nMemFree:  6 kB\n", b"DirectMap9k:  5 kB\nMemFree:  6 kB\n"),
+        (b"MemTotal:  15 kB\nMemFree:  6 kB\n", b"MemTotal:  07 kB\nMemFree:  0 kB\n"),
+        (b"MemTotal:  15 kB\nA1b2:  3 kB\nMemFree:  6 kB\n", b"MemTotal:  25 kB\nA1b2:  4 kB\nMemFree:  0 kB\n"),
+        (b"MemTotal:  15 kB\nMemFree:  9 kB\n", b"MemTotal:  15 kB\nMemFree: 10 kB\n"),
+    ],
+)
+def test_what_differs_in_digits_alone_is_seen(was: bytes, now: bytes) -> None:
+    """A digit in a name, a zero in front, a longer number: read by place or not, the file is what it says."""
+    host = OneFile()
+    collector = MeminfoCollector(host)
+    for data in (was, was, now, now):
+        host.data = data
+        _same(collector, data)
+
+
 @given(st.lists(mangled(SAMPLE), min_size=1, max_size=3))
 def test_any_bytes(files: list[bytes]) -> None:
     """However the file changes, what was remembered of it gives what reading line by line gives."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import pytest
@@ -59,6 +60,19 @@ def test_absent(machine: Machine) -> None:
     """Without the file there is nothing."""
     with pytest.raises(Absent):
         machine.build("vmstat").collect()
+
+
+def test_a_running_kernels_numbers_are_read_by_place() -> None:
+    """Numbers that grow by digits are read where their names stand, that of the first line too; other names are seen."""
+    host = OneFile()
+    collector = VmstatCollector(host, re.compile("^(pg|oom)"))
+    fewer = SAMPLE.partition(b"\n")[2]
+    for data in (SAMPLE, SAMPLE.replace(b"in 7", b"in 98"), fewer, fewer.replace(b"in 7", b"in 17")):
+        host.data = data
+        expected = {name.decode(): value for name, value in parse_vmstat(data, "vmstat").items()}
+        assert series(collector.collect()) == {
+            f"node_vmstat_{name}": value for name, value in expected.items() if name.startswith(("pg", "oom"))
+        }
 
 
 @given(st.lists(mangled(SAMPLE), min_size=2, max_size=3))
