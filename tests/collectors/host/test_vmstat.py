@@ -63,7 +63,7 @@ def test_absent(machine: Machine) -> None:
 
 
 def test_a_running_kernels_numbers_are_read_by_place() -> None:
-    """Numbers that grow by digits are read where their names stand, that of the first line too; other names are seen."""
+    """Numbers that grow by digits are read where their names stand, the first line too; other names are seen."""
     host = OneFile()
     collector = VmstatCollector(host, re.compile("^(pg|oom)"))
     fewer = SAMPLE.partition(b"\n")[2]
