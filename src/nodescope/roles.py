@@ -53,6 +53,7 @@ _DEVICES: Final = ("gpu", "gpu_dcgm", "gpu_rocm", "rdma", "pci", "nvme_fabrics",
 _DCGM: Final = (
     Alias("DCGM_EXPORTER_LISTEN", "web.listen-address"),
     Alias("DCGM_EXPORTER_COLLECTORS", "collector.gpu_dcgm.fields"),
+    Alias("DCGM_EXPORTER_DEVICES_STR", "collector.gpu_dcgm.devices"),
     Alias("DCGM_EXPORTER_INTERVAL", "collector.gpu.interval", "{}ms"),
     Alias("DCGM_EXPORTER_KUBERNETES", "collector.gpu_dcgm.kubernetes"),
     Alias("DCGM_EXPORTER_NO_HOSTNAME", "collector.gpu_dcgm.hostname", OPPOSITE),

@@ -30,6 +30,7 @@ from nodescope.roles import BY_NAME
             ["-k", "--pod-resources-kubelet-socket", "/kubelet.sock"],
             ["collector.gpu_dcgm.kubernetes", "collector.kubelet.pod-resources-socket"],
         ),
+        (["-d", "g:0,1"], ["collector.gpu_dcgm.devices"]),
         (
             ["-n", "-o", "-rbmn"],
             ["collector.gpu_dcgm.hostname", "collector.gpu_dcgm.model-dashes", "collector.gpu_dcgm.old-labels"],
@@ -71,12 +72,12 @@ def test_milliseconds() -> None:
 
 def test_flags_without_effect_take_their_values_along() -> None:
     """A flag that has nothing to act on is warned of, and its value is not taken for anything else."""
-    flags, warnings = translated(["-r", "localhost:5555", "--kubernetes-enable-pod-uid", "--devices", "f", "-p", "g"])
+    flags, warnings = translated(["-r", "localhost:5555", "--kubernetes-enable-pod-uid", "-s", "f", "-p", "g"])
     assert flags == []
     assert [warning.split()[0] for warning in warnings] == [
         "--remote-hostengine-info",
         "--kubernetes-enable-pod-uid",
-        "--devices",
+        "--switch-devices",
         "--cpu-devices",
     ]
 

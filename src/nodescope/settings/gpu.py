@@ -110,6 +110,13 @@ GPU_OPTIONS: Final[tuple[Setting, ...]] = (
         "A CSV file of dcgm-exporter that chooses the fields, instead of its default lists.",
     ),
     Setting(
+        "collector.gpu_dcgm.devices",
+        "string",
+        "f",
+        "What is shown, as --devices there: f for GPUs, but MIG instances of those that have any; g for GPUs, g:0,2-4 "
+        "for these; i for MIG instances.",
+    ),
+    Setting(
         "collector.gpu_dcgm.kubernetes",
         "bool",
         False,

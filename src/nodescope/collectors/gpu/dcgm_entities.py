@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from msgspec import structs
 
+from nodescope.collectors.gpu.dcgm_devices import FLEXIBLE, Devices
 from nodescope.profiles.dcgm import DEFAULT_NAMING, Naming, Selection
 from nodescope.profiles.dcgm_xids import message
 from nodescope.records.dcgm import DcgmClockEvents, DcgmEntity, DcgmHealth, DcgmPeer, DcgmXidCount, DcgmXidTotal
@@ -72,15 +73,18 @@ RESULTS: Final = {0: (0, "DCGM_FR_OK"), 1: (10, "DCGM_FR_UNKNOWN"), 2: (20, "DCG
 
 
 class DcgmEntities:
-    """`hostname`: what the label Hostname says. `selection`: which fields will be asked for.
+    """`hostname`: what the label Hostname says. `selection`: which fields will be asked for. `devices`: of what.
 
     `left_out`: MIG devices of the newest snapshot whose GPU instance is not known: no label tells two of them apart.
     """
 
-    def __init__(self, hostname: str, selection: Selection, naming: Naming = DEFAULT_NAMING) -> None:
+    def __init__(
+        self, hostname: str, selection: Selection, naming: Naming = DEFAULT_NAMING, devices: Devices = FLEXIBLE
+    ) -> None:
         self.left_out = 0
         self._hostname = hostname
         self._naming = naming
+        self._devices = devices
         self._links = any(row.field.startswith("links[") for rows in selection.rows.values() for row in rows)
         self._about = [_ABOUT[kind] for kind in selection.rows if kind in _ABOUT]
 
@@ -96,11 +100,18 @@ class DcgmEntities:
         instances = [instance for instance in first if instance.instance.gpu_instance_id is not None]
         self.left_out = len(first) - len(instances)
         divided = {instance.identity.uuid for instance in instances}
-        gpus: list[Gpu] = [gpu for gpu in kinds.get(Gpu, []) if gpu.identity.uuid not in divided]
+        gpus: list[Gpu] = [gpu for gpu in kinds.get(Gpu, []) if self._is_shown(gpu, gpu.identity.uuid in divided)]
+        if not self._devices.instances:
+            instances = []
         pods = _pods(kinds.get(GpuPod, ()), kinds.get(GpuInstance, ()))
         whole = [entity for gpu in gpus for entity in self._entities(gpu, None, last, links, pods)]
         parts = [entity for part in instances for entity in self._entities(part.gpu, part, last, links, pods)]
         return self._with_more(whole, kinds), self._with_more(parts, kinds)
+
+    def _is_shown(self, gpu: Gpu, divided: bool) -> bool:
+        devices = self._devices
+        wanted = devices.divided if divided else devices.undivided
+        return wanted and (devices.gpus is None or gpu.identity.index in devices.gpus)
 
     def _with_more(self, entities: list[DcgmEntity], kinds: Kinds) -> list[Any]:
         by_gpu: ByGpu = {}

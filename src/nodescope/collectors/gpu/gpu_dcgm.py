@@ -7,6 +7,7 @@ import os
 from typing import Any, ClassVar, Final
 
 from nodescope.collectors.columns import Shown, metrics
+from nodescope.collectors.gpu.dcgm_devices import FLEXIBLE, Devices, parse_devices
 from nodescope.collectors.gpu.dcgm_entities import DcgmEntities
 from nodescope.collectors.joined import Loop
 from nodescope.collectors.newest import Newest
@@ -30,6 +31,7 @@ Labels = tuple[tuple[str, str], ...]
 """Names of labels, and the fields that they show."""
 
 FIELDS_KEY: Final = "collector.gpu_dcgm.fields"
+DEVICES_KEY: Final = "collector.gpu_dcgm.devices"
 NODE_NAME: Final = "NODE_NAME"
 """The environment name that gives the label Hostname, as dcgm-exporter has it; else the host's own name does."""
 
@@ -44,17 +46,24 @@ class GpuDcgmCollector:
 
     *Source*: the newest snapshot of the GPU sampler. *Units*: DCGM's: MHz, degrees Celsius, watts, millijoules, MiB,
     percent, bytes a second; DCGM_FI_PROF_* ratios. *Absent when*: the driver is not loaded; a field that the GPU
-    does not have; DCGM_FI_PROF_* before Hopper. A GPU that has MIG instances is shown as those, but for
-    such as the driver does not name. *Cost*: see `Shown`.
+    does not have; DCGM_FI_PROF_* before Hopper. A GPU that has MIG instances is shown as those, unless the setting
+    `devices` says otherwise, but for such as the driver does not name. *Cost*: see `Shown`.
     """
 
     name: ClassVar[str] = "gpu_dcgm"
     metrics: ClassVar[tuple[Metric, ...]] = metrics(labelled(default_selection(), instances=False))
     left_out: int = 0
 
-    def __init__(self, loop: Loop, selection: Selection, hostname: str, naming: Naming = DEFAULT_NAMING) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        selection: Selection,
+        hostname: str,
+        naming: Naming = DEFAULT_NAMING,
+        devices: Devices = FLEXIBLE,
+    ) -> None:
         self._loop = loop
-        self._entities = DcgmEntities(hostname, selection, naming)
+        self._entities = DcgmEntities(hostname, selection, naming, devices)
         self._shown = {
             (instances, of_pod): Shown(labelled(selection, instances, naming, of_pod))
             for instances in (False, True)
@@ -125,4 +134,12 @@ def build(host: Host, settings: Settings, loop: Loop) -> GpuDcgmCollector:
         old=settings["collector.gpu_dcgm.old-labels"],
         dashes=settings["collector.gpu_dcgm.model-dashes"],
     )
-    return GpuDcgmCollector(loop, selection, hostname, naming)
+    return GpuDcgmCollector(loop, selection, hostname, naming, _devices(settings))
+
+
+def _devices(settings: Settings) -> Devices:
+    given = settings[DEVICES_KEY]
+    try:
+        return parse_devices(given)
+    except ValueError as error:
+        raise SettingsError(f"{DEVICES_KEY} ({settings.origin(DEVICES_KEY)}): {given!r}: {error}") from None
