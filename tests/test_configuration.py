@@ -112,6 +112,8 @@ def test_log_level_is_honoured_under_its_short_name() -> None:
         ("collector.vmstat.fields", "(?=a)", "a regular expression (Go has no such group"),
         ("constant-labels", "a-b=1", "'a-b' is not a label name"),
         ("constant-labels", "__x=1", "not a label name"),
+        ("constant-labels", "a=1, a=2", "each name once"),
+        ("constant-labels", ["a=1", "b=1", "a=2"], "each name once"),
         ("constant-labels", ["nothing"], "labels as NAME=VALUE"),
         ("constant-labels", {"a": [1]}, "labels as NAME=VALUE"),
         ("web.telemetry-path", "metrics", "a path such as /metrics"),

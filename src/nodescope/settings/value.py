@@ -214,7 +214,10 @@ def _labels(setting: Setting, raw: Any) -> dict[str, str]:
     if isinstance(raw, (list, tuple)):
         if not all(isinstance(pair, str) and "=" in pair for pair in raw):
             raise ValueError(expected)
-        raw = dict(pair.split("=", 1) for pair in raw)
+        pairs = [pair.split("=", 1) for pair in raw]
+        if len({name.strip() for name, _ in pairs}) < len(pairs):
+            raise ValueError(f"{expected}, each name once")
+        raw = dict(pairs)
     if not isinstance(raw, dict) or len(raw) > MAX_LABELS:
         raise ValueError(f"{expected}, at most {MAX_LABELS}")
     if not all(isinstance(name, str) for name in raw):
