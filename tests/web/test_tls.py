@@ -243,8 +243,8 @@ def test_a_refusal_arrives_over_tls(serve: Serve, connect: Connect, configured: 
     assert raw.startswith(b"HTTP/1.1 400 Bad Request")
 
 
-def test_stop_and_start_leave_no_descriptor(configured: Configured, trusting: Trusting) -> None:
-    """Listeners under TLS leave no socket behind."""
+def test_stop_and_start_leave_no_descriptor(configured: Configured, trusting: Trusting, eventually: Eventually) -> None:
+    """Listeners under TLS leave no socket behind, once a worker that was late at the stop has let go of its own."""
 
     def once() -> None:
         listener = Listener("127.0.0.1:0", hello, None, configured())
@@ -253,11 +253,12 @@ def test_stop_and_start_leave_no_descriptor(configured: Configured, trusting: Tr
             assert client.ask().status == 200
             listener.stop()
 
+    def next_descriptor() -> int:
+        with socket.socket() as found:
+            return found.fileno()
+
     once()
-    before = socket.socket()
+    before = next_descriptor()
     for _ in range(5):
         once()
-    after = socket.socket()
-    assert after.fileno() == before.fileno() + 1
-    before.close()
-    after.close()
+    eventually(lambda: next_descriptor() <= before)
