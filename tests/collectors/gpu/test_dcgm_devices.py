@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
 from nodescope.collectors.gpu.dcgm_devices import FLEXIBLE, Devices, parse_devices
@@ -71,3 +72,14 @@ def test_the_setting_is_followed_or_refused() -> None:
         assert not [family for family in build(Host(), told, loop).collect() if family.rows]
         with pytest.raises(SettingsError, match=r"collector\.gpu_dcgm\.devices .*'g:x': expected f, g, i"):
             build(Host(), load({"collector.gpu_dcgm.devices": "g:x"}, {}), loop)
+
+
+@pytest.mark.parametrize(("text", "left_out"), [("f", 1), ("i", 1), ("g", 0)])
+def test_what_was_not_asked_for_is_not_left_out(text: str, left_out: int) -> None:
+    """A MIG device without a known GPU instance counts only where instances are shown."""
+    part = INSTANCES[0]
+    unnamed = msgspec.structs.replace(part, instance=msgspec.structs.replace(part.instance, gpu_instance_id=None))
+    with loop_of(DIVIDED, unnamed) as loop:
+        collector = GpuDcgmCollector(loop, POWER, "n", devices=parse_devices(text))
+        collector.collect()
+    assert collector.left_out == left_out

@@ -76,6 +76,7 @@ class DcgmEntities:
     """`hostname`: what the label Hostname says. `selection`: which fields will be asked for. `devices`: of what.
 
     `left_out`: MIG devices of the newest snapshot whose GPU instance is not known: no label tells two of them apart.
+    None where instances are not asked for.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class DcgmEntities:
         links = _links(kinds.get(GpuLink, [])) if self._links else {}
         first: list[GpuInstance] = [instance for instance in kinds.get(GpuInstance, []) if instance.first]
         instances = [instance for instance in first if instance.instance.gpu_instance_id is not None]
-        self.left_out = len(first) - len(instances)
+        self.left_out = len(first) - len(instances) if self._devices.instances else 0
         divided = {instance.identity.uuid for instance in instances}
         gpus: list[Gpu] = [gpu for gpu in kinds.get(Gpu, []) if self._is_shown(gpu, gpu.identity.uuid in divided)]
         if not self._devices.instances:

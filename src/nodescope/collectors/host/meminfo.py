@@ -111,9 +111,7 @@ class _Layout:
         self._pattern = data.translate(_TO_ZERO)
         self._numbered = [(word[0], word.start()) for word in words if _NUMBERED.fullmatch(word[0])]
         self._numbers_of = itemgetter(*(sum(runs[:index]) for index in shown))
-        self._shifts = [
-            KB_SHIFT if words[index + 1 : index + 2] and words[index + 1][0] == b"kB" else 0 for index in shown
-        ]
+        self._shifts = [KB_SHIFT if data.startswith(b" kB", words[index].end()) else 0 for index in shown]
 
     def values(self, data: bytes) -> list[int] | None:
         """The numbers shown, None where the file is laid out otherwise or has a number that needs care."""
