@@ -49,7 +49,7 @@ class Role(NamedTuple):
 
 HOST_COLLECTORS: Final = tuple(collects.name for collects in HOST)
 _HELD: Final = ("container",)
-_DEVICES: Final = ("gpu", "gpu_dcgm", "gpu_rocm", "rdma", "pci", "nvme_fabrics", "link_health")
+_DEVICES: Final = ("gpu", "gpu_dcgm", "gpu_rocm", "rdma", "pci", "nvme_fabrics", "memory_modules", "link_health")
 _DCGM: Final = (
     Alias("DCGM_EXPORTER_LISTEN", "web.listen-address"),
     Alias("DCGM_EXPORTER_COLLECTORS", "collector.gpu_dcgm.fields"),

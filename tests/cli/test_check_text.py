@@ -146,7 +146,7 @@ def test_links_beside_gpus() -> None:
     text, code = summary(gpus, part_of_links([*links, *more]))
     assert code == 2
     assert text.splitlines() == [
-        "NODE CRITICAL - of 1 GPU 1 warning; of 4 links 2 critical, 1 unknown, 1 ok"
+        "NODE CRITICAL - of 1 GPU 1 warning; of 4 other devices 2 critical, 1 unknown, 1 ok"
         " | gpus=1 ok=0 warning=1 critical=0 unknown=0 links=4 links_ok=1 links_warning=0 links_critical=2"
         " links_unknown=1",
         "CRITICAL: RDMA port mlx5_0/1, mlx5_1/1: the port is down",
@@ -156,7 +156,7 @@ def test_links_beside_gpus() -> None:
         "UNKNOWN: PCIe device 0000:18:00.0: not read",
     ]
     healthy = part_of_gpus([verdict(0, "all")], [])
-    assert summary(healthy, part_of_links(more[:1]))[0].startswith("NODE OK - 1 GPU healthy; 1 link healthy | ")
+    assert summary(healthy, part_of_links(more[:1]))[0].startswith("NODE OK - 1 GPU healthy; 1 other device healthy | ")
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ KERNEL_FILES: Final = (
     "sys/class/watchdog/watchdog0/timeleft",
     "sys/devices/system/cpu/cpu15/cpufreq/scaling_cur_freq",
     "sys/devices/system/edac/mc/mc1/csrow1/ch1_ce_count",
+    "sys/devices/system/edac/mc/mc1/dimm3/dimm_ce_count",
     "sys/fs/xfs/nvme1n1/stats/stats",
 )
 

@@ -127,11 +127,13 @@ def test_the_busier_the_warmer() -> None:
 @FEW
 @given(seed=SEEDS, seconds=TIMES)
 def test_memory_errors_add_up(seed: int, seconds: float) -> None:
-    """What a memory controller corrected is the sum of its rows, and a row that of its channels."""
+    """What a memory controller corrected is the sum of its modules, and of its rows, and a row that of its channels."""
     files = cpu_machine(seed).files(seconds)
     folder = "sys/devices/system/edac/mc"
     for controller in ("mc0", "mc1"):
         rows = [f"{folder}/{controller}/csrow{row}" for row in range(2)]
+        modules = [int(files[f"{folder}/{controller}/dimm{module}/dimm_ce_count"]) for module in range(4)]
+        assert int(files[f"{folder}/{controller}/ce_count"]) == sum(modules)
         assert int(files[f"{folder}/{controller}/ce_count"]) == sum(int(files[f"{row}/ce_count"]) for row in rows)
         for row in rows:
             assert int(files[f"{row}/ce_count"]) == sum(int(files[f"{row}/ch{at}_ce_count"]) for at in range(2))

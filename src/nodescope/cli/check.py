@@ -1,4 +1,4 @@
-"""`nodescope check`: are this node's GPUs healthy, and its links? For Nagios, Icinga, Slurm's prolog and
+"""`nodescope check`: are this node's GPUs healthy, and its links and memory? For Nagios, Icinga, Slurm's prolog and
 node-problem-detector.
 """
 
@@ -23,7 +23,7 @@ from nodescope.simulated import machine
 
 GPU: Final = "gpu"
 LINKS: Final = "link_health"
-LINK_SOURCES: Final = ("rdma", "pci", "nvme_fabrics")
+LINK_SOURCES: Final = ("rdma", "pci", "nvme_fabrics", "memory_modules")
 TIMEOUT_S: Final = 10.0
 MAX_TIMEOUT_S: Final = 600.0
 POLL_S: Final = 0.1
@@ -33,9 +33,9 @@ LATE: Final = "no reading of the links in time"
 LATE_GPUS: Final = "no reading of all GPUs in time"
 FAILED: Final = "the GPUs of another vendor could not be read"
 DESCRIPTION: Final = (
-    "Say whether this node's GPUs are healthy, and its links if asked. Ends with 0 where they are, 1 for a warning, 2 "
-    "where one is critical, 3 where that is not known or the command was given wrongly. What has to last, or shows "
-    "over hours, only a running agent can tell."
+    "Say whether this node's GPUs are healthy, and its links and memory if asked. Ends with 0 where they are, 1 for a "
+    "warning, 2 where one is critical, 3 where that is not known or the command was given wrongly. What has to last, "
+    "or shows over hours, only a running agent can tell."
 )
 
 
@@ -92,7 +92,8 @@ def _main(arguments: Sequence[str]) -> int:
         metavar="SECONDS",
         help=f"how long to wait for readings ({TIMEOUT_S:g})",
     )
-    made.add_argument("--links", action="store_true", help="judge RDMA ports, PCIe links and NVMe controllers too")
+    judged = "judge RDMA ports, PCIe links, NVMe controllers and memory modules too"
+    made.add_argument("--links", action="store_true", help=judged)
     made.add_argument(
         "--allow-none", action="store_true", help="a node without GPUs, or without links, is healthy, not unknown"
     )

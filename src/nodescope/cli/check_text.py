@@ -22,9 +22,10 @@ MAX_PROBLEMS: Final = 50
 ALL: Final = "all"
 DRIVER: Final = "driver of"
 NO_GPU: Final = "no GPU on this node"
-NO_LINK: Final = "no RDMA, PCIe or NVMe device on this node"
+NO_LINK: Final = "no RDMA, PCIe or NVMe device and no memory controller on this node"
 SUBJECTS: Final = {
     "rdma": "RDMA port", "pcie": "PCIe device", "nvme": "NVMe controller", "nvme_paths": "NVMe subsystem",
+    "memory": "memory module",
 }  # fmt: skip
 
 
@@ -40,8 +41,8 @@ class Problem(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What is to be said of all GPUs, or of all links. `problems`: the worst first, each with the names of who has it:
-    what is the same is told once."""
+    """What is to be said of all GPUs, or of all that is none. `problems`: the worst first, each with the names
+    of who has it: what is the same is told once."""
 
     state: str
     headline: str
@@ -68,7 +69,7 @@ def part_of_gpus(
     found = (
         (Problem(state, "GPU", tuple(of), *texts), names[uuid]) for (uuid, state, *texts), of in components.items()
     )
-    part = _with_drivers(_part(whole, "GPU", "", found), driver_verdicts(sources, verdicts))
+    part = _with_drivers(_part(whole, "GPU", "gpus", "", found), driver_verdicts(sources, verdicts))
     return _with_unread(part, reason) if reason else part
 
 
@@ -97,7 +98,7 @@ def part_of_links(verdicts: Sequence[DeviceHealth], reason: str = "", allow_none
         if one.state != "ok"
     )
     states = [one.state for one in verdicts]
-    return _part(states, "link", "links_", ((problem, one.subject) for problem, one in found))
+    return _part(states, "other device", "links", "links_", ((problem, one.subject) for problem, one in found))
 
 
 def summary(gpus: Part, links: Part | None = None) -> tuple[str, int]:
@@ -127,11 +128,11 @@ def _without_gpus(sources: Sequence[GpuSource], reason: str, allow_none: bool) -
     return "unknown", reason or "no reading of the GPUs in time"
 
 
-def _part(states: Sequence[str], one: str, prefix: str, found: Iterable[tuple[Problem, str]]) -> Part:
-    """`one`: what each of them is called; `prefix`: of the names of counts."""
+def _part(states: Sequence[str], one: str, all_of: str, prefix: str, found: Iterable[tuple[Problem, str]]) -> Part:
+    """`one`: what each of them is called; `all_of`, `prefix`: of the names of counts."""
     counts = {state: states.count(state) for state in EXITS}
     worst = next(state for state in WORST_FIRST if counts[state])
-    numbers = [f"{one.lower()}s={len(states)}", *(f"{prefix}{state}={count}" for state, count in counts.items())]
+    numbers = [f"{all_of}={len(states)}", *(f"{prefix}{state}={count}" for state, count in counts.items())]
     together = f"1 {one}" if len(states) == 1 else f"{len(states)} {one}s"
     headline = f"{together} healthy"
     if worst != "ok":

@@ -11,6 +11,7 @@ from nodescope.settings.gpu import GPU
 from nodescope.settings.health import HEALTH
 from nodescope.settings.host import HOST
 from nodescope.settings.kubelet import KUBELET
+from nodescope.settings.memory import MEMORY
 from nodescope.settings.nvme import NVME
 from nodescope.settings.pci import PCI
 from nodescope.settings.rdma import LISTENING, RDMA
@@ -51,7 +52,7 @@ TABLE: Final[tuple[Entry, ...]] = (
     *(Entry(collects.name, f"{__name__}.rdma.{collects.name}", (f"{__name__}.rdma.source",)) for collects in RDMA),
     *(
         Entry(collects.name, f"{__name__}.{collects.name}.{collects.name}", (f"{__name__}.{collects.name}.source",))
-        for collects in (*PCI, *NVME, *HEALTH)
+        for collects in (*PCI, *NVME, *MEMORY, *HEALTH)
     ),
     *(
         Entry(collects.name, f"{__name__}.host.{collects.name}", (f"{__name__}.host.listening_source",))

@@ -1,4 +1,7 @@
-"""What the rules on links look at, worked out of records. An input that cannot be worked out is absent."""
+"""What the rules on links and memory modules look at, worked out of records.
+
+An input that cannot be worked out is absent.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from nodescope.records.memory import MemoryModule
 from nodescope.records.nvme import NvmeController, NvmeNamespace
 from nodescope.records.pci import PciDevice
 from nodescope.records.rdma import RdmaDevice, RdmaPort
@@ -34,6 +38,8 @@ INFINIBAND: Final = "InfiniBand"
 LIVE: Final = "live"
 PCIE_TRANSPORT: Final = "pcie"
 OPTIMIZED: Final = "optimized"
+UNPLACED: Final = "unknown"
+"""In place of a module: errors that the memory controller could not place."""
 USABLE: Final = frozenset({OPTIMIZED, "non-optimized"})
 
 
@@ -181,3 +187,13 @@ def _ways(namespaces: Sequence[NvmeNamespace], live: set[str]) -> Inputs:
             detours += 1
     found: Inputs = {"namespaces_without_path": len(unreachable), "namespaces_not_optimized": detours}
     return found | ({"unreachable_namespace": unreachable[0]} if unreachable else {})
+
+
+def module_inputs(module: MemoryModule) -> Inputs:
+    """`slot`: which module it is, in words."""
+    places = " at ".join(filter(None, (module.label, module.location)))
+    return {
+        "slot": places or ("which one is not known" if module.module == UNPLACED else module.name),
+        "correctable_errors": module.correctable_errors,
+        "uncorrectable_errors": module.uncorrectable_errors,
+    }

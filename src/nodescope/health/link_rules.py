@@ -1,8 +1,9 @@
-"""The rules on RDMA ports, PCIe links and NVMe, as tables; their inputs are in `link_inputs`.
+"""The rules on RDMA ports, PCIe links, NVMe and memory modules, as tables; their inputs are in `link_inputs`.
 
 Sources: InfiniBand Architecture Specification (port states, PortCounters), ibcheckerrors(8) of infiniband-diags, whose
 limits are those of an hour here, PCI Express Base Specification (link status, AER), drivers/nvme/host/core.c (states of
-a controller), NVM Express Base Specification (asymmetric namespace access).
+a controller), NVM Express Base Specification (asymmetric namespace access), Documentation/admin-guide/RAS/main.rst
+(memory errors).
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ RDMA: Final = "rdma"
 PCIE: Final = "pcie"
 NVME: Final = "nvme"
 NVME_PATHS: Final = "nvme_paths"
+MEMORY: Final = "memory"
 
 _CABLE: Final = "look at cable and transceiver at both ends and at the switch's port (rdma link show {device}); "
 _DRIVE: Final = "look at the kernel log and at nvme list-subsys; "
 _WAIT: Final = _DRIVE + "if it does not come back, reset it (nvme reset) or replace it"
 _TARGET: Final = _DRIVE + "over a fabric, look at the network to {transport_address} and at the target"
+_SLOT: Final = "{slot}); look at the kernel log for EDAC and machine checks, and at ras-mc-ctl --errors"
 
 
 class _Counter(NamedTuple):
@@ -63,6 +66,9 @@ THRESHOLDS: Final[tuple[Threshold, ...]] = (
     Threshold("aer_correctable_last_hour", 480, "PCIe: corrected errors within an hour, from which on to warn."),
     Threshold("aer_nonfatal_last_hour", 1, "PCIe: uncorrected errors within an hour, from which on to warn."),
     Threshold("aer_fatal_last_hour", 1, "PCIe: fatal errors within an hour that are critical."),
+    Threshold("memory_correctable_last_hour", 10, "Memory: corrected errors within an hour, from which on to warn."),
+    Threshold("memory_uncorrectable_last_hour", 1, "Memory: uncorrected errors within an hour that are critical."),
+    Threshold("memory_uncorrectable", 1, "Memory: uncorrected errors since boot, from which on to warn."),
     Threshold("nvme_not_live_seconds", 60, "NVMe: how long a controller may reset or connect before it is critical."),
 )
 
@@ -262,10 +268,45 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "look at nvme list-subsys and at the target's ports, one of which may have failed over",
         ),
     ),
+    MEMORY: (
+        Rule(
+            MEMORY,
+            "uncorrectable_last_hour",
+            ">=",
+            "memory_uncorrectable_last_hour",
+            CRITICAL,
+            "memory errors within the last hour that could not be corrected: {uncorrectable_last_hour}",
+            "drain the node and replace the memory module (" + _SLOT,
+            ("slot", "uncorrectable_errors"),
+            topic="uncorrectable",
+        ),
+        Rule(
+            MEMORY,
+            "uncorrectable_errors",
+            ">=",
+            "memory_uncorrectable",
+            WARNING,
+            "memory errors since the node was booted that could not be corrected: {uncorrectable_errors}",
+            "replace the memory module at the next occasion (" + _SLOT,
+            ("slot",),
+            topic="uncorrectable",
+        ),
+        Rule(
+            MEMORY,
+            "correctable_last_hour",
+            ">=",
+            "memory_correctable_last_hour",
+            WARNING,
+            "corrected memory errors within the last hour: {correctable_last_hour}",
+            "replace the memory module if they keep coming (" + _SLOT,
+            ("slot", "correctable_errors"),
+        ),
+    ),
 }
 UNREAD: Final[Mapping[str, tuple[Unread, ...]]] = {
     RDMA: (Unread(RDMA, "port_state", "the port's state cannot be read", "look at the kernel log and at rdma link"),),
     NVME: (Unread(NVME, "state", "the controller's state cannot be read", "look at the kernel log and at nvme list"),),
     PCIE: (),
     NVME_PATHS: (),
+    MEMORY: (),
 }

@@ -1,4 +1,4 @@
-"""Verdicts on RDMA ports, PCIe links, NVMe controllers and the paths to NVMe subsystems.
+"""Verdicts on RDMA ports, PCIe links, NVMe controllers, the paths to NVMe subsystems, and memory modules.
 
 *Source*: the newest records of their samplers, judged by `link_rules`. *Absent when*: there is no such device; a bridge
 that is well has none. A verdict gets worse at once and better after a minute. *Cost*: well under 5 ms for 12 ports and
@@ -19,15 +19,17 @@ from nodescope.health.link_inputs import (
     UP,
     Inputs,
     controller_inputs,
+    module_inputs,
     path_inputs,
     pci_inputs,
     port_inputs,
     port_name,
     port_state,
 )
-from nodescope.health.link_rules import COUNTERS, NVME, NVME_PATHS, PCIE, RDMA, RULES, THRESHOLDS, UNREAD
+from nodescope.health.link_rules import COUNTERS, MEMORY, NVME, NVME_PATHS, PCIE, RDMA, RULES, THRESHOLDS, UNREAD
 from nodescope.health.rule import OK, RANKS, UNKNOWN, VALUES, Rules, merged
 from nodescope.records.health import DeviceHealth
+from nodescope.records.memory import MemoryModule
 from nodescope.records.nvme import NvmeController, NvmeNamespace
 from nodescope.records.pci import PciDevice
 from nodescope.records.rdma import RdmaCounter, RdmaDevice, RdmaPort
@@ -41,6 +43,7 @@ MINUTE_SECONDS: Final = 60.0
 KIND: Final = "link.health"
 _WATCHED: Final = frozenset(counter.name for counter in COUNTERS)
 _SEVERITIES: Final = ("correctable", "nonfatal", "fatal")
+_MEMORY_KINDS: Final = ("correctable", "uncorrectable")
 
 
 class LinkHealthRules:
@@ -65,13 +68,14 @@ class LinkHealthRules:
         self._kept: dict[Key, _Kept] = {}
 
     def examined(self, records: Iterable[Any]) -> tuple[DeviceHealth, ...]:
-        """The verdicts on what `records` tell of: those of the RDMA, PCI and NVMe samplers, in any order."""
+        """The verdicts on what `records` tell of: those of the RDMA, PCI, NVMe and memory samplers, in any order."""
         now = self._clock()
         records = tuple(records)
         inputs: dict[Key, Inputs] = {
             **self._rdma(records, now),
             **self._pcie(_of(records, PciDevice), now),
             **self._nvme(_of(records, NvmeController), _of(records, NvmeNamespace), now),
+            **self._memory(_of(records, MemoryModule), now),
         }
         verdicts = [self._verdict(key, known, now) for key, known in inputs.items()]
         self._forget(inputs.keys())
@@ -123,6 +127,17 @@ class LinkHealthRules:
             expected = max(most, inputs["controllers"])
             inputs |= {"controllers_expected": expected, "controllers_missing": expected - live}
             found[NVME_PATHS, subject] = inputs
+        return found
+
+    def _memory(self, modules: Sequence[MemoryModule], now: float) -> dict[Key, Inputs]:
+        """Where nothing is counted nothing is said."""
+        found: dict[Key, Inputs] = {}
+        for module in modules:
+            for kind in _MEMORY_KINDS:
+                count = getattr(module, f"{kind}_errors")
+                if count is not None:
+                    inputs = found.setdefault((MEMORY, module.name), module_inputs(module))
+                    inputs[f"{kind}_last_hour"] = self._rise(module.name, kind, count, now)
         return found
 
     def _rise(self, subject: str, counter: str, count: int, now: float) -> int:

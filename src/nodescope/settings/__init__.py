@@ -12,6 +12,7 @@ from nodescope.settings.health import HEALTH, HEALTH_OPTIONS
 from nodescope.settings.host import HOST
 from nodescope.settings.host_options import HOST_OPTIONS
 from nodescope.settings.kubelet import KUBELET, KUBELET_OPTIONS
+from nodescope.settings.memory import MEMORY, MEMORY_OPTIONS
 from nodescope.settings.nvme import NVME, NVME_OPTIONS
 from nodescope.settings.pci import PCI, PCI_OPTIONS
 from nodescope.settings.rdma import LISTENING, LISTENING_OPTIONS, RDMA, RDMA_OPTIONS
@@ -27,7 +28,7 @@ _ENABLED: Final = tuple(
         f"Collect {collects.what}.",
         flag=f"collector.{collects.name}",
     )
-    for collects in (*HOST, *GPU, *RDMA, *PCI, *NVME, *HEALTH, *LISTENING, *CONTAINER, *MACHINE, *KUBELET)
+    for collects in (*HOST, *GPU, *RDMA, *PCI, *NVME, *MEMORY, *HEALTH, *LISTENING, *CONTAINER, *MACHINE, *KUBELET)
 )
 _OPTIONS: Final = (
     *HOST_OPTIONS,
@@ -35,6 +36,7 @@ _OPTIONS: Final = (
     *RDMA_OPTIONS,
     *PCI_OPTIONS,
     *NVME_OPTIONS,
+    *MEMORY_OPTIONS,
     *HEALTH_OPTIONS,
     *LISTENING_OPTIONS,
     *CONTAINER_OPTIONS,

@@ -8,7 +8,7 @@ from nodescope.settings.host import Collects
 from nodescope.settings.setting import Setting
 
 HEALTH: Final[tuple[Collects, ...]] = (
-    Collects("link_health", "verdicts on RDMA ports, PCI Express links and NVMe controllers"),
+    Collects("link_health", "verdicts on RDMA ports, PCI Express links, NVMe controllers and memory modules"),
 )
 
 HEALTH_OPTIONS: Final[tuple[Setting, ...]] = (
@@ -16,7 +16,7 @@ HEALTH_OPTIONS: Final[tuple[Setting, ...]] = (
         "collector.link_health.interval",
         "duration",
         15.0,
-        "Time between two looks at what the samplers of RDMA, PCI and NVMe devices have read.",
+        "Time between two looks at what the samplers of RDMA, PCI and NVMe devices and of memory have read.",
         unit="seconds",
         minimum=1,
         maximum=3600,

@@ -1,6 +1,6 @@
 """The memory controllers of a simulated machine, and the errors that they corrected.
 
-Source: Documentation/admin-guide/RAS/main.rst.
+Source: Documentation/admin-guide/RAS/main.rst, drivers/edac/edac_mc_sysfs.c.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ _KIBIBYTES_PER_MEBIBYTE: Final = 1024
 _BAD: Final = (1, 0, 1)
 """Controller, row, channel of the one module that has errors."""
 _ERRORS_PER_BUSY_DAY: Final = 3
+_DEVICES: Final = "x4"
+_MODE: Final = "S4ECD4ED"
+_KIND: Final = "Registered-DDR5"
 
 
 class _Module(NamedTuple):
@@ -30,6 +33,10 @@ class _Module(NamedTuple):
     @property
     def label(self) -> str:
         return f"CPU_SrcID#{self.controller}_MC#0_Chan#{self.channel}_DIMM#{self.csrow}"
+
+    @property
+    def folder(self) -> str:
+        return f"mc{self.controller}/dimm{self.channel * _CSROWS + self.csrow}"
 
     @property
     def labels(self) -> dict[str, str]:
@@ -58,6 +65,7 @@ def edac_part(cpus: Cpus, total_kibibytes: int) -> NumberFiles:
         rows += [("node_edac_csrow_uncorrectable_errors_total", controller | {"csrow": row}, 0.0) for row in csrows]
     for module in modules:
         fixed |= texts(_csrow(module), {f"ch{module.channel}_dimm_label": module.label})
+        fixed |= _dimm(module, size)
 
     def readings(seconds: float) -> Iterator[Reading]:
         errors = count(cpus.busy_total(seconds), _ERRORS_PER_BUSY_DAY) // _DAY_SECONDS
@@ -72,6 +80,8 @@ def edac_part(cpus: Cpus, total_kibibytes: int) -> NumberFiles:
         for module in modules:
             path = f"{_csrow(module)}/ch{module.channel}_ce_count"
             yield _errors(path, errors if module == _BAD else 0, "channel_", module.labels)
+            found = errors if module == _BAD else 0
+            yield Reading(f"{_FOLDER}/{module.folder}/dimm_ce_count", found, "", {}, found)
 
     return NumberFiles(fixed, rows, readings)
 
@@ -88,9 +98,9 @@ def _controller(number: int, size: int) -> dict[str, bytes]:
         "ue_noinfo_count": 0,
     }
     row = {
-        "dev_type": "x4",
-        "edac_mode": "S4ECD4ED",
-        "mem_type": "Registered-DDR5",
+        "dev_type": _DEVICES,
+        "edac_mode": _MODE,
+        "mem_type": _KIND,
         "size_mb": size * _CHANNELS,
         "ue_count": 0,
     }
@@ -98,6 +108,20 @@ def _controller(number: int, size: int) -> dict[str, bytes]:
     for csrow in range(_CSROWS):
         files |= texts(f"{folder}/csrow{csrow}", row)
     return files
+
+
+def _dimm(module: _Module, size: int) -> dict[str, bytes]:
+    """What never changes of a module in the folders that kernels have beside those of rows. `size`: MiB."""
+    about = {
+        "dimm_dev_type": _DEVICES,
+        "dimm_edac_mode": _MODE,
+        "dimm_label": module.label,
+        "dimm_location": f"channel {module.channel} slot {module.csrow} ",
+        "dimm_mem_type": _KIND,
+        "dimm_ue_count": 0,
+        "size": size,
+    }
+    return texts(f"{_FOLDER}/{module.folder}", about)
 
 
 def _csrow(module: _Module) -> str:

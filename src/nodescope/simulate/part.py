@@ -14,7 +14,9 @@ class Link(bytes):
 
 
 class Reading(NamedTuple):
-    """A file that holds one whole number, and the row that it becomes. `value`: the number in the metric's unit."""
+    """A file that holds one whole number, and the row that it becomes. `value`: the number in the metric's unit.
+    `metric`: empty where only what is sampled shows it.
+    """
 
     path: str
     number: int
@@ -55,7 +57,8 @@ class NumberFiles:
     def truths(self, seconds: float) -> Iterable[Row]:
         yield from self._fixed_rows
         for reading in self._readings(seconds):
-            yield reading.metric, reading.labels, reading.value
+            if reading.metric:
+                yield reading.metric, reading.labels, reading.value
 
 
 def texts(folder: str, attributes: Mapping[str, object]) -> dict[str, bytes]:

@@ -76,6 +76,7 @@ def test_as_metrics(tmp_path: Path) -> None:
 
 def test_what_is_switched_off_is_not_looked_at(tmp_path: Path) -> None:
     """A sampler whose collector is off is not started for the verdicts."""
-    made = parts(tmp_path, Published(), **{"collector.rdma.enabled": "false", "collector.pci.enabled": "false"})
+    off = {f"collector.{name}.enabled": "false" for name in ("rdma", "pci", "memory_modules")}
+    made = parts(tmp_path, Published(), **off)
     loop(made)
     assert list(made.loops) == [SAMPLERS["nvme_fabrics"]]

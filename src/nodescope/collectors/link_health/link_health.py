@@ -1,4 +1,4 @@
-"""Verdicts on RDMA ports, PCI Express links and NVMe controllers."""
+"""Verdicts on RDMA ports, PCI Express links, NVMe controllers and memory modules."""
 
 from __future__ import annotations
 

@@ -18,12 +18,12 @@ FIRST_WAIT_S: Final = 10.0
 
 GRACE_S: Final = 30.0
 ROOM: Final = __name__.rpartition(".")[0].rpartition(".")[0]
-SAMPLERS: Final = {name: f"{ROOM}.{name}.source" for name in ("rdma", "pci", "nvme_fabrics")}
+SAMPLERS: Final = {name: f"{ROOM}.{name}.source" for name in ("rdma", "pci", "nvme_fabrics", "memory_modules")}
 """Collector -> the module of its sampler. One that is switched off is not looked at."""
 
 
 class LinkHealthSampler:
-    """Verdicts on RDMA ports, PCI Express links and NVMe controllers.
+    """Verdicts on RDMA ports, PCI Express links, NVMe controllers and memory modules.
 
     *Source*: the newest snapshots of their samplers; one that has none costs only its own verdicts. *Absent when*: none
     of them has found a device. *Cost*: half a millisecond for eight GPUs and twelve HCAs.
@@ -48,7 +48,7 @@ class LinkHealthSampler:
             self._waited = True
         records = [record for loop in self._loops if loop.snapshot is not None for record in loop.snapshot.records]
         if not records:
-            raise Absent("any RDMA, PCI or NVMe device")
+            raise Absent("any RDMA, PCI or NVMe device, or memory controller")
         before, self._verdicts = self._verdicts, self._rules.examined(records)
         for kind, subject, attributes in changes(before, self._verdicts):
             self._publish(kind, subject, attributes)

@@ -1,0 +1,1 @@
+"""Memory modules: one sampler, shown."""
