@@ -130,6 +130,40 @@ def test_rocm_variables_choose_among_what_was_given(variables: tuple[str, ...], 
     assert amd_keys(*nodes, *map(rocm, variables)) == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("all", [AMD[0], *XCP]),
+        ("All", [AMD[0], *XCP]),
+        ("1", [XCP[0]]),
+        ("0-1", [AMD[0], XCP[0]]),
+        ("1-2", list(XCP)),
+        ("2,0", [AMD[0], XCP[1]]),
+        ("1-9", list(XCP)),
+        ("2-1", []),
+        ("9", []),
+        ("0xDEADBEEF00000001", [AMD[0]]),
+        ("deadbeef00000002", list(XCP)),
+        ("none", []),
+        ("", []),
+    ],
+)
+def test_what_amds_runtime_gives(value: str, expected: list[str]) -> None:
+    """Its variable has indices, ranges of them, which count partitions, and the numbers of GPUs."""
+    assert amd_keys(*by_environment([b"AMD_VISIBLE_DEVICES=" + value.encode()])) == expected
+
+
+def test_what_amds_runtime_gave_is_chosen_from() -> None:
+    """ROCR's numbers count what AMD's runtime gave."""
+    assert amd_keys(*by_environment([b"AMD_VISIBLE_DEVICES=1-2", b"ROCR_VISIBLE_DEVICES=1"])) == [XCP[1]]
+
+
+def test_amds_cdi_names_count_partitions() -> None:
+    """The entries that amd-ctk makes are numbered as its variable numbers."""
+    assert amd_keys(given("cdi", "amd.com/gpu=2", vendor="amd")) == [XCP[1]]
+    assert amd_keys(given("cdi", "amd.com/gpu=all", vendor="amd")) == [AMD[0], *XCP]
+
+
 @pytest.mark.parametrize("variable", [b"HIP_VISIBLE_DEVICES=-1", b"ROCR_VISIBLE_DEVICES=", b"HIP_VISIBLE_DEVICES=x"])
 def test_a_variable_that_hides_all(variable: bytes) -> None:
     """Read from the environment, it leaves none of the GPUs that the container was given, nor makes it one of GPUs."""

@@ -21,6 +21,8 @@ INSTANCE: Final = "gpu_instance"
 RDMA: Final = "rdma"
 DRI_FOLDER: Final = "/dev/dri"
 RDMA_FOLDER: Final = "/dev/infiniband"
+_AMD_DIGITS: Final = 16
+"""Of the unique id of a GPU, which some tell without the zeros in front."""
 MIN_PREFIX: Final = 8
 """Letters of a UUID that are taken for one that was cut short: "GPU-5e41"."""
 
@@ -123,7 +125,8 @@ class Devices:
         lower = word.lower()
         if not lower:
             return ()
-        known = self._uuids.get(lower) or self._uuids.get(lower.removeprefix("gpu-").removeprefix("0x"))
+        bare = lower.removeprefix("gpu-").removeprefix("0x")
+        known = self._uuids.get(lower) or self._uuids.get(bare.zfill(_AMD_DIGITS))
         if known is not None:
             return self._divided(known)
         if lower in self._addresses:

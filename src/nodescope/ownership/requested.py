@@ -1,12 +1,15 @@
 """Which devices a request stands for: lists of visible devices, CDI names, counts.
 
-*Source*: NVIDIA Container Toolkit (NVIDIA_VISIBLE_DEVICES: "all", "none", "void", indices, UUIDs, CDI names), CUDA
-programming guide (CUDA_VISIBLE_DEVICES), ROCm documentation on GPU isolation (ROCR_VISIBLE_DEVICES: indices and UUIDs
-"GPU-<unique id>"; HIP_VISIBLE_DEVICES: indices of what ROCR left), Container Device Interface (vendor/class=device).
+*Source*: NVIDIA Container Toolkit (NVIDIA_VISIBLE_DEVICES: "all", "none", "void", indices, UUIDs, CDI names), AMD
+Container Toolkit (AMD_VISIBLE_DEVICES and the CDI names that amd-ctk gives: "all", "none", indices, which count
+partitions, ranges of them, unique ids), CUDA programming guide (CUDA_VISIBLE_DEVICES), ROCm documentation on GPU
+isolation (ROCR_VISIBLE_DEVICES: indices and UUIDs "GPU-<unique id>"; HIP_VISIBLE_DEVICES: indices of what ROCR left),
+Container Device Interface (vendor/class=device).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -19,6 +22,8 @@ COUNT: Final = "count:"
 DYNAMIC_KIND: Final = "k8s.gpu.nvidia.com/device"
 """The kind of CDI names that NVIDIA's driver for dynamic resource allocation gives."""
 MAX_WORDS: Final = 1024
+AMD: Final = "amd"
+_AMD_INDICES: Final = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?\Z", re.ASCII)
 _VENDORS: Final = {"nvidia.com": "nvidia", "amd.com": "amd", "intel.com": "intel"}
 
 
@@ -90,6 +95,9 @@ def _meant(devices: Devices, word: str, vendor: str | None) -> tuple[Device, ...
             return ()
     if word == ALL:
         return devices.all(vendor)
+    indices = _AMD_INDICES.match(word) if vendor == AMD else None
+    if indices:
+        return devices.all(vendor)[int(indices[1]) : int(indices[2] or indices[1]) + 1]
     return devices.named(word, vendor)
 
 

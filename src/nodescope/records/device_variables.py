@@ -1,14 +1,15 @@
 """Variables of a container's environment that tell of GPUs: the only ones whose value is looked at.
 
-Source: NVIDIA Container Toolkit's documentation (NVIDIA_VISIBLE_DEVICES), CUDA programming guide, ROCm documentation on
-GPU isolation. HIP heeds CUDA's name too.
+Source: documentation of NVIDIA's Container Toolkit (NVIDIA_VISIBLE_DEVICES) and of AMD's (AMD_VISIBLE_DEVICES), CUDA
+programming guide, ROCm documentation on GPU isolation. HIP heeds CUDA's name too.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-GRANTING: Final = {"NVIDIA_VISIBLE_DEVICES": "nvidia"}
+AMD_GRANTING: Final = "AMD_VISIBLE_DEVICES"
+GRANTING: Final = {"NVIDIA_VISIBLE_DEVICES": "nvidia", AMD_GRANTING: "amd"}
 """Variables by which a runtime gives GPUs to a container, and of which vendor."""
 NARROWING: Final = {
     "ROCR_VISIBLE_DEVICES": "amd",

@@ -178,11 +178,12 @@ def test_devices_of_the_host_configuration(
         (["HIP_VISIBLE_DEVICES=1,-1,0"], ["HIP_VISIBLE_DEVICES=1"]),
         (["NVIDIA_VISIBLE_DEVICES=MIG-GPU-5e41/1/0"], ["NVIDIA_VISIBLE_DEVICES=MIG-GPU-5e41/1/0"]),
         (["CUDA_VISIBLE_DEVICES=MIG-GPU-5e41/1/0"], ["CUDA_VISIBLE_DEVICES=MIG-GPU-5e41/1/0"]),
+        (["AMD_VISIBLE_DEVICES=0-3,0xEF2C1799A1F3E2ED"], ["AMD_VISIBLE_DEVICES=0-3,0xEF2C1799A1F3E2ED"]),
         (["MY_NVIDIA_VISIBLE_DEVICES=0", "GPU_DEVICE_ORDINAL=0"], []),
     ],
 )
 def test_devices_of_the_environment(variables: list[str], expected: list[str]) -> None:
-    """Four variables alone are looked at, and of their values nothing but names of devices is kept."""
+    """Five variables alone are looked at, and of their values nothing but names of devices is kept."""
     devices = container(Config={"Env": variables}).devices
     assert [device.request for device in devices] == expected
     assert {device.evidence for device in devices} <= {"environment"}

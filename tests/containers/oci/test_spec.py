@@ -79,6 +79,9 @@ def test_a_whole_specification() -> None:
         (["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_VISIBLE_DEVICES=void"], []),
         (["HIP_VISIBLE_DEVICES=-1", "HIP_VISIBLE_DEVICES=0"], ["HIP_VISIBLE_DEVICES=0"]),
         (["HIP_VISIBLE_DEVICES=0", "HIP_VISIBLE_DEVICES=-1"], ["HIP_VISIBLE_DEVICES="]),
+        (["AMD_VISIBLE_DEVICES=0", "AMD_VISIBLE_DEVICES=0-3,8,hunter2"], ["AMD_VISIBLE_DEVICES=0-3,8"]),
+        (["AMD_VISIBLE_DEVICES=0", "AMD_VISIBLE_DEVICES=ALL"], ["AMD_VISIBLE_DEVICES=all"]),
+        (["AMD_VISIBLE_DEVICES=0", "AMD_VISIBLE_DEVICES=none"], []),
     ],
 )
 def test_the_last_of_several_variables_counts(variables: list[str], expected: list[str]) -> None:

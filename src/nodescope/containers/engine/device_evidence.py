@@ -21,7 +21,7 @@ Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """What engines, written in Go, mean by a number; JSON itself has longer ones."""
 
 PLAIN_RUNTIMES: Final = frozenset({"runc", "crun"})
-"""OCI runtimes that Docker may be told to use and that heed no variable of NVIDIA's."""
+"""OCI runtimes that Docker may be told to use and that heed no variable of a vendor's."""
 ALL_BY_VARIABLE: Final = frozenset(f"{name}=all" for name in GRANTING)
 NVIDIA_NODES: Final = "/dev/nvidia"
 

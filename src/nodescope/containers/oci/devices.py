@@ -2,7 +2,8 @@
 
 Sources: OCI runtime-spec config-linux.md (`linux.devices`), CNCF container-device-interface SPEC.md (qualified names
 "vendor.com/class=name" and the annotations "cdi.k8s.io/*"), NVIDIA Container Toolkit (NVIDIA_VISIBLE_DEVICES, volume
-mounts under /var/run/nvidia-container-devices), ROCm (ROCR_/HIP_VISIBLE_DEVICES). What engines tell goes by the same
+mounts under /var/run/nvidia-container-devices), AMD Container Toolkit (AMD_VISIBLE_DEVICES), ROCm
+(ROCR_/HIP_VISIBLE_DEVICES). What engines tell goes by the same
 tables.
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from nodescope.records.container import ContainerDevice
-from nodescope.records.device_variables import NARROWING, VENDOR_OF
+from nodescope.records.device_variables import AMD_GRANTING, NARROWING, VENDOR_OF
 
 MAX_DEVICES: Final = 256
 """Of one container: a privileged one is given every device of its host, thousands on some."""
@@ -28,6 +29,8 @@ ENVIRONMENT: Final = {name.encode(): name for name in VENDOR_OF}
 # A request is kept only where it looks like one: anything can stand in a variable.
 # Before driver 470 a MIG device was "MIG-GPU-<uuid>/<GPU instance>/<compute instance>".
 _REQUEST: Final = re.compile(r"(?a:all|[0-9]{1,4}(?::[0-9]{1,3})?|(?:GPU|MIG(?:-GPU)?)-[0-9A-Fa-f/-]{1,120})")
+_AMD_REQUEST: Final = re.compile(r"(?ai:all|[0-9]{1,4}(?:-[0-9]{1,4})?|(?:0x)[0-9a-f]{1,16}|[0-9a-f]{9,16})")
+"""Also ranges, and the hexadecimal number of a GPU."""
 _CDI_NAME: Final = re.compile(r"(?a:[A-Za-z0-9][\w.-]{0,100}/[A-Za-z][\w.-]{0,60}=[A-Za-z0-9][\w.:-]{0,120})")
 _UUID: Final = re.compile(r"(?a:all|[0-9]{1,4}|(?:GPU|MIG)-[0-9A-Fa-f-]{1,120})")
 _CDI_VENDORS: Final = frozenset({"nvidia", "amd", "intel"})
@@ -89,20 +92,21 @@ def by_environment(variables: Iterable[bytes]) -> Iterator[ContainerDevice]:
             # Runtimes take the last of several.
             told[name] = value
     for name, value in told.items():
-        words = _words(value, name in NARROWING)
+        words = _words(name, value)
         if words or name in NARROWING:
             kind = "gpu" if words else "other"
             request = f"{name}={','.join(words)}"
             yield ContainerDevice(kind=kind, evidence="environment", request=request, vendor=VENDOR_OF[name])
 
 
-def _words(value: bytes, is_narrowing: bool) -> list[str]:
+def _words(name: str, value: bytes) -> list[str]:
+    request = _AMD_REQUEST if name == AMD_GRANTING else _REQUEST
     words: list[str] = []
     for word in value.decode("utf-8", "replace").split(",", MAX_REQUESTS)[:MAX_REQUESTS]:
         word = word.strip()
-        if _REQUEST.fullmatch(word) or _CDI_NAME.fullmatch(word):
-            words.append(word)
-        elif is_narrowing:
+        if request.fullmatch(word) or _CDI_NAME.fullmatch(word):
+            words.append("all" if word.lower() == "all" else word)
+        elif name in NARROWING:
             break
     return words
 

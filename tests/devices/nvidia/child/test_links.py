@@ -49,6 +49,35 @@ def test_a_sum_does_not_fall_with_a_link() -> None:
     assert fabric.crc() == 111
 
 
+class Refusing:
+    """Three links: the first has no state, the second no counter of replays, all others answer 5."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.links = Links(
+            Calls(spoken(nvmlDeviceGetNvLinkState=self._state, nvmlDeviceGetNvLinkErrorCounter=self._counter)), 1
+        )
+
+    def _state(self, handle: Any, link: int, state: Any) -> int:
+        self.asked.append(link)
+        put(state, 1)
+        return SUCCESS if link in (1, 2) else NOT_SUPPORTED
+
+    def _counter(self, handle: Any, link: int, counter: int, number: Any) -> int:
+        put(number, 5)
+        return NOT_SUPPORTED if (link, counter) == (1, 0) else SUCCESS
+
+
+def test_a_link_that_is_refused() -> None:
+    """A link that the driver refuses costs neither the others nor their counters, and is not asked again."""
+    gpu = Refusing()
+    gpu.links.read_slow()
+    assert [(link["link"], link.get("replay_errors")) for link in gpu.links.read()] == [(1, None), (2, 5)]
+    gpu.asked.clear()
+    gpu.links.read_slow()
+    assert gpu.asked == [1, 2]
+
+
 def test_no_sum_of_nothing() -> None:
     """Where no link tells its errors there is no sum."""
     assert Fabric({}).crc() is None

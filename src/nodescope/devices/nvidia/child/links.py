@@ -63,7 +63,7 @@ class Links:
     def __init__(self, calls: Calls, handle: Any) -> None:
         self._calls = calls
         self._handle = handle
-        self._refused: set[int] = set()
+        self._refused: set[tuple[int, int]] = set()
         self._errors: dict[int, Values] = {}
         self._traffic: dict[int, Values] = {}
         self._speeds: dict[int, Values] = {}
@@ -72,11 +72,11 @@ class Links:
         self._active: Sequence[int] | None = None
         self._counters: dict[int, Values] = {}
         self._counted: dict[str, dict[int, int]] = {}
-        self._count = self._number()
+        self._links = list(range(self._number()))
 
     def read_slow(self) -> None:
         """Which links are up, at what speed, to whom, with how many errors. Raises `GpuLost`, `CallFailed`."""
-        self._states = {link: state for link in range(self._count) if (state := self._state(link)) is not None}
+        self._states = {link: state for link in tuple(self._links) if (state := self._state(link)) is not None}
         active = [link for link, state in self._states.items() if state == ACTIVE]
         if active != self._active:
             self._active = active
@@ -144,14 +144,14 @@ class Links:
         return min(int(found.get("links", FIRST_LINKS)), MAX_LINKS)
 
     def _state(self, link: int) -> int | None:
-        """None where there is no such link."""
+        """None where there is no such link. One that is refused is not asked again, and says nothing of the others."""
         state = ctypes.c_uint()
         function = self._calls.function(STATE_CALL)
-        if function is None or not self._count:
+        if function is None:
             return None
         code = self._calls.make(STATE_CALL, function, self._handle, link, ctypes.byref(state), expected=EMPTY_SLOT)
         if code in REFUSED:
-            self._count = 0
+            self._links.remove(link)
         return state.value if code == SUCCESS else None
 
     def _error_counters(self, link: int) -> Values:
@@ -160,7 +160,7 @@ class Links:
         if function is None:
             return values
         for counter, key in enumerate(COUNTERS):
-            if counter in self._refused:
+            if (link, counter) in self._refused:
                 continue
             number = ctypes.c_ulonglong()
             arguments = (self._handle, link, counter, ctypes.byref(number))
@@ -168,7 +168,7 @@ class Links:
             if code == SUCCESS:
                 values[key] = number.value
             elif code in REFUSED or code == INVALID_ARGUMENT:
-                self._refused.add(counter)
+                self._refused.add((link, counter))
         return values
 
     def _remote(self, link: int) -> Values:
