@@ -10,6 +10,9 @@ from nodescope.devices.nvidia.child.library import Library
 
 
 class _Spoken:
+    driver: tuple[int, ...] = (570, 86, 15)
+    driver_version = library_version = cuda_version = None
+
     def __init__(self, functions: dict[str, Callable[..., int]]) -> None:
         self._functions = functions
 

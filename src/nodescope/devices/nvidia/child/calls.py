@@ -22,7 +22,7 @@ from nodescope.devices.nvidia.child.errors import (
 )
 from nodescope.devices.nvidia.child.library import Function, Library
 
-_UNREMARKABLE = REFUSED | TRANSIENT | {NOT_FOUND, INSUFFICIENT_SIZE, VERSION_MISMATCH}
+_UNREMARKABLE = REFUSED | {NOT_FOUND, INSUFFICIENT_SIZE, VERSION_MISMATCH}
 
 
 class GpuLost(Exception):
@@ -33,11 +33,11 @@ class Calls:
     """For one thread, but for `name` and `since`: the main thread reads them to see what hangs.
 
     `name`: the call in flight, "" if none; `since`: when it began, of CLOCK_MONOTONIC. The rest counts since `begin`:
-    `denied` calls, and `left_out`, those that failed in a way of their own; `reset_required` and `unknown`: the first
-    call that said so.
+    `denied` calls, `passing`, those that may well succeed later, and `left_out`, those that failed in a way of their
+    own; `reset_required` and `unknown`: the first call that said so.
     """
 
-    __slots__ = ("_library", "_skip", "denied", "left_out", "name", "reset_required", "since", "unknown")
+    __slots__ = ("_library", "_skip", "denied", "left_out", "name", "passing", "reset_required", "since", "unknown")
 
     def __init__(self, library: Library, skip: Container[str] = frozenset()) -> None:
         self._library = library
@@ -49,9 +49,15 @@ class Calls:
     def begin(self) -> None:
         """A new cycle."""
         self.denied = 0
+        self.passing = 0
         self.left_out = 0
         self.reset_required = ""
         self.unknown = ""
+
+    @property
+    def failures(self) -> int:
+        """How many calls failed that may succeed another time."""
+        return self.left_out + self.passing
 
     def exists(self, name: str) -> bool:
         """Whether this driver has the function `name`, be it one to leave out."""
@@ -81,6 +87,9 @@ class Calls:
 
     def note(self, name: str, code: int) -> None:
         """Counts a failure that a call has told, or one of several values of a call."""
+        if code in TRANSIENT:
+            self.passing += 1
+            return
         if code in _UNREMARKABLE:
             return
         if code in FATAL:

@@ -27,6 +27,10 @@ from nodescope.devices.nvidia.child.peers import Peer
 PROBE_SECONDS: Final = 10.0
 """Between two tries whether a GPU that was lost is there again."""
 
+LEARN_AGAIN_SECONDS: Final = 60.0
+LONGEST_LEARN_AGAIN_SECONDS: Final = 3600.0
+"""What a GPU did not say of itself when it was opened is asked again, ever less often where it never does."""
+
 _WITHOUT_HANDLE: Final = {NO_PERMISSION: "denied", RESET_REQUIRED: "reset_required", UNKNOWN: "failed"}
 """The state of a GPU that cannot be opened, by why; it is lost for any other reason."""
 
@@ -47,6 +51,7 @@ class Worker:
         options: Options,
         exists: Callable[[int], bool],
         done: SimpleQueue[Worker],
+        learn_again_s: float = LEARN_AGAIN_SECONDS,
     ) -> None:
         self.index = index
         self.gpu: Gpu | None = None
@@ -61,6 +66,9 @@ class Worker:
         self._exists = exists
         self._done = done
         self._probe_at = 0.0
+        self._first_learn_again_s = self._learn_again_s = learn_again_s
+        self._learn_again_at = float("inf")
+        self._failures = 0
         self._gpus: Sequence[Peer] = ()
         self._work: Callable[[], None] | None = None
         self._wake = threading.Lock()
@@ -135,9 +143,8 @@ class Worker:
             # Should a call hang now, the parent is told whose it is.
             self.gpu, self.report = gpu, None
         gpu.learn(self._exists)
-        self.gpu = gpu
-        self.version += 1
         self._probe_at = 0.0
+        self._take(gpu, calls.failures)
 
     def _read(self) -> None:
         self.calls.begin()
@@ -147,9 +154,38 @@ class Worker:
             self._open()
         elif self.gpu is not None and self.gpu.has_changed(self.look):
             self._open()
+        elif self.gpu is not None and time.monotonic() >= self._learn_again_at:
+            self._learn_again(self.gpu)
         if self.gpu is not None and self.is_open:
             self.look = False
             self.report = self.gpu.read(self._gpus)
+
+    def _take(self, gpu: Gpu, failures: int) -> None:
+        """`failures`: how much of what it is could not be learnt."""
+        self.gpu = gpu
+        self.version += 1
+        self._failures = failures
+        if not failures:
+            self._learn_again_s = self._first_learn_again_s
+        self._plan_to_learn_again()
+
+    def _plan_to_learn_again(self) -> None:
+        self._learn_again_at = time.monotonic() + self._learn_again_s if self._failures else float("inf")
+
+    def _learn_again(self, known: Gpu) -> None:
+        """Asks anew what the GPU is; where it says no more than before, all stays as it is known."""
+        before = self.calls
+        self.calls = calls = Calls(self._library, self._options.skip.get(known.uuid, frozenset()))
+        gpu = Gpu(self._library, calls, known.handle, known.uuid, self.index, self._options)
+        gpu.learn(self._exists)
+        self._learn_again_s = min(2 * self._learn_again_s, LONGEST_LEARN_AGAIN_SECONDS)
+        if calls.failures < self._failures:
+            known.close()
+            self._take(gpu, calls.failures)
+        else:
+            gpu.close()
+            self.calls = before
+            self._plan_to_learn_again()
 
     def _lose(self, reason: str, state: str = "lost") -> None:
         """The GPU does not answer: it is tried again after a while, and keeps its identity."""
