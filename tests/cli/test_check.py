@@ -228,6 +228,15 @@ def test_wrong_usage_is_unknown(arguments: list[str], capsys: pytest.CaptureFixt
     assert captured.err.startswith("nodescope")
 
 
+def test_what_nobody_foresaw_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    """A fault of nodescope's own is no warning about a GPU: all is unknown, and standard error has what happened."""
+    not_a_word: Any = 7
+    assert main([not_a_word]) == EXIT_UNKNOWN
+    told = capsys.readouterr()
+    assert told.out == "NODE UNKNOWN - nodescope itself has failed: TypeError\n"
+    assert "Traceback" in told.err
+
+
 def test_help_says_the_exit_codes(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     """--help ends with 0 and names the codes."""
     done = run("check", "--help")

@@ -81,6 +81,10 @@ def main(arguments: Sequence[str]) -> int:
         if ended.code == EXIT_USAGE:
             return EXIT_UNKNOWN
         raise
+    except Exception as error:  # noqa: BLE001  whatever it is, an exit code of Python's own would be a warning
+        sys.excepthook(*sys.exc_info())
+        _say(f"NODE UNKNOWN - nodescope itself has failed: {type(error).__name__}")
+        return EXIT_UNKNOWN
 
 
 def _main(arguments: Sequence[str]) -> int:
