@@ -7,7 +7,6 @@ that says what is true. The readings of its GPUs are in no file: a child process
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 import threading
 import time
@@ -16,6 +15,7 @@ from typing import Final, Protocol
 
 from nodescope import _msgspec  # noqa: F401 before msgspec, which is smaller then
 from nodescope.simulate.clock import VirtualClock
+from nodescope.simulate.directory import Directory, remove_abandoned
 from nodescope.simulate.machine import (
     START_SECONDS,
     Machine,
@@ -52,7 +52,6 @@ UPDATE_S: Final = 0.5
 STOP_S: Final = 1.0
 
 SHARED_MEMORY: Final = "/dev/shm"
-_PREFIX: Final = "nodescope-simulate-"
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +84,7 @@ class Simulation:
         self._truth_path = truth_file
         self._shared_memory = shared_memory
         self._truth: TruthFile | None = None
-        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._directory: Directory | None = None
         self._tree: Tree | None = None
         self._updating = threading.Lock()
         self._stopping = threading.Event()
@@ -161,17 +160,29 @@ class Simulation:
             self._truth.close()
             self._truth = None
         if self._directory is not None:
-            self._directory.cleanup()
+            self._directory.remove()
             self._directory = self._tree = None
 
     def _first_tree(self) -> Tree:
         """In memory where that can be had, for the tree is rewritten twice a second."""
         files = self.machine.files(START_SECONDS)
         try:
-            self._directory, tree = _tree_in(self._shared_memory, files)
+            return self._tree_in(self._shared_memory, files)
         except OSError as error:
             log.debug("simulate: no tree in %s: %s", self._shared_memory, error)
-            self._directory, tree = _tree_in(None, files)
+        return self._tree_in(tempfile.gettempdir(), files)
+
+    def _tree_in(self, parent: str, files: dict[str, bytes]) -> Tree:
+        """Leaves nothing behind where it cannot be written; else `stop` removes it, also where a signal came."""
+        remove_abandoned(parent)
+        self._directory = directory = Directory(parent)
+        try:
+            directory.make()
+            tree = Tree(directory.path)
+            tree.update(files)
+        except OSError:
+            directory.remove()
+            raise
         return tree
 
     def _run(self, stopping: threading.Event) -> None:
@@ -184,17 +195,3 @@ class Simulation:
                 self._failed = True
             else:
                 self._failed = False
-
-
-def _tree_in(parent: str | None, files: dict[str, bytes]) -> tuple[tempfile.TemporaryDirectory[str], Tree]:
-    """A private directory in `parent`, and the tree in it. Leaves nothing behind where it cannot be written."""
-    # The number of the process: whoever finds a directory after a kill can tell whether it is still in use.
-    prefix = f"{_PREFIX}{os.getpid()}-"
-    directory = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
-    try:
-        tree = Tree(directory.name)
-        tree.update(files)
-    except OSError:
-        directory.cleanup()
-        raise
-    return directory, tree
