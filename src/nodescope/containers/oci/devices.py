@@ -29,7 +29,7 @@ ENVIRONMENT: Final = {name.encode(): name for name in VENDOR_OF}
 # A request is kept only where it looks like one: anything can stand in a variable.
 # Before driver 470 a MIG device was "MIG-GPU-<uuid>/<GPU instance>/<compute instance>".
 _REQUEST: Final = re.compile(r"(?a:all|[0-9]{1,4}(?::[0-9]{1,3})?|(?:GPU|MIG(?:-GPU)?)-[0-9A-Fa-f/-]{1,120})")
-_AMD_REQUEST: Final = re.compile(r"(?ai:all|[0-9]{1,4}(?:-[0-9]{1,4})?|(?:0x)[0-9a-f]{1,16}|[0-9a-f]{9,16})")
+_AMD_REQUEST: Final = re.compile(r"(?ai:all|[0-9]{1,4}(?:-[0-9]{1,4})?|0x[0-9a-f]{1,16}|[0-9a-f]{9,16})")
 """Also ranges, and the hexadecimal number of a GPU."""
 _CDI_NAME: Final = re.compile(r"(?a:[A-Za-z0-9][\w.-]{0,100}/[A-Za-z][\w.-]{0,60}=[A-Za-z0-9][\w.:-]{0,120})")
 _UUID: Final = re.compile(r"(?a:all|[0-9]{1,4}|(?:GPU|MIG)-[0-9A-Fa-f-]{1,120})")
