@@ -71,7 +71,8 @@ def test_a_thread_that_cannot_be_started_is_tried_again() -> None:
     finally:
         threading.stack_size(before)
     loop.sampler.demand_wait_s = LONG_S
-    assert loop.fresh().records == (1,)
+    # It may have sampled before it is asked: then the next one is the fresh one.
+    assert loop.fresh().records in ((1,), (2,))
     loop.stop()
 
 

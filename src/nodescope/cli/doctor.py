@@ -63,6 +63,10 @@ _ABSENT_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("ipvs", "where virtual servers are used: modprobe ip_vs"),
     ("kubelet", "on a Kubernetes node: set NODE_IP or collector.kubelet.address, and give a token that may read it"),
     ("ksmd", "the kernel needs CONFIG_KSM"),
+    (
+        "memory_modules",
+        "virtual machines have none; else load the controller's driver (modprobe i10nm_edac, amd64_edac)",
+    ),
     ("mdadm", "where there is software RAID: modprobe md_mod"),
     ("nfsd", "where this machine serves NFS: start nfs-server"),
     ("nfs", "where this machine mounts NFS: modprobe nfs"),

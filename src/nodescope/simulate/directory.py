@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import shutil
 import stat
 from contextlib import suppress
@@ -25,7 +24,7 @@ class Directory:
     """
 
     def __init__(self, parent: str) -> None:
-        name = f"{os.getpid()}-{secrets.token_hex(_RANDOM_BYTES)}"
+        name = f"{os.getpid()}-{os.urandom(_RANDOM_BYTES).hex()}"
         self.path = f"{parent}/{PREFIX}{name}"
         self._unlocked = f"{parent}/{_UNLOCKED}{name}"
         self._fd = -1
