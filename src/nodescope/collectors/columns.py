@@ -16,6 +16,7 @@ from nodescope.metric import Family, Metric
 from nodescope.metric import Row as FamilyRow
 from nodescope.profiles import Row
 from nodescope.sampler import Snapshot
+from nodescope.sampling import SamplerLoop
 
 CONSTANT: Final = "="
 _EMPTY: Final[dict[str, Any]] = {}
@@ -244,3 +245,10 @@ def _unit(row: Row) -> Callable[[float], float] | None:
 def metrics(profile: Profile) -> tuple[Metric, ...]:
     """The metrics of a profile, each once."""
     return tuple(dict.fromkeys(row.metric for rows in profile.values() for row in rows))
+
+
+def sampled(shown: Shown, loop: SamplerLoop) -> tuple[list[Family], int]:
+    """Families of what a loop's sampler has found, and how much its last sample left out. Raises as `fresh`."""
+    families = shown.families(loop.fresh())
+    sampler: Any = loop.sampler
+    return families, sampler.left_out

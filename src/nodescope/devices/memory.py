@@ -15,13 +15,12 @@ from msgspec.structs import replace
 
 from nodescope.devices.pci.attributes import Attributes
 from nodescope.host import Absent, Host
-from nodescope.records.memory import MemoryModule
+from nodescope.records.memory import UNPLACED, MemoryModule
 
 INTERVAL_S: Final = 15.0
 IDENTITY_SECONDS: Final = 60.0
 MAX_MODULES: Final = 4096
 MEBIBYTE: Final = 1024 * 1024
-UNKNOWN: Final = "unknown"
 
 _CONTROLLER: Final = re.compile("mc[0-9]{1,9}")
 # A controller that knows chip-select rows alone has ranks in place of modules.
@@ -90,7 +89,7 @@ class MemorySampler:
         folder = f"{self._folder}/{controller}"
         found = [self._counted(module, f"{folder}/{module.module}/dimm_", "_count") for module in modules]
         is_by_module = any(module.correctable_errors is not None for module in found)
-        unplaced = MemoryModule(controller=controller, module=UNKNOWN)
+        unplaced = MemoryModule(controller=controller, module=UNPLACED)
         return [*found, self._counted(unplaced, f"{folder}/", "_noinfo_count" if is_by_module else "_count")]
 
     def _counted(self, module: MemoryModule, before: str, after: str) -> MemoryModule:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from nodescope.records.memory import MemoryModule
+from nodescope.records.memory import UNPLACED, MemoryModule
 from nodescope.records.nvme import NvmeController, NvmeNamespace
 from nodescope.records.pci import PciDevice
 from nodescope.records.rdma import RdmaDevice, RdmaPort
@@ -38,8 +38,6 @@ INFINIBAND: Final = "InfiniBand"
 LIVE: Final = "live"
 PCIE_TRANSPORT: Final = "pcie"
 OPTIMIZED: Final = "optimized"
-UNPLACED: Final = "unknown"
-"""In place of a module: errors that the memory controller could not place."""
 USABLE: Final = frozenset({OPTIMIZED, "non-optimized"})
 
 

@@ -133,11 +133,14 @@ class LinkHealthRules:
         """Where nothing is counted nothing is said."""
         found: dict[Key, Inputs] = {}
         for module in modules:
-            for kind in _MEMORY_KINDS:
-                count = getattr(module, f"{kind}_errors")
-                if count is not None:
-                    inputs = found.setdefault((MEMORY, module.name), module_inputs(module))
-                    inputs[f"{kind}_last_hour"] = self._rise(module.name, kind, count, now)
+            counts = {kind: getattr(module, f"{kind}_errors") for kind in _MEMORY_KINDS}
+            rises = {
+                f"{kind}_last_hour": self._rise(module.name, kind, count, now)
+                for kind, count in counts.items()
+                if count is not None
+            }
+            if rises:
+                found[MEMORY, module.name] = module_inputs(module) | rises
         return found
 
     def _rise(self, subject: str, counter: str, count: int, now: float) -> int:

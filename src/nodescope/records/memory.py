@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+UNPLACED: Final = "unknown"
+"""In place of a module: errors that the controller could not place."""
 
 
 class MemoryModule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from nodescope.collectors.columns import Shown, metrics
+from nodescope.collectors.columns import Shown, metrics, sampled
 from nodescope.host import Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles.pci_native import PROFILE
@@ -29,9 +29,7 @@ class PciCollector:
         self._shown = Shown(PROFILE)
 
     def collect(self) -> list[Family]:
-        families = self._shown.families(self._loop.fresh())
-        sampler: Any = self._loop.sampler
-        self.left_out = sampler.left_out
+        families, self.left_out = sampled(self._shown, self._loop)
         return families
 
 
