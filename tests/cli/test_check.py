@@ -233,7 +233,7 @@ def test_what_nobody_foresaw_is_unknown(capsys: pytest.CaptureFixture[str]) -> N
     not_a_word: Any = 7
     assert main([not_a_word]) == EXIT_UNKNOWN
     told = capsys.readouterr()
-    assert told.out == "NODE UNKNOWN - nodescope itself has failed: TypeError\n"
+    assert told.out == "NODE UNKNOWN - nodescope itself has failed (TypeError): report what standard error has of it\n"
     assert "Traceback" in told.err
 
 

@@ -83,7 +83,8 @@ def main(arguments: Sequence[str]) -> int:
         raise
     except Exception as error:  # noqa: BLE001  whatever it is, an exit code of Python's own would be a warning
         sys.excepthook(*sys.exc_info())
-        _say(f"NODE UNKNOWN - nodescope itself has failed: {type(error).__name__}")
+        failure = type(error).__name__
+        _say(f"NODE UNKNOWN - nodescope itself has failed ({failure}): report what standard error has of it")
         return EXIT_UNKNOWN
 
 
