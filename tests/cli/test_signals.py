@@ -197,12 +197,14 @@ def test_a_command_on_a_simulated_machine_leaves_nothing(number: signal.Signals,
     """The machine's files, which lie in memory, go with the command, also where it is told to end again and again, and
     nobody is shown a traceback."""
     command = [sys.executable, "-m", "nodescope", "metrics", "--simulate", "h200x8"]
-    # A shell that puts a test run into the background has it, and what it starts, ignore SIGINT.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A shell that puts a test run into the background has it, and what it starts, ignore SIGINT, and nohup SIGHUP.
+    taken: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in taken.items()}
     process = subprocess.Popen(
         command, env=own_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    signal.signal(signal.SIGINT, before)
+    for ignored, handler in before.items():
+        signal.signal(ignored, handler)
     try:
         wait_until(lambda: bool(simulated_trees(process)))
         for _ in range(times):
