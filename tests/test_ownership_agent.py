@@ -27,6 +27,8 @@ from tests.live.samples import read
 from tools.serving import Server
 
 WATCHED_S: Final = 12.0
+WATCHES: Final = 4
+"""At most: on a busy machine less happens in one."""
 FIRST_S: Final = 40.0
 SCRAPERS: Final = 2
 RESET_MILLIJOULES: Final = 10**8
@@ -179,18 +181,28 @@ def test_on_every_page_the_parts_sum_to_the_whole(
     server = agent_process("agent", *only, *flags, "--collector.container.interval=500ms")
     watch = Watch(server, http_get)
     watch.until(lambda page: any(len(holder) == 64 for _, holder in page.holders))
-    watch.watch(WATCHED_S)
-    pages = watch.pages
-    assert sum(page.checked() for page in pages) > 20 * len(pages)
-    assert check_energy(pages) > len(pages)
+    for _ in range(WATCHES):
+        watch.watch(WATCHED_S)
+        missing = not_seen(machine, watch.pages)
+        if not missing:
+            break
+    assert not missing
+    assert sum(page.checked() for page in watch.pages) > 20 * len(watch.pages)
+    assert check_energy(watch.pages) > len(watch.pages)
+
+
+def not_seen(machine: str, pages: list[Page]) -> list[str]:
+    """What has not happened yet of that which the sums must outlast."""
     holders = {holder for page in pages for _, holder in page.holders}
-    assert {holder.partition(":")[0] for holder in holders} >= {"job", "user", "unattributed"}
+    kinds = {holder.partition(":")[0] for holder in holders}
+    happened = {kind: kind in kinds for kind in ("job", "user", "unattributed")}
     if MACHINES[machine]:
-        assert min(len(page.counters) for page in pages) < 8
+        happened["a GPU is gone"] = min(len(page.counters) for page in pages) < 8
     if machine == "h200x8":
-        assert any(page.parts for page in pages)
-        assert any(not page.parts for page in pages)
-        assert len({holder for holder in holders if holder.startswith("job:")}) > 1
+        happened["partitions"] = any(page.parts for page in pages)
+        happened["no partitions"] = any(not page.parts for page in pages)
+        happened["another job"] = len({holder for holder in holders if holder.startswith("job:")}) > 1
+    return [name for name, has in happened.items() if not has]
 
 
 def true_memory(path: Path) -> dict[tuple[str, str], float]:

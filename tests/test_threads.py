@@ -62,3 +62,18 @@ def test_a_thread_that_never_begins() -> None:
     thread.may_begin.set()
     assert thread.ended.wait(LONG_S)
     assert done == []
+
+
+@pytest.mark.usefixtures("short_limit")
+def test_a_thread_that_begins_at_the_limit() -> None:
+    """One that begins just as its starter gives up is started, not both at work and an error."""
+    begun = threads._Begun(threading.Thread())
+    said: list[bool] = []
+    starter = threading.Thread(target=lambda: said.append(begun.wait()))
+    with begun._either:
+        starter.start()
+        time.sleep(2 * SHORT_S)
+        # The starter has waited for long enough, and comes to say so only now.
+        threading.Event.set(begun)
+    starter.join(LONG_S)
+    assert said == [True]

@@ -15,11 +15,15 @@ from nodescope.settings import Settings, SettingsError
 from nodescope.web.access import Access
 from nodescope.web.address import AddressError, BindError, bind, parse
 from nodescope.web.limits import Limits
-from nodescope.web.server import Listener
+from nodescope.web.server import STOP_S, Listener
 from nodescope.web.web_config import WebConfig, WebConfigError, load
 
 AGAIN_AFTER_S: Final = 0.25
 """As long as the runner leaves a slow collector its worker, which is then the thread that has the request."""
+
+
+LEAVE_S: Final = 10.0
+"""For what a listener answers that a reload takes away, the reload itself among it: nobody waits for its end."""
 
 
 class CannotStart(Exception):
@@ -191,18 +195,18 @@ def leave(listeners: Sequence[Listener]) -> None:
     for listener in listeners:
         listener.leave()
     try:
-        threads.start(threading.Thread(target=stop, args=(listeners,), name="stop", daemon=True))
+        threads.start(threading.Thread(target=stop, args=(listeners, LEAVE_S), name="stop", daemon=True))
     except RuntimeError:
         # No thread is to be had: who waits for an answer from them has none.
         for listener in listeners:
             listener.stop()
 
 
-def stop(listeners: Sequence[Listener]) -> None:
+def stop(listeners: Sequence[Listener], patience_s: float = STOP_S) -> None:
     """Stops all at once, or one after the other for want of threads: each may wait a moment for what it answers."""
     begun, ours = [], list(listeners[:1])
     for listener in listeners[1:]:
-        thread = threading.Thread(target=listener.stop, name="stop", daemon=True)
+        thread = threading.Thread(target=listener.stop, args=(patience_s,), name="stop", daemon=True)
         try:
             threads.start(thread)
         except RuntimeError:
@@ -210,6 +214,6 @@ def stop(listeners: Sequence[Listener]) -> None:
         else:
             begun.append(thread)
     for listener in ours:
-        listener.stop()
+        listener.stop(patience_s)
     for thread in begun:
         thread.join()

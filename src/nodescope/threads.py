@@ -18,12 +18,23 @@ class _Begun(threading.Event):
     def __init__(self, thread: threading.Thread) -> None:
         super().__init__()
         self._thread = thread
+        self._either = threading.Lock()
+        self._given_up = False
+
+    def set(self) -> None:
+        """Called by the thread as it begins. Its caller may have gone on without it: then it ends at once."""
+        with self._either:
+            if self._given_up:
+                self._thread.run = _nothing  # type: ignore[method-assign]
+            super().set()
 
     def wait(self, timeout: float | None = None) -> bool:
         if not super().wait(START_LIMIT_S if timeout is None else timeout):
-            # Should it begin after all, it shall end at once: its caller goes on without it.
-            self._thread.run = _nothing  # type: ignore[method-assign]
-            raise RuntimeError("can't start new thread: it has ended before it began, for want of memory")
+            with self._either:
+                # It may have begun while this thread waited to go on.
+                if not self.is_set():
+                    self._given_up = True
+                    raise RuntimeError("can't start new thread: it has ended before it began, for want of memory")
         return True
 
 

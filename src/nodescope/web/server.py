@@ -78,10 +78,10 @@ class Server(HTTPServer):
         for sock in self.sockets:
             sock.close()
 
-    def stop(self) -> None:
-        """Ends within `STOP_S`: what is being answered may finish, what hangs is left behind."""
+    def stop(self, patience_s: float = STOP_S) -> None:
+        """Ends within `patience_s`: what is being answered may finish, what hangs is left behind."""
         self.leave()
-        self.requests.stop(STOP_S)
+        self.requests.stop(patience_s)
         self._connections.close()
 
     def connection(self, sock: socket.socket, remote: str) -> Connection:
@@ -179,9 +179,9 @@ class Listener:
         """Closes the sockets and takes nothing further; to be stopped when what is being answered has had its time."""
         self._server.leave()
 
-    def stop(self) -> None:
-        """Ends within `STOP_S` and closes the sockets. It cannot be started again."""
-        self._server.stop()
+    def stop(self, patience_s: float = STOP_S) -> None:
+        """Ends within `patience_s` and closes the sockets. It cannot be started again."""
+        self._server.stop(patience_s)
 
     def swap(self, handler: Handler, web_config: WebConfig | None, limits: Limits | None = None) -> None:
         """Goes on with these, on the same sockets. Raises `WebConfigError`, and changes nothing, for a bad one."""
