@@ -138,6 +138,18 @@ def test_a_processor_with_graphics(tmp_path: Path) -> None:
     assert (identity.model, identity.serial, identity.pci_device_id) == (None, None, "0x164E1002")
 
 
+def test_the_power_of_a_processor_with_graphics(tmp_path: Path) -> None:
+    """Its sensor tells its power, and gpu_metrics, which has watts with some firmware, where there is no sensor."""
+    node = AmdNode(tmp_path)
+    metrics = encode(2, 2, {"average_socket_power": 15})
+    folder = node.gpu(ADDRESS, {**hwmon({"power1_average": 15_200_000}), "gpu_metrics": metrics})
+    reading = only_report(node).reading
+    assert (reading.power_milliwatts, reading.power_average_milliwatts) == (15_200, 15_200)
+    shutil.rmtree(tmp_path / folder / "hwmon")
+    reading = only_report(node).reading
+    assert (reading.power_milliwatts, reading.power_average_milliwatts) == (15, 15)
+
+
 def test_an_accelerator_before_partitions(tmp_path: Path) -> None:
     """An MI210 of class 0380 with cards above ten: power is the average, its KFD node is the GPU and no instance."""
     node = AmdNode(tmp_path)
