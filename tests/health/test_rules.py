@@ -318,6 +318,16 @@ def test_the_junction_is_judged_by_its_own_limits(junction: int, state: str, rea
     assert state == OK or f"junction_temperature_celsius={junction}" in found.evidence.split(", ")
 
 
+def test_a_slot_that_can_less_than_the_gpu() -> None:
+    """A GPU that uses all lanes of its slot, as fast as that can, is well; one that uses fewer is told of them."""
+    slot: dict[str, Any] = {"driver_fields": {"pcie_slot_width_lanes": 8, "pcie_slot_generation": 4}}
+    assert Judge().of("pcie", gpu(pcie_width_lanes=8, pcie_generation=4, utilization_percent=99, **slot)).state == OK
+    found = Judge().of("pcie", gpu(pcie_width_lanes=4, **slot))
+    assert found.reason == "only 4 of 8 PCIe lanes are in use"
+    wide: dict[str, Any] = {"driver_fields": {"pcie_slot_width_lanes": 32}}
+    assert Judge().of("pcie", gpu(pcie_width_lanes=8, **wide)).reason == "only 8 of 16 PCIe lanes are in use"
+
+
 def test_the_edge_is_judged_beside_the_junction() -> None:
     """The sensor that is nearer to its limit is judged; a junction without limits changes nothing."""
     limits = {"junction_temperature_crit_celsius": 110}

@@ -140,16 +140,22 @@ def _identity(gpu: Gpu) -> dict[str, Any]:
 
 
 def _pcie(reading: GpuReading, busy_percent: float) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    width, widest = reading.pcie_width_lanes, reading.pcie_max_width_lanes
+    slot = reading.driver_fields.get
+    width, widest = reading.pcie_width_lanes, _least(reading.pcie_max_width_lanes, slot("pcie_slot_width_lanes"))
+    generation, highest = reading.pcie_generation, _least(reading.pcie_max_generation, slot("pcie_slot_generation"))
+    found: dict[str, Any] = {"pcie_max_width_lanes": widest, "pcie_max_generation": highest}
     if width and widest:
         found["pcie_width_percent"] = 100 * width / widest
-    generation, highest = reading.pcie_generation, reading.pcie_max_generation
     busy = reading.utilization_percent
     # An idle link goes to a lower generation to save power.
     if generation and highest and busy is not None and busy >= busy_percent:
         found["pcie_missing_generations"] = highest - generation
     return found
+
+
+def _least(own: float | None, slot: float | None) -> float | None:
+    """What a link can be at most: of AMD's GPUs it is told apart what they can and what the slot can."""
+    return own if own is None or slot is None else min(own, slot)
 
 
 def _memory(reading: GpuReading, eccs: Sequence[GpuEcc]) -> dict[str, Any]:
