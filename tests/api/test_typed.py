@@ -12,6 +12,7 @@ from nodescope.api.node import NoNode
 from nodescope.records.gpu import GpuReading
 from nodescope.records.gpu_snapshot import GpuSource
 from nodescope.records.health import DeviceHealth
+from nodescope.records.pci import PciDevice
 from tests.api import records
 from tests.api.records import AGE_S, ARC, H200, MI300X, Node, ask, gpu, verdict, whole
 
@@ -91,6 +92,25 @@ def test_links() -> None:
     assert [(port["device"], port["port"]) for port in body["rdma_ports"]] == [("mlx5_0", 2), ("mlx5_0", 1)]
     (pcie,) = body["pcie_links"]
     assert (pcie["address"], pcie["width_lanes"], pcie["degraded"]) == ("0000:c1:00.0", 16, True)
+
+
+def test_a_link_is_as_good_as_both_of_its_ends() -> None:
+    """A card in a lesser slot is not degraded, nor is the port above a lesser card; one that is below both is."""
+
+    def device(address: str, kind: str, now: int, most: int, parent: str | None = None) -> PciDevice:
+        lanes: dict[str, Any] = {"link_width_lanes": now, "max_link_width_lanes": most}
+        return PciDevice(address=address, kind=kind, parent=parent, **lanes)
+
+    devices = (
+        device("0000:00:01.0", "root_port", 8, 8),
+        device("0000:01:00.0", "switch", 8, 16, "0000:00:01.0"),
+        device("0000:02:00.0", "switch", 4, 16, "0000:01:00.0"),
+        device("0000:03:00.0", "nvme", 4, 4, "0000:02:00.0"),
+        device("0000:02:01.0", "switch", 2, 16, "0000:01:00.0"),
+        device("0000:04:00.0", "rdma", 2, 4, "0000:02:01.0"),
+    )
+    found = {one["address"]: one["degraded"] for one in data(Node(pci=devices), "links")["pcie_links"]}
+    assert [address for address, degraded in found.items() if degraded] == ["0000:02:01.0", "0000:04:00.0"]
 
 
 def test_links_of_a_gpu() -> None:

@@ -18,6 +18,7 @@ from nodescope.api.selection import (
     of_kind,
     oldest,
 )
+from nodescope.health.link_inputs import faces_down
 from nodescope.records.gpu import LinkReading
 from nodescope.records.gpu_snapshot import Gpu, GpuLink
 from nodescope.records.pci import PciDevice
@@ -39,8 +40,8 @@ class GpuLinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PcieLinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The link above a PCI device. `degraded`: whether it is narrower or slower than it can be, null where not known;
-    an idle GPU may slow its link down."""
+    """The link above a PCI device; of a port to what is below it the link there. `degraded`: whether it is narrower or
+    slower than both of its ends can be, null where not known; an idle GPU may slow its link down."""
 
     address: str
     kind: str
@@ -69,8 +70,11 @@ def links(node: Node, query: Query) -> Answer:
     shown, more_gpu = limited(_gpu_links(gpus.records, asked), MAX_LINKS)
     ports, more_ports = limited([] if query else of_kind(rdma.records, RdmaPort), MAX_RDMA_PORTS)
     addresses = {gpu.identity.pci_address for gpu in asked}
-    devices = [device for device in of_kind(pci.records, PciDevice) if not query or device.address in addresses]
-    pcie, more_pcie = limited([link for link in map(_pcie, devices) if link is not None], MAX_PCI_DEVICES)
+    known = of_kind(pci.records, PciDevice)
+    ends = _other_ends(known)
+    devices = [device for device in known if not query or device.address in addresses]
+    told = (_pcie(device, ends.get(device.address)) for device in devices)
+    pcie, more_pcie = limited([link for link in told if link is not None], MAX_PCI_DEVICES)
     left_out = more_gpu + more_ports + more_pcie
     age = oldest((gpus.age_seconds, rdma.age_seconds, pci.age_seconds))
     return Answer(
@@ -98,13 +102,29 @@ def _gpu_links(records: Iterable[object], asked: list[Gpu]) -> list[GpuLinkAnswe
     ]
 
 
-def _pcie(device: PciDevice) -> PcieLinkAnswer | None:
+def _other_ends(devices: Iterable[PciDevice]) -> Mapping[str, PciDevice]:
+    """By address the device at the other end of its link: the port above it, or the first function below a port."""
+    known = {device.address: device for device in devices}
+    found: dict[str, PciDevice] = {}
+    for device in known.values():
+        port = known.get(device.parent or "")
+        if port is not None and device.physical_function is None and not faces_down(device, known):
+            found[device.address] = port
+            found.setdefault(port.address, device)
+    return found
+
+
+def _pcie(device: PciDevice, other: PciDevice | None) -> PcieLinkAnswer | None:
     """None for a device without a link."""
     speed, most_speed = device.link_speed_gigatransfers_per_second, device.max_link_speed_gigatransfers_per_second
     width, most_width = device.link_width_lanes, device.max_link_width_lanes
     if speed is None and width is None:
         return None
-    known = [(now, most) for now, most in ((speed, most_speed), (width, most_width)) if now is not None and most]
+    ends = (
+        (speed, most_speed, other and other.max_link_speed_gigatransfers_per_second),
+        (width, most_width, other and other.max_link_width_lanes),
+    )
+    known = [(now, min(own, others or own)) for now, own, others in ends if now is not None and own]
     return PcieLinkAnswer(
         address=device.address,
         kind=device.kind,

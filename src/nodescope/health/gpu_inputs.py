@@ -6,7 +6,8 @@ An input that cannot be worked out is absent. Texts among them are for sentences
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from math import inf
+from typing import Any, Final, NamedTuple
 
 from nodescope.devices.nvidia.throttle import REASONS
 from nodescope.records.gpu import GpuReading
@@ -139,16 +140,22 @@ def _identity(gpu: Gpu) -> dict[str, Any]:
 
 
 def _pcie(reading: GpuReading, busy_percent: float) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    width, widest = reading.pcie_width_lanes, reading.pcie_max_width_lanes
+    slot = reading.driver_fields.get
+    width, widest = reading.pcie_width_lanes, _least(reading.pcie_max_width_lanes, slot("pcie_slot_width_lanes"))
+    generation, highest = reading.pcie_generation, _least(reading.pcie_max_generation, slot("pcie_slot_generation"))
+    found: dict[str, Any] = {"pcie_max_width_lanes": widest, "pcie_max_generation": highest}
     if width and widest:
         found["pcie_width_percent"] = 100 * width / widest
-    generation, highest = reading.pcie_generation, reading.pcie_max_generation
     busy = reading.utilization_percent
     # An idle link goes to a lower generation to save power.
     if generation and highest and busy is not None and busy >= busy_percent:
         found["pcie_missing_generations"] = highest - generation
     return found
+
+
+def _least(own: float | None, slot: float | None) -> float | None:
+    """What a link can be at most: of AMD's GPUs it is told apart what they can and what the slot can."""
+    return own if own is None or slot is None else min(own, slot)
 
 
 def _memory(reading: GpuReading, eccs: Sequence[GpuEcc]) -> dict[str, Any]:
@@ -168,10 +175,11 @@ def _memory(reading: GpuReading, eccs: Sequence[GpuEcc]) -> dict[str, Any]:
 
 
 def _temperatures(reading: GpuReading) -> dict[str, Any]:
+    heat = min(_sensors(reading), key=_Heat.left)
     found: dict[str, Any] = {}
     for name, value, limit in (
-        ("temperature_to_slowdown_celsius", reading.temperature_celsius, reading.temperature_slowdown_celsius),
-        ("temperature_to_shutdown_celsius", reading.temperature_celsius, reading.temperature_shutdown_celsius),
+        ("temperature_to_slowdown_celsius", heat.celsius, heat.slowdown),
+        ("temperature_to_shutdown_celsius", heat.celsius, heat.shutdown),
         (
             "memory_temperature_to_limit_celsius",
             reading.memory_temperature_celsius,
@@ -180,7 +188,35 @@ def _temperatures(reading: GpuReading) -> dict[str, Any]:
     ):
         if value is not None and limit is not None and limit >= LEAST_LIMIT_CELSIUS:
             found[name] = limit - value
-    return found
+    told = {
+        "heat_celsius": heat.celsius,
+        "heat_slowdown_celsius": heat.slowdown,
+        "heat_shutdown_celsius": heat.shutdown,
+    }
+    return found | {name: value for name, value in told.items() if value is not None}
+
+
+class _Heat(NamedTuple):
+    """What a sensor reads, and from where on the GPU is slow, and off."""
+
+    celsius: float | None
+    slowdown: float | None
+    shutdown: float | None
+
+    def left(self) -> float:
+        """How far the nearest limit is."""
+        limits = [one for one in (self.slowdown, self.shutdown) if one is not None and one >= LEAST_LIMIT_CELSIUS]
+        return min(limits, default=inf) - (self.celsius or 0)
+
+
+def _sensors(reading: GpuReading) -> tuple[_Heat, ...]:
+    """The GPU's own, and AMD's of the junction, which is far hotter than the edge and has limits of its own."""
+    told = reading.driver_fields.get
+    own = _Heat(reading.temperature_celsius, reading.temperature_slowdown_celsius, reading.temperature_shutdown_celsius)
+    junction = reading.junction_temperature_celsius
+    if junction is None:
+        return (own,)
+    return own, _Heat(junction, *(told(f"junction_temperature_{limit}_celsius") for limit in ("crit", "emergency")))
 
 
 def _slowdowns(mask: int | None) -> dict[str, Any]:

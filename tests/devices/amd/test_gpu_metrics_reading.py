@@ -117,6 +117,12 @@ def test_an_mi210() -> None:
     assert found.driver_fields["indep_throttle_status"] == 2**40
 
 
+def test_video_engines_that_are_not_measured() -> None:
+    """The 0 that older kernels always write of MI200's video engines is none; of other GPUs it is one."""
+    assert read(1, 3, {"average_mm_activity": 0, "temperature_hbm": [41, 44, 43, 40]}).engines == {}
+    assert read(1, 3, {"average_mm_activity": 0, "temperature_mem": 41}).engines == {"mm": 0.0}
+
+
 @pytest.mark.parametrize(("form", "content"), [(2, 4), (3, 0)])
 def test_a_processor_with_graphics(form: int, content: int) -> None:
     """Formats 2 and 3: temperatures and activities are hundredths, power is milliwatts."""

@@ -73,6 +73,16 @@ def test_an_edge_sensor_is_asked_where_the_junction_alone_is_known(tmp_path: Pat
     }
 
 
+def test_a_fan_that_is_not_there(tmp_path: Path) -> None:
+    """A speed of 0 in gpu_metrics is that of a fan that stands still, or of none where the chip has no fan."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with_fan, without = learnt(tmp_path / "a", {"fan1_input": 0}), learnt(tmp_path / "b", {"power1_average": 1})
+    assert filled(with_fan, fan_revolutions_per_minute=0)["fan_revolutions_per_minute"] == 0
+    assert "fan_revolutions_per_minute" not in filled(without, fan_revolutions_per_minute=0)
+    assert filled(without, fan_revolutions_per_minute=900)["fan_revolutions_per_minute"] == 900
+
+
 def test_no_chip(tmp_path: Path) -> None:
     """A GPU without a chip of its driver's has neither sensors nor limits."""
     node = AmdNode(tmp_path)

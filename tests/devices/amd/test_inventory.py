@@ -45,6 +45,16 @@ def test_order_and_drivers(tmp_path: Path) -> None:
     )
 
 
+def test_without_a_driver(tmp_path: Path) -> None:
+    """One that another driver is wanted for, or that waits for its virtual machine, is no failure of amdgpu."""
+    node = AmdNode(tmp_path)
+    node.gpu("0000:c3:00.0", {"driver_override": "vfio-pci"}, driver="")
+    node.gpu("0000:c4:00.0", {"physfn/vendor": "0x1002", "driver_override": "(null)"}, driver="")
+    node.gpu("0000:c5:00.0", {"driver_override": "(null)"}, driver="")
+    node.gpu("0000:c6:00.0", {"driver_override": "amdgpu"}, driver="")
+    assert pci_gpus(node.host) == (PciGpu("0000:c5:00.0", False), PciGpu("0000:c6:00.0", False))
+
+
 def test_signs(tmp_path: Path) -> None:
     """A GPU, a DRM node, a KFD node and KFD's own number each change the signs; nothing else does."""
     node = AmdNode(tmp_path)

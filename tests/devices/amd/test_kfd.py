@@ -35,6 +35,14 @@ def test_nodes(tmp_path: Path) -> None:
     assert (second.node, second.function, second.compute_units, second.target) == (10, 1, None, None)
 
 
+def test_partitions_in_the_highest_bits(tmp_path: Path) -> None:
+    """A partition that the driver counts in bits 28 to 31 of the location is the function that others count."""
+    node = AmdNode(tmp_path)
+    for partition in range(3):
+        node.kfd(partition + 1, partition + 10, {"location_id": 0x1500 | partition << 28})
+    assert [one.address for one in KfdTopology(node.host).nodes()] == [(0, 0x1500), (0, 0x1501), (0, 0x1502)]
+
+
 def test_links(tmp_path: Path) -> None:
     """Of a node's links only XGMI's are told, with their bandwidth where the kernel knows it."""
     node = AmdNode(tmp_path)

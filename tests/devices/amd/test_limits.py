@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from nodescope.devices.amd.device_files import DeviceFiles
-from nodescope.devices.amd.limits import link
+from nodescope.devices.amd.hwmon import Hwmon
+from nodescope.devices.amd.limits import link, read_limits
 from nodescope.host import Host
 
 
@@ -32,3 +33,19 @@ def test_links(tmp_path: Path, speed: str, width: str, found: dict[str, int]) ->
     (tmp_path / "max_link_speed").write_text(f"{speed}\n")
     (tmp_path / "max_link_width").write_text(f"{width}\n")
     assert link(DeviceFiles(Host(sysfs=str(tmp_path)), str(tmp_path)), "max") == found
+
+
+@pytest.mark.parametrize(("switch", "lanes"), [("0x1002", 8), ("0x1000", 4)])
+def test_the_slot(tmp_path: Path, switch: str, lanes: int) -> None:
+    """What the slot can is told of the first port above that is not of a switch of AMD's on the board itself."""
+    port, gpu = tmp_path / "port", tmp_path / "port/switch/gpu"
+    gpu.mkdir(parents=True)
+    for folder, vendor, width in ((port, "0x1022", 8), (port / "switch", switch, 4), (gpu, "0x1002", 16)):
+        (folder / "vendor").write_text(f"{vendor}\n")
+        (folder / "max_link_width").write_text(f"{width}\n")
+        (folder / "max_link_speed").write_text("16.0 GT/s PCIe\n")
+    (tmp_path / "gpu").symlink_to(gpu)
+    files = DeviceFiles(Host(sysfs=str(tmp_path)), str(tmp_path / "gpu"))
+    found = read_limits(files, frozenset(), Hwmon(files))
+    assert (found["pcie_max_width_lanes"], found["pcie_max_generation"]) == (16, 4)
+    assert found["driver_fields"] == {"pcie_slot_width_lanes": lanes, "pcie_slot_generation": 4}

@@ -40,10 +40,11 @@ def test_not_partitioned(tmp_path: Path) -> None:
 
 
 def test_without_functions(tmp_path: Path) -> None:
-    """Where the kernel gives all partitions one address they are numbered in order, and nothing is counted twice."""
+    """Where the kernel gives all partitions one address they are numbered in order, their addresses too."""
     nodes = (KfdNode(1, 11, (0, 0x0300)), KfdNode(2, 12, (0, 0x0300)))
     instances = identities("u", partitions(AmdNode(tmp_path).host, nodes, "DPX"), "DPX")
     assert [instance.uuid for instance in instances] == ["u-0", "u-1"]
+    assert [instance.pci_address for instance in instances] == [FIRST, "0000:03:00.1"]
     assert by_gpu_id(nodes, instances) == {11: "u-0", 12: "u-1"}
     assert by_gpu_id(nodes, ()) == {11: None, 12: None}
 

@@ -34,6 +34,28 @@ def test_kfd(tmp_path: Path) -> None:
     ]
 
 
+def test_contexts_of_a_process(tmp_path: Path) -> None:
+    """What the further contexts of a process use is added to what its first one does, by GPU."""
+    node = AmdNode(tmp_path)
+    files = {
+        "500/vram_11": 4096,
+        "500/sdma_11": 7,
+        "500/vram_12": 0,
+        "500/context_0/vram_11": 100,
+        "500/context_0/sdma_11": 3,
+        "500/context_0/vram_12": 8192,
+        "500/context_1/vram_12": 0,
+        "500/context_1/stats_12/cu_occupancy": 5,
+        "500/context_1/queues/0/gpuid": 12,
+    }
+    for name, value in files.items():
+        node.write(f"{KFD}/proc/{name}", value)
+    assert list(KfdProcesses(node.host).uses({11: None, 12: None})) == [
+        KfdUse(500, 11, 4196, 10, None),
+        KfdUse(500, 12, 8192, None, 5),
+    ]
+
+
 def test_kfd_comes_first() -> None:
     """What computes is told of once, with KFD's memory and its client's engines; it may draw as well."""
     uses = [KfdUse(500, 11, 4096, 7, 30), KfdUse(501, 12, 8192, None, None)]

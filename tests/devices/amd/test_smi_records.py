@@ -147,6 +147,16 @@ def test_a_card_that_could_not_be_asked() -> None:
     assert [(one.report.state, one.report.reason) for one in told(answers, 7.0)] == [("ok", ""), ("failed", "it hangs")]
 
 
+def test_limits_of_the_junction() -> None:
+    """The junction's limits are told beside those of the edge, as the driver's sensors have them."""
+    degrees = {"slowdown_edge": 100, "shutdown_edge": 105, "slowdown_hotspot": 110, "shutdown_hotspot": "N/A"}
+    limit = {f"{name}_temperature": {"value": value, "unit": "C"} for name, value in degrees.items()}
+    metrics = {"gpu": 0, "temperature": {"edge": {"value": 60, "unit": "C"}, "hotspot": {"value": 70, "unit": "C"}}}
+    (one,) = told(Answers(static=[{"gpu": 0, "limit": limit}], metric=[metrics]), 1.0)
+    assert one.report.reading.temperature_slowdown_celsius == 100
+    assert one.report.reading.driver_fields == {"junction_temperature_crit_celsius": 110}
+
+
 def test_names_of_rocm_6_0() -> None:
     """Values under the names of ROCm 5.7 and 6.0 are found."""
     old = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from nodescope.devices.amd.sysfs_source import SysfsSource
 from nodescope.devices.plausible import Plausible
 from nodescope.records.gpu import GpuReport
@@ -136,6 +138,18 @@ def test_a_processor_with_graphics(tmp_path: Path) -> None:
     assert (identity.model, identity.serial, identity.pci_device_id) == (None, None, "0x164E1002")
 
 
+def test_the_power_of_a_processor_with_graphics(tmp_path: Path) -> None:
+    """Its sensor tells its power, and gpu_metrics, which has watts with some firmware, where there is no sensor."""
+    node = AmdNode(tmp_path)
+    metrics = encode(2, 2, {"average_socket_power": 15})
+    folder = node.gpu(ADDRESS, {**hwmon({"power1_average": 15_200_000}), "gpu_metrics": metrics})
+    reading = only_report(node).reading
+    assert (reading.power_milliwatts, reading.power_average_milliwatts) == (15_200, 15_200)
+    shutil.rmtree(tmp_path / folder / "hwmon")
+    reading = only_report(node).reading
+    assert (reading.power_milliwatts, reading.power_average_milliwatts) == (15, 15)
+
+
 def test_an_accelerator_before_partitions(tmp_path: Path) -> None:
     """An MI210 of class 0380 with cards above ten: power is the average, its KFD node is the GPU and no instance."""
     node = AmdNode(tmp_path)
@@ -177,7 +191,8 @@ def test_a_guest(tmp_path: Path) -> None:
     assert (report.reading.memory_used_bytes, report.reading.power_milliwatts) == (2 << 30, None)
 
 
-def test_one_partition_of_another(tmp_path: Path) -> None:
+@pytest.mark.parametrize("location", [0x0303, 0x3000_0300])
+def test_one_partition_of_another(tmp_path: Path, location: int) -> None:
     """A container that sees one partition of eight sees an instance with its own number, not a whole GPU."""
     node = AmdNode(tmp_path)
     files: dict[str, Content] = {
@@ -186,7 +201,7 @@ def test_one_partition_of_another(tmp_path: Path) -> None:
         "gpu_busy_percent": 1,
     }
     node.gpu(ADDRESS, files)
-    node.kfd(7, 9, {"location_id": 0x0303, "simd_count": 152, "simd_per_cu": 4, "unique_id": 0xAA})
+    node.kfd(7, 9, {"location_id": location, "simd_count": 152, "simd_per_cu": 4, "unique_id": 0xAA})
     observed = node.observed()
     (instance,) = observed.instances
     assert (instance.uuid, instance.index, instance.pci_address) == ("00000000000000aa-3", 3, "0000:03:00.3")

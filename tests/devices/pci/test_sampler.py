@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nodescope.devices.pci.sampler import TREE_SECONDS, PciSampler
+from nodescope.devices.pci.tree import MAX_DEVICES, listed, places_of, tree_of
 from nodescope.host import Absent, Host
 from nodescope.records.pci import PciDevice
 from tests.collectors.host.machine import ODD_WORDS
@@ -268,3 +269,19 @@ def test_this_machine() -> None:
         pytest.skip("this machine has no PCI")
     assert all(device.root for device in found.values())
     assert sampler.left_out == 0
+
+
+def test_virtual_functions_do_not_take_the_room_of_others(tmp_path: Path) -> None:
+    """Of more devices than are kept virtual functions are left out, wherever they stand among the others."""
+    machine = PciMachine(tmp_path)
+    card = machine.add("pci0000:10/0000:10:00.0", NIC)
+    for number in range(8, 8 + MAX_DEVICES):
+        address = f"0000:{0x10 + (number >> 8):02x}:{number >> 3 & 0x1F:02x}.{number & 7}"
+        (tmp_path / f"sys/devices/pci0000:10/{address}").mkdir()
+        (tmp_path / f"sys/devices/pci0000:10/{address}/physfn").symlink_to(f"../{card}")
+        (tmp_path / f"sys/bus/pci/devices/{address}").symlink_to(f"../../../devices/pci0000:10/{address}")
+    gpu = machine.add("pci0000:f0/0000:f0:00.0", GPU)
+    places = places_of(machine.host, listed(machine.host))
+    tree = tree_of(places, dict.fromkeys(places, "nic") | {gpu: "gpu"}, {}, 0)
+    assert {card, gpu} <= tree.places.keys()
+    assert (len(tree.places), tree.left_out) == (MAX_DEVICES, 2)

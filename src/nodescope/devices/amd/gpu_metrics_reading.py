@@ -222,7 +222,8 @@ def _add_activities(metrics: GpuMetrics, found: Fields) -> None:
     engines: dict[str, float] = {}
     for engine, name in _ENGINES.items():
         known = _known(metrics.values.get(name))
-        if known:
+        # MI200, which alone tells of its stacks of memory, does not measure it: kernels before 6.5 write 0.
+        if known and not (engine == "mm" and not any(known) and "temperature_hbm" in metrics.values):
             engines[engine] = _percent(metrics, engine, _mean(known) or 0.0)
     # Where there are several partitions they may share an engine, so that only each partition's are told.
     whole = metrics.partitions[0] if len(metrics.partitions) == 1 else {}

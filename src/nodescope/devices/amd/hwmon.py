@@ -4,7 +4,8 @@
 newer boards the last two alone; power is power1_average or, of MI300 and newer, power1_input. *Units*: of the files
 thousandths of a degree, microwatts, hertz, millivolts, rpm, and 0 to 255 for pwm; of the records those that end a
 field's name. *Absent when*: there is no such sensor, and all of them in most virtual machines; power and its limits
-where both are 0, as of the second die of an MI250, whose first one measures both.
+where both are 0, as of the second die of an MI250, whose first one measures both; a fan's speed of 0 in gpu_metrics
+where the chip has no fan, as of MI200, whose driver always writes it.
 *Cost*: one request to the GPU's firmware for each sensor: so only those are read that gpu_metrics did not tell.
 """
 
@@ -60,8 +61,10 @@ POWERS: Final = (
 )
 CLOCK_FIELDS: Final = {"sclk": ("clock_graphics_megahertz",), "mclk": ("clock_memory_megahertz",)}
 VOLTAGE_FIELDS: Final = {"vddgfx": ("voltage_millivolts",)}
+FAN: Final = "fan1_input"
+FAN_SPEED: Final = "fan_revolutions_per_minute"
 FANS: Final = (
-    Sensor("fan1_input", ("fan_revolutions_per_minute",)),
+    Sensor(FAN, (FAN_SPEED,)),
     Sensor("pwm1", ("fan_speed_percent",), _percent),
 )
 POWER_FIELDS: Final = tuple(dict.fromkeys(name for sensor in POWERS for name in sensor.fields))
@@ -109,6 +112,8 @@ class Hwmon:
         if self._measures_no_power:
             for name in [name for name in POWER_FIELDS if fields.get(name) == 0]:
                 del fields[name]
+        if fields.get(FAN_SPEED) == 0 and FAN not in self._has:
+            del fields[FAN_SPEED]
         settle_temperature(fields)
 
     def _planned(self) -> list[Sensor]:

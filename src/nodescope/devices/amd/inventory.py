@@ -1,8 +1,8 @@
 """Which AMD GPUs are on the PCI bus, and the cheap signs that this has changed.
 
 *Source*: /sys/bus/pci/devices, Documentation/ABI/testing/sysfs-bus-pci. A GPU that another driver has (vfio-pci for a
-virtual machine, radeon) is not this node's to measure and is left out; one that no driver has, though amdgpu is loaded,
-is told of, for its start has failed.
+virtual machine, radeon), or is to have, is not this node's to measure and is left out, as is a virtual function that
+waits for its machine; any other one that no driver has, though amdgpu is loaded, is told of: its start has failed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ DRIVER: Final = "amdgpu"
 VENDOR_ID: Final = b"0x1002"
 CLASSES: Final = (b"0x0300", b"0x0380", b"0x1200")
 """Display controllers (VGA, other) and processing accelerators."""
+
+NO_OVERRIDE: Final = frozenset({b"", b"(null)", DRIVER.encode()})
+"""What driver_override says where nobody wants another driver."""
 
 MAX_PCI_DEVICES: Final = 16_384
 MAX_GPUS: Final = 64
@@ -44,7 +47,7 @@ def pci_gpus(host: Host) -> tuple[PciGpu, ...]:
         folder = host.sys(f"bus/pci/devices/{name}")
         if parse_address(name) is not None and _is_gpu(host, folder):
             driver = _driver(host, folder)
-            if driver in ("", DRIVER):
+            if driver == DRIVER or (not driver and _is_for_us(host, folder)):
                 found.append(PciGpu(name, driver == DRIVER))
     return tuple(found[:MAX_GPUS])
 
@@ -78,6 +81,11 @@ def _is_gpu(host: Host, folder: str) -> bool:
     if _once(host, f"{folder}/vendor") != VENDOR_ID:
         return False
     return (_once(host, f"{folder}/class") or b"").startswith(CLASSES)
+
+
+def _is_for_us(host: Host, folder: str) -> bool:
+    """Whether amdgpu is to have a GPU that no driver has."""
+    return (_once(host, f"{folder}/driver_override") or b"") in NO_OVERRIDE and not host.exists(f"{folder}/physfn")
 
 
 def _driver(host: Host, folder: str) -> str:

@@ -2,7 +2,8 @@
 
 *Source*: /sys/class/kfd/kfd/topology/nodes, drivers/gpu/drm/amd/amdkfd/kfd_topology.c. A node of a CPU has the gpu_id
 0. `location_id` is bus, device and function in one number, as in PCI; in a partitioned GPU the function counts the
-partitions. Where a container's device cgroup denies a GPU its node's files answer EPERM.
+partitions, or with some drivers of ROCm's packages bits 28 to 31 do. Where a container's device cgroup denies a GPU its
+node's files answer EPERM.
 *Absent when*: the kernel has no KFD, as in many virtual machines.
 """
 
@@ -20,6 +21,10 @@ MAX_NODES: Final = 1024
 MAX_PROPERTIES: Final = 256
 XGMI: Final = 11
 """Type of a link between GPUs (CRAT_IOLINK_TYPE_XGMI)."""
+
+PARTITION_SHIFT: Final = 28
+_PCI_DEVICE: Final = 0xFFFF
+_FUNCTION: Final = 7
 
 LOCAL_HEAPS: Final = frozenset({1, 2})
 """Types of a bank that is the GPU's own memory: public and private frame buffer."""
@@ -49,7 +54,7 @@ class KfdNode(NamedTuple):
     @property
     def function(self) -> int:
         """Counts the partitions of a GPU."""
-        return self.address[1] & 7
+        return self.address[1] & _FUNCTION
 
     @property
     def pci_address(self) -> str:
@@ -110,7 +115,7 @@ class KfdTopology:
         return KfdNode(
             node=number,
             gpu_id=gpu_id or 0,
-            address=(said.get("domain", 0), said["location_id"]),
+            address=(said.get("domain", 0), _location(said["location_id"])),
             unique_id=said.get("unique_id", 0),
             compute_units=simds // per_unit if simds and per_unit else None,
             render_minor=said.get("drm_render_minor") or None,
@@ -132,6 +137,11 @@ class KfdTopology:
         except Malformed:
             self.files.left_out += 1
             return {}
+
+
+def _location(number: int) -> int:
+    """Bus, device and function; the function counts the partitions wherever the driver counts them."""
+    return number & _PCI_DEVICE | number >> PARTITION_SHIFT & _FUNCTION
 
 
 def _memory(banks: Iterable[Mapping[str, int]]) -> tuple[int | None, int | None]:

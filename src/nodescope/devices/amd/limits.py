@@ -11,6 +11,7 @@ from typing import Any, Final
 from nodescope.devices.amd import dpm, ras
 from nodescope.devices.amd.device_files import DeviceFiles
 from nodescope.devices.amd.hwmon import Hwmon
+from nodescope.devices.amd.inventory import VENDOR_ID
 from nodescope.devices.pci.attributes import link_speed
 from nodescope.host import Malformed
 from nodescope.kernel.number import uint64
@@ -26,6 +27,9 @@ SIZES: Final = (
 
 GENERATIONS: Final[Mapping[float, int]] = {2.5: 1, 5.0: 2, 8.0: 3, 16.0: 4, 32.0: 5, 64.0: 6}
 """Gigatransfers per second -> generation of PCIe."""
+
+MAX_BRIDGES: Final = 4
+"""Of AMD's own, between a GPU and the slot that its board is in."""
 
 DOWN_LANES: Final = 63
 """What the register says of the width where the device does not answer."""
@@ -55,6 +59,7 @@ def read_limits(files: DeviceFiles, has: frozenset[str], hwmon: Hwmon) -> Fields
         if value:
             found[field] = value
     found |= {f"pcie_max_{name}": value for name, value in link(files, "max").items()}
+    found["driver_fields"] |= {f"pcie_slot_{name}": value for name, value in _slot(files).items()}
     for file, _, most in dpm.FILES:
         if most is not None and file in has:
             highest = levels(files, file, files.anew(file)).highest
@@ -69,14 +74,27 @@ def read_limits(files: DeviceFiles, has: frozenset[str], hwmon: Hwmon) -> Fields
     return found
 
 
-def link(files: DeviceFiles, which: str) -> Fields:
-    """Generation and width of the PCIe link, "current" or "max"; a link that is down has neither."""
+def _slot(files: DeviceFiles) -> Fields:
+    """What the port can do that the board is in: the first one above that is not of the board's own switch."""
+    above = "../"
+    for _ in range(MAX_BRIDGES):
+        if (files.anew(f"{above}vendor") or b"").strip() != VENDOR_ID:
+            break
+        above += "../"
+    return link(files, "max", above)
+
+
+def link(files: DeviceFiles, which: str, folder: str = "") -> Fields:
+    """Generation and width of the PCIe link, "current" or "max"; a link that is down has neither.
+
+    `folder`: of another device, from the GPU's own.
+    """
     found: Fields = {}
     read = files.line if which == "max" else files.line_now
-    generation = GENERATIONS.get(link_speed((read(f"{which}_link_speed") or "").encode()) or 0)
+    generation = GENERATIONS.get(link_speed((read(f"{folder}{which}_link_speed") or "").encode()) or 0)
     if generation is not None:
         found["generation"] = generation
-    lanes = uint64((read(f"{which}_link_width") or "").encode())
+    lanes = uint64((read(f"{folder}{which}_link_width") or "").encode())
     if lanes is not None and 0 < lanes < DOWN_LANES:
         found["width_lanes"] = lanes
     return found

@@ -57,13 +57,15 @@ def nodes_by_gpu(addresses: Iterable[str], nodes: Sequence[KfdNode]) -> dict[str
 def partitions(host: Host, nodes: Sequence[KfdNode], mode: str | None) -> tuple[Partition, ...]:
     """Those of one GPU that are seen here: in a container it may be one alone. `mode`: "SPX" is the whole GPU.
 
-    They are numbered by their functions, or where a kernel does not tell these apart in order.
+    They are numbered by their functions; where a kernel does not tell these apart in order, and their functions are
+    those numbers, as AMD's tools have it.
     """
     if len(nodes) <= 1 and mode in (None, WHOLE):
         return ()
     functions = [node.function for node in nodes]
-    numbers = functions if len(set(functions)) == len(functions) else range(len(nodes))
-    return tuple(_partition(host, number, node) for number, node in zip(numbers, nodes, strict=True))
+    if len(set(functions)) == len(functions):
+        return tuple(_partition(host, node.function, node) for node in nodes)
+    return tuple(_partition(host, number, _at_function(node, number)) for number, node in enumerate(nodes))
 
 
 def identities(gpu_uuid: str, parts: Sequence[Partition], profile: str | None) -> tuple[InstanceIdentity, ...]:
@@ -89,6 +91,11 @@ def by_gpu_id(nodes: Sequence[KfdNode], instances: Sequence[InstanceIdentity]) -
     if len(instances) != len(nodes):
         return {node.gpu_id: None for node in nodes}
     return {node.gpu_id: instance.uuid for node, instance in zip(nodes, instances, strict=True)}
+
+
+def _at_function(node: KfdNode, number: int) -> KfdNode:
+    domain, location = node.address
+    return node._replace(address=(domain, location & ~_FUNCTIONS | number & _FUNCTIONS))
 
 
 def _partition(host: Host, number: int, node: KfdNode) -> Partition:

@@ -36,6 +36,13 @@ def with_limits(reading: GpuReading, static: AmdStatic) -> GpuReading:
     }
     if _of(limit.socket_power, "milliwatts") == 0:
         fresh |= {field: None for field in POWER_FIELDS if getattr(reading, field) == 0}
+    junction = {
+        "junction_temperature_crit_celsius": _of(limit.slowdown_hotspot_temperature, "celsius"),
+        "junction_temperature_emergency_celsius": _of(limit.shutdown_hotspot_temperature, "celsius"),
+    }
+    known = {field: value for field, value in junction.items() if value is not None}
+    if known.keys() - reading.driver_fields.keys():
+        fresh["driver_fields"] = {**known, **reading.driver_fields}
     return msgspec.structs.replace(reading, **fresh)
 
 

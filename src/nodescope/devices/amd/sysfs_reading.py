@@ -12,7 +12,7 @@ from nodescope.devices.amd import dpm, gpu_metrics, gpu_metrics_reading
 from nodescope.devices.amd.activity import Activity
 from nodescope.devices.amd.device_files import DeviceFiles
 from nodescope.devices.amd.gpu_metrics import GpuMetrics
-from nodescope.devices.amd.hwmon import Hwmon
+from nodescope.devices.amd.hwmon import POWER_FIELDS, Hwmon
 from nodescope.devices.amd.limits import Fields, levels, link
 from nodescope.host import Malformed
 
@@ -27,6 +27,10 @@ _FREE: Final = (
 )
 HOT: Final = frozenset({"gpu_metrics", "gpu_busy_percent", "mem_busy_percent", *(file for _, file in USED)})
 """Files of which a GPU that works answers at least one."""
+
+
+POWER_IN_DOUBT: Final = 2
+"""Format of gpu_metrics."""
 
 
 class Sampled(NamedTuple):
@@ -46,7 +50,7 @@ def sample(files: DeviceFiles, has: frozenset[str], hwmon: Hwmon, activity: Acti
         value = files.number(file) if file in has else None
         if value is not None:
             fields[field] = value
-    hwmon.fill(fields)
+    _add_sensors(hwmon, fields, metrics)
     _add_clocks(files, has, fields)
     _add_pcie(files, has, fields)
     fields = {**limits, **fields, "driver_fields": driver_fields}
@@ -79,6 +83,16 @@ def _add_activity(
         memory_busy = files.number("mem_busy_percent")
         if memory_busy is not None:
             fields["memory_utilization_percent"] = float(memory_busy)
+
+
+def _add_sensors(hwmon: Hwmon, fields: Fields, metrics: GpuMetrics | None) -> None:
+    """Format 2 has milliwatts, with some firmware of Renoir watts, and does not say which: the driver knows."""
+    doubtful = {}
+    if metrics is not None and metrics.format == POWER_IN_DOUBT:
+        doubtful = {name: fields.pop(name) for name in POWER_FIELDS if name in fields}
+    hwmon.fill(fields)
+    if "power_milliwatts" not in fields:
+        fields |= doubtful
 
 
 def _add_clocks(files: DeviceFiles, has: frozenset[str], fields: Fields) -> None:

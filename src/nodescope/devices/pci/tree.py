@@ -29,8 +29,15 @@ def listed(host: Host) -> list[str]:
 
 
 def places_of(host: Host, addresses: Iterable[str]) -> dict[str, Place]:
-    """Where each device is; those that have just gone are left out."""
-    return {address: place for address in addresses if (place := _place(host, address)) is not None}
+    """Where each device is; those that have just gone are left out.
+
+    Where there are more than may be kept virtual functions are behind all others: of network cards there may be a
+    thousand of them.
+    """
+    found = {address: place for address in addresses if (place := _place(host, address)) is not None}
+    if len(found) <= MAX_DEVICES:
+        return found
+    return {address: found[address] for address in sorted(found, key=lambda address: _is_virtual(host, address))}
 
 
 def tree_of(places: Mapping[str, Place], kinds: Mapping[str, str], names: dict[str, Names], left_out: int) -> Tree:
@@ -45,6 +52,10 @@ def tree_of(places: Mapping[str, Place], kinds: Mapping[str, str], names: dict[s
                 wanted |= dict.fromkeys(way)
     kept = {address: places[address] for address in sorted(wanted) if address in places}
     return Tree(kept, names, left_out)
+
+
+def _is_virtual(host: Host, address: str) -> bool:
+    return host.exists(host.sys(f"bus/pci/devices/{address}/physfn"))
 
 
 def _place(host: Host, address: str) -> Place | None:

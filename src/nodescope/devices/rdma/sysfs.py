@@ -78,13 +78,15 @@ class SysfsRdma:
         self._identities: dict[str, tuple[RdmaDevice, RdmaDevice]] = {}
         self._uverbs: dict[str, str] = {}
         self._of_kernel: dict[str, KernelDevice] = {}
+        self._listed: list[str] = []
+        self._kept: list[str] = []
 
     def sample(self) -> tuple[Any, ...]:
         """Records of all devices as they are now. Raises `Absent`, or `OSError` where they may not be listed."""
         names = self._host.list(self._folder, keep_s=LIST_SECONDS)
         if not names:
             raise Absent(self._folder)
-        kept = names[:MAX_DEVICES]
+        kept = self._read_of(names)
         learn = time.monotonic() >= self._due_at or kept != list(self._devices)
         if learn:
             self._discover(kept)
@@ -109,6 +111,16 @@ class SysfsRdma:
     def close(self) -> None:
         """Gives the socket up."""
         self._socket.close()
+
+    def _read_of(self, names: list[str]) -> list[str]:
+        """At most `MAX_DEVICES`: virtual functions, of which a card can have a hundred, are behind all others."""
+        if len(names) > MAX_DEVICES and names != self._listed:
+            self._listed = names
+            self._kept = sorted(names, key=self._is_virtual)[:MAX_DEVICES]
+        return self._kept if len(names) > MAX_DEVICES else names
+
+    def _is_virtual(self, name: str) -> bool:
+        return self._host.exists(f"{self._folder}/{name}/device/physfn")
 
     def _read(self, name: str) -> Reading:
         return self._devices[name].read(self._learning)

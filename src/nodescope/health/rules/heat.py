@@ -10,7 +10,12 @@ _COOL: Final = "look at fans, air filters and inlet temperature, and at the neig
 _SUPPLY: Final = "look at the power supplies (ipmitool sdr type 'Power Supply') and their feeds: one may have failed"
 _WATCH: Final = "else look for heat, power and XIDs of this GPU, and test it (dcgmi diag -r 3)"
 
-_TEMPERATURES: Final = ("temperature_celsius", "temperature_slowdown_celsius", "temperature_shutdown_celsius")
+_TEMPERATURES: Final = (
+    "temperature_celsius",
+    "temperature_slowdown_celsius",
+    "temperature_shutdown_celsius",
+    "junction_temperature_celsius",
+)
 
 RULES: Final[tuple[Rule, ...]] = (
     Rule(
@@ -19,8 +24,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "<=",
         "temperature_near_shutdown_celsius",
         CRITICAL,
-        "at {temperature_celsius} C the GPU is about to switch itself off, which it does at "
-        "{temperature_shutdown_celsius} C",
+        "at {heat_celsius} C the GPU is about to switch itself off, which it does at {heat_shutdown_celsius} C",
         "stop its jobs now; " + _COOL,
         _TEMPERATURES,
         topic="temperature",
@@ -31,7 +35,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "<=",
         0,
         CRITICAL,
-        "at {temperature_celsius} C the GPU slows itself down, as it does from {temperature_slowdown_celsius} C on",
+        "at {heat_celsius} C the GPU slows itself down, as it does from {heat_slowdown_celsius} C on",
         _COOL,
         _TEMPERATURES,
         topic="temperature",
@@ -42,7 +46,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "<=",
         "temperature_near_slowdown_celsius",
         WARNING,
-        "at {temperature_celsius} C the GPU is close to slowing itself down, at {temperature_slowdown_celsius} C",
+        "at {heat_celsius} C the GPU is close to slowing itself down, at {heat_slowdown_celsius} C",
         _COOL,
         _TEMPERATURES,
         topic="temperature",
