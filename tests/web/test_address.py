@@ -34,7 +34,7 @@ def test_addresses_that_are_understood(text: str, address: Address) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "9100", "host:", "host:http", "host:65536", "host:-1", "host:1 ", "::1:9100", "[::1:9100", "h\nost:1",
-     "h ost:1", "host:\u0661", "unix:", "unix:" + "a" * 108, "unix:a\0b"],
+     "h ost:1", "host:\u0661", "unix:", "unix:" + "a" * 108, "unix:a\0b", "vsock://:9100"],
 )  # fmt: skip
 def test_addresses_that_are_refused(text: str) -> None:
     """What is no address is refused in one sentence that says what was expected."""

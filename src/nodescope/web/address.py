@@ -77,6 +77,8 @@ def parse(text: str) -> Address:
     """Raises `AddressError`."""
     if text.startswith("unix:"):
         return _unix(text)
+    if text.startswith("vsock://"):
+        raise AddressError(f'"{text}" is for virtual machines\' sockets, which are not served: expected {_FORMS}')
     host, colon, port = text.rpartition(":")
     if not colon:
         raise AddressError(f'"{text}" is not an address: expected {_FORMS}')
