@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,13 @@ def test_a_regular_expression_is_remembered_as_it_was_written() -> None:
 def test_durations(raw: Any, seconds: float) -> None:
     """Durations are read as Prometheus writes them, and plain numbers as seconds."""
     assert load({"collector.timeout": raw}, {})["collector.timeout"] == seconds
+
+
+@pytest.mark.parametrize(("text", "got"), [("5\n", "5"), ("- a\n", "['a']"), ("1.5\n", "1.5"), ("word\n", "'word'")])
+def test_a_file_that_has_no_names(tmp_path: Path, text: str, got: str) -> None:
+    """The sentence shows what stands there in place of names and values."""
+    with pytest.raises(SettingsError, match=re.escape(f"expected settings as NAME: VALUE, got {got}")):
+        load({"config.file": yaml_file(tmp_path, text)}, {})
 
 
 def bomb(start: str, begin: str, end: str) -> str:

@@ -101,12 +101,17 @@ def test_an_unknown_or_disabled_collector_is_refused(runner: Runner) -> None:
 
 
 def test_dropped_series_are_counted_by_reason(runner: Runner) -> None:
-    """Duplicates and series beyond the limit are left out and counted."""
+    """Duplicates, series beyond the limit, and a histogram under another family's name are left out and counted."""
     twice = Runner({"a": Fixed(single(A, 1), single(A, 2)), "b": Fixed()}, 5)
     made = scrape(twice)
     made.render()
-    assert made.dropped == {"duplicate": 1, "labels": 0, "limit": 0}
+    assert made.dropped == {"duplicate": 1, "labels": 0, "limit": 0, "name": 0}
     twice.stop()
+    clashing = Runner({"a": Fixed(single(A, 1), single(A._replace(type="summary"), 2)), "b": Fixed()}, 5)
+    made = scrape(clashing)
+    made.render()
+    assert made.dropped == {"duplicate": 0, "labels": 0, "limit": 0, "name": 1}
+    clashing.stop()
     few = scrape(runner, max_series=1)
     few.render()
-    assert few.dropped == {"duplicate": 0, "labels": 0, "limit": 3}
+    assert few.dropped == {"duplicate": 0, "labels": 0, "limit": 3, "name": 0}

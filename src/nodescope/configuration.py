@@ -85,7 +85,7 @@ def _file(path: str, warnings: list[str]) -> dict[str, Given]:
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise SettingsError(f"file {path}: expected settings as NAME: VALUE, got a {type(document).__name__}")
+        raise SettingsError(f"file {path}: expected settings as NAME: VALUE, got {shown(document)}")
     found: dict[str, Given] = {}
     for count, (key, value) in enumerate(_flat(document, "", f"file {path}", 0)):
         if count >= MAX_NAMES:

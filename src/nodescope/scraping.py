@@ -47,7 +47,7 @@ class Scrape:
     ) -> None:
         self.runner = runner
         self.names = tuple(names)
-        self.dropped = {"duplicate": 0, "labels": 0, "limit": 0}
+        self.dropped = {"duplicate": 0, "labels": 0, "limit": 0, "name": 0}
         self._own = own
         self._constant_labels = dict(constant_labels)
         self._max_series = max_series
@@ -121,6 +121,9 @@ class Scrape:
             self.dropped["labels"] += len(encoder.mislabelled)
             shown = ", ".join(encoder.mislabelled[:MAX_SERIES_LOGGED])
             log.debug("series with too few or too many labels, dropped: %s", shown)
+        if encoder.misnamed:
+            self.dropped["name"] += encoder.misnamed
+            log.debug("%d series of histograms or summaries have names of other families, dropped", encoder.misnamed)
         if encoder.truncated:
             self.dropped["limit"] += encoder.truncated
             log.debug("%d series are beyond scrape.max-series, dropped", encoder.truncated)

@@ -61,7 +61,8 @@ LEFT_OUT: Final = Metric(
 DROPPED: Final = Metric(
     "nodescope_series_dropped_total",
     "counter",
-    "Series left out of answers: given twice, with other labels than their metric, or beyond scrape.max-series.",
+    "Series left out of answers: given twice, with other labels than their metric, of a histogram or summary with names"
+    " that another family has, or beyond scrape.max-series.",
     ("reason",),
 )
 CONNECTIONS: Final = Metric("nodescope_http_connections_total", "counter", "Connections accepted.")

@@ -233,7 +233,8 @@ def test_what_nobody_foresaw_is_unknown(capsys: pytest.CaptureFixture[str]) -> N
     not_a_word: Any = 7
     assert main([not_a_word]) == EXIT_UNKNOWN
     told = capsys.readouterr()
-    assert told.out == "NODE UNKNOWN - nodescope itself has failed (TypeError): report what standard error has of it\n"
+    said = "nodescope itself has failed (AttributeError): report what standard error has of it"
+    assert told.out == f"NODE UNKNOWN - {said}\n"
     assert "Traceback" in told.err
 
 

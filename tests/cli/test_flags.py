@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
-from nodescope.cli.flags import FlagParser, parse, parser, terminal_columns
+from nodescope.cli.flags import MAX_ARGUMENT_CHARACTERS, FlagParser, parse, parser, terminal_columns
 from nodescope.settings import TABLE
 
 
@@ -42,6 +43,38 @@ def test_the_last_of_two_switches_wins(made: FlagParser) -> None:
     """--flag after --no-flag switches on."""
     _, given, _ = parse(made, ["--no-collector.cpu", "--collector.cpu"])
     assert given == {"collector.cpu.enabled": True}
+
+
+def test_arguments_come_from_a_file_too(made: FlagParser, tmp_path: Path) -> None:
+    """@FILE stands for the lines of the file but for its comments, at its place among the other arguments."""
+    file = tmp_path / "arguments"
+    file.write_text("# of this node\n--collector.cpu.info\n\n--path.procfs\n/host/p r#oc\n@is-no-file-here\n")
+    arguments = ["--no-collector.cpu.info", f"@{file}", "--no-collector.stat"]
+    with pytest.raises(SystemExit):
+        parse(made, arguments)
+    file.write_text(file.read_text().replace("@is-no-file-here", "--web.max-requests=3"))
+    assert parse(made, arguments)[1] == {
+        "collector.cpu.info": True,
+        "path.procfs": "/host/p r#oc",
+        "web.max-requests": "3",
+        "collector.stat.enabled": False,
+    }
+
+
+@pytest.mark.parametrize("size", [None, MAX_ARGUMENT_CHARACTERS + 1])
+def test_a_file_of_arguments_that_cannot_be_used(
+    made: FlagParser, capsys: pytest.CaptureFixture[str], tmp_path: Path, size: int | None
+) -> None:
+    """One sentence names the file that is not there or too long."""
+    file = tmp_path / "arguments"
+    if size is not None:
+        file.write_text("#" * size)
+    with pytest.raises(SystemExit) as end:
+        parse(made, [f"@{file}"])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert f"@{file}: expected" in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

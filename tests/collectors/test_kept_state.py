@@ -32,13 +32,20 @@ print(state_directory(""), kept_path(parts, "x.json"), kept_path(parts, "y.json"
 """
 
 
-@pytest.mark.parametrize("keeps", [True, False])
-def test_the_path_of_a_file(keeps: bool) -> None:
-    """It lies in the folder of the setting, for those that keep state."""
-    parts = Parts(
-        Host(), configuration.load({"state.directory": "/a:/b"}, {}), Surroundings(unheard, {}, keeps_state=keeps)
-    )
-    assert kept_path(parts, "x.json") == ("/a/x.json" if keeps else None)
+@pytest.mark.parametrize(
+    ("flags", "environment", "folder"),
+    [
+        ({"state.directory": "/a:/b"}, {"STATE_DIRECTORY": "/c"}, "/a:/b"),
+        ({}, {"STATE_DIRECTORY": "/a:/b"}, "/a"),
+        ({}, {"STATE_DIRECTORY": "/a:/b", "NODESCOPE_STATE_DIRECTORY": "/c:/d"}, "/c:/d"),
+    ],
+)
+def test_the_path_of_a_file(flags: dict[str, str], environment: dict[str, str], folder: str) -> None:
+    """It lies in the folder of the setting, in the first of those that systemd gives, for those that keep state."""
+    settings = configuration.load(flags, environment)
+    for keeps in (True, False):
+        parts = Parts(Host(), settings, Surroundings(unheard, {}, keeps_state=keeps))
+        assert kept_path(parts, "x.json") == (f"{folder}/x.json" if keeps else None)
 
 
 def test_where_nothing_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nodescope.exposition.openmetrics import OpenMetricsEncoder
 from nodescope.exposition.text import TextEncoder
-from nodescope.metric import Family, Metric, MetricType, single
+from nodescope.metric import SUFFIX, Family, Metric, MetricType, single
 
 
 def test_a_counter_has_total_on_its_samples_only() -> None:
@@ -57,7 +57,6 @@ def test_a_counter_that_keeps_its_name_is_unknown() -> None:
         ({"foo": "counter", "foo_total": "counter"}, {"foo": "unknown", "foo_total": "unknown"}),
         ({"foo_created": "gauge", "foo_total": "counter"}, {"foo_created": "gauge", "foo_total": "unknown"}),
         ({"foo": "summary", "foo_count_total": "counter"}, {"foo": "summary", "foo_count_total": "unknown"}),
-        ({"foo": "histogram", "foo_count": "counter"}, {"foo": "histogram", "foo_count": "counter"}),
         ({"foo": "gauge", "fo_total": "counter"}, {"foo": "gauge", "fo": "counter"}),
     ],
 )
@@ -67,6 +66,25 @@ def test_a_counter_whose_name_is_taken_is_unknown(metrics: dict[str, MetricType]
     text = encoder.encode([single(Metric(name, kind, "h"), 1) for name, kind in metrics.items()]).decode()
     assert dict(line.split()[2:] for line in text.splitlines() if line.startswith("# TYPE")) == shown
     assert (encoder.series, encoder.duplicates) == (len(metrics), [])
+
+
+@pytest.mark.parametrize("kind", ["histogram", "summary"])
+@pytest.mark.parametrize("other", ["", "_sum", "_count", "_created"])
+@pytest.mark.parametrize("other_kind", ["gauge", "untyped"])
+def test_a_histogram_gives_way_to_a_family_with_one_of_its_names(
+    kind: MetricType, other: str, other_kind: MetricType
+) -> None:
+    """A histogram or summary is left out and told while another family has its name or one of its samples'; in the
+    text format nothing is named _created."""
+    parts = Family(Metric("foo", kind, "h", (SUFFIX,)), [(("_count",), 1), (("_sum",), 2)])
+    family = single(Metric(f"foo{other}", other_kind, "h"), 3)
+    for encoder in (OpenMetricsEncoder(), TextEncoder()):
+        alone = encoder.encode([parts])
+        clashes = other != "_created" or encoder.content_type != TextEncoder.content_type
+        for families in ([parts, family], [family, parts], [family, parts]):
+            assert encoder.encode(families) == type(encoder)().encode([family] if clashes else families)
+            assert (encoder.misnamed, encoder.duplicates) == (2 * clashes, [])
+        assert (encoder.encode([parts]), encoder.misnamed) == (alone, 0)
 
 
 def test_families_of_one_name_have_one_name_here_too() -> None:

@@ -23,6 +23,8 @@ from nodescope.web.address import Address, AddressError, BindError, UnixSocket, 
         ("[::1]:9100", Address("::1", 9100)),
         ("[::]:9100", Address("::", 9100)),
         ("unix:/run/nodescope.sock", Address("", 0, "/run/nodescope.sock")),
+        ("vsock://:4294967294", Address("", 4294967294, vsock=True)),
+        ("vsock:9100", Address("vsock", 9100)),
     ],
 )
 def test_addresses_that_are_understood(text: str, address: Address) -> None:
@@ -34,7 +36,8 @@ def test_addresses_that_are_understood(text: str, address: Address) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "9100", "host:", "host:http", "host:65536", "host:-1", "host:1 ", "::1:9100", "[::1:9100", "h\nost:1",
-     "h ost:1", "host:\u0661", "unix:", "unix:" + "a" * 108, "unix:a\0b"],
+     "h ost:1", "host:\u0661", "unix:", "unix:" + "a" * 108, "unix:a\0b", "vsock://:", "vsock://:4294967295",
+     "vsock://2:9100"],
 )  # fmt: skip
 def test_addresses_that_are_refused(text: str) -> None:
     """What is no address is refused in one sentence that says what was expected."""
@@ -65,6 +68,8 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
         ("127.0.0.1:9100", ":9100", False),
         (":9100", "unix:/run/a.sock", False),
         ("unix:/run/a.sock", ":9100", False),
+        ("vsock://:9100", "127.0.0.1:9100", False),
+        (":9100", "vsock://:9100", False),
     ],
 )
 def test_every_interface_includes_each(wide: str, other: str, included: bool) -> None:
@@ -203,3 +208,18 @@ def test_a_file_is_never_removed(tmp_path: Path) -> None:
     with pytest.raises(BindError, match="is no socket"):
         bind(parse(f"unix:{path}"))
     assert path.read_text() == "data"
+
+
+def test_a_socket_between_machine_and_host() -> None:
+    """It listens under its own name, beside a socket of another family that shares its port for a while."""
+    try:
+        first = bind(parse("vsock://:0"))
+    except BindError as error:
+        pytest.skip(f"this kernel has no such sockets: {error}")
+    with first, bind(parse("127.0.0.1:0")) as other:
+        assert parse(name(first)).vsock
+        assert name(first) == f"vsock://:{first.getsockname()[1]}"
+        with pytest.raises(BindError, match="in use"):
+            bind(parse(name(first)))
+        with bind(parse(name(other).replace("127.0.0.1", "0.0.0.0")), [first, other]) as wide:
+            assert wide.getsockname()[1] == other.getsockname()[1]

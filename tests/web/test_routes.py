@@ -164,10 +164,11 @@ def test_the_scrape_timeout_is_taken_where_it_makes_sense(agent: FakeAgent, fiel
 
 
 def test_metrics_are_packed(agent: FakeAgent) -> None:
-    """A large exposition is sent in gzip to who accepts it."""
+    """A large exposition is sent in gzip to who accepts it, and says on which fields it depends."""
     agent.body = b"up 1\n" * 1000
     response = ask(agent.site(), "/metrics", headers={"accept-encoding": "gzip"})
     assert gzip.decompress(response.body) == agent.body
+    assert ("Vary", "Accept, Accept-Encoding") in response.headers
 
 
 def test_scrapes_are_limited(agent: FakeAgent) -> None:

@@ -19,6 +19,8 @@ _OF_GPUS: Final = ("config.", "log.", "path.procfs", "path.sysfs", "state.", "co
 DEFAULT_COLUMNS: Final = 80
 HELP_MARGIN: Final = 2
 MAX_DIGITS: Final = 4
+MAX_ARGUMENT_CHARACTERS: Final = 65_536
+"""Of a file of arguments."""
 REPEATABLE: Final = frozenset({"list", "labels"})
 
 # node_exporter's collectors that nodescope does not have: their flags are accepted, so its command lines work.
@@ -115,9 +117,30 @@ def parser(prog: str, description: str, shows: Callable[[str], bool] = every) ->
 
 def parse(made: FlagParser, arguments: Sequence[str]) -> tuple[argparse.Namespace, dict[str, Any], list[str]]:
     """The command's own arguments, the settings given as flags, and warnings about flags that have no effect."""
-    namespace, rest = made.parse_known_args(list(arguments))
+    namespace, rest = made.parse_known_args(_expanded(made, arguments))
     given = {key: value for key, value in vars(namespace).items() if "." in key or key in _PLAIN_KEYS}
     return namespace, given, _leftover(made, rest)
+
+
+def _expanded(made: FlagParser, arguments: Sequence[str]) -> list[str]:
+    """`arguments`, with what a file has, an argument on each line but for comments, in the place of @FILE.
+
+    Source: kingpin, which reads node_exporter's command line so.
+    """
+    found: list[str] = []
+    for word in arguments:
+        if not word.startswith("@"):
+            found.append(word)
+            continue
+        try:
+            with open(word[1:], encoding="utf-8", errors="surrogateescape") as file:
+                lines = file.read(MAX_ARGUMENT_CHARACTERS + 1)
+        except (OSError, ValueError) as error:
+            made.error(f"{word}: expected a file with an argument on each line ({error})")
+        if len(lines) > MAX_ARGUMENT_CHARACTERS:
+            made.error(f"{word}: expected at most {MAX_ARGUMENT_CHARACTERS} characters of arguments")
+        found += [line for line in lines.splitlines() if line and not line.startswith("#")]
+    return found
 
 
 _PLAIN_KEYS: Final = frozenset(setting.key for setting in TABLE if "." not in setting.key)

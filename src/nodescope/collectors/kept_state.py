@@ -9,6 +9,8 @@ from typing import Final
 from nodescope.collectors.parts import Parts
 
 ROOT_STATE: Final = "/var/lib/nodescope"
+OF_SYSTEMD: Final = "environment STATE_DIRECTORY"
+"""Where a value comes from that may name several folders, with colons between. Source: systemd.exec(5)."""
 
 _TOLD: Final = "no state directory"
 """Under which an agent remembers that it has said so."""
@@ -25,7 +27,10 @@ def kept_path(parts: Parts, name: str) -> str | None:
     """The file of this name in the folder of the setting `state.directory`; None for who keeps nothing."""
     if not parts.surroundings.keeps_state:
         return None
-    folder = state_directory(parts.settings["state.directory"])
+    given = parts.settings["state.directory"]
+    if parts.settings.origin("state.directory") == OF_SYSTEMD:
+        given = given.partition(":")[0]
+    folder = state_directory(given)
     if folder is not None:
         return f"{folder}/{name}"
     if _TOLD not in parts.surroundings.kept:
@@ -40,8 +45,7 @@ def state_directory(given: str) -> str | None:
     Source: XDG base directory specification, by which a relative XDG_STATE_HOME is ignored.
     """
     if given:
-        # systemd's STATE_DIRECTORY may name several, with colons between.
-        return given.partition(":")[0]
+        return given
     if os.geteuid() == 0:
         return ROOT_STATE
     # Without HOME and a line in passwd `~` stays as it is, and would be a folder wherever the agent was started.

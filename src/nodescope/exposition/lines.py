@@ -34,6 +34,7 @@ class Line:
 class Lines:
     """What is kept of one family: its header and its rows, side by side what `Line` has of each.
 
+    `gives_way`: another family has a name of its, so that it is not written.
     `whole`: all rows last seen were written, each once, under a header of their own; `seen` are those rows. `rows` has
     the lines by their labels where `labels` has not, or where not all were written. `headed`: the header is written.
     `moves`: a number has changed since the rows were first seen; `place`: where among the page's pieces the first
@@ -41,14 +42,15 @@ class Lines:
     """
 
     __slots__ = (
-        "alone", "headed", "header", "labels", "metric", "moves", "numbers", "place", "prefixes", "rows", "seen",
-        "values", "whole",
+        "alone", "gives_way", "headed", "header", "labels", "metric", "moves", "numbers", "place", "prefixes", "rows",
+        "seen", "values", "whole",
     )  # fmt: skip
 
     def __init__(self, metric: Metric, header: bytes) -> None:
         self.metric = metric
         self.header = header
         self.alone = True
+        self.gives_way = False
         self.forget()
 
     def forget(self) -> None:

@@ -21,13 +21,13 @@ _ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "histogram": ("_bucket", "_count", "_sum", "_created"),
     "summary": ("_count", "_sum", "_created"),
 }
-"""What the names of samples may end in, by type: with these a family's name is taken too."""
 
 
 class OpenMetricsEncoder(TextEncoder):
     """As `TextEncoder`, in OpenMetrics. A counter whose name in this format is taken is `unknown`, under its own."""
 
     content_type = CONTENT_TYPE
+    endings = _ENDINGS
     end = b"# EOF\n"
 
     def __init__(self, constant_labels: Mapping[str, str] | None = None, max_series: int = sys.maxsize) -> None:

@@ -16,6 +16,10 @@ from nodescope.metric import SUFFIX, Family, Metric, Row
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _OWN_LABEL: Final = {"histogram": "le", "summary": "quantile"}
+_ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "histogram": ("_bucket", "_count", "_sum"),
+    "summary": ("_count", "_sum"),
+}
 
 
 def escape_help(text: str) -> str:
@@ -31,17 +35,19 @@ class TextEncoder:
 
     `constant_labels` are put on every series; where a series has a label of that name, the series' own wins.
     After each call `series` says how many series were written, `duplicates` which were dropped because the same
-    series was there already, `mislabelled` which had not as many labels as their metric, and `truncated` how many were
-    beyond `max_series`.
+    series was there already, `mislabelled` which had not as many labels as their metric, `misnamed` how many were of a
+    histogram or summary one of whose names another family has, and `truncated` how many were beyond `max_series`.
     """
 
     content_type = CONTENT_TYPE
+    endings: Mapping[str, tuple[str, ...]] = _ENDINGS
+    """What the names of samples may end in, by type: with these a family's name is taken too."""
 
     def __init__(self, constant_labels: Mapping[str, str] | None = None, max_series: int = sys.maxsize) -> None:
         self.constant_labels = dict(constant_labels or {})
         self.max_series = max_series
         self.series = 0
-        self.truncated = 0
+        self.truncated = self.misnamed = 0
         self.duplicates: list[str] = []
         self.mislabelled: list[str] = []
         self._kept: dict[tuple[Metric, int], Lines] = {}
@@ -55,7 +61,7 @@ class TextEncoder:
     def encode(self, families: Iterable[Family]) -> bytes:
         """The text, in UTF-8."""
         given = list(families)
-        self.truncated = 0
+        self.truncated = self.misnamed = 0
         self.duplicates, self.mislabelled = [], []
         page = self._page
         if page is None or not page.renumber(given):
@@ -76,13 +82,16 @@ class TextEncoder:
             kept.place = 0
             if not rows:
                 kept.forget()
+            elif kept.gives_way:
+                kept.forget()
+                self.misnamed += len(rows)
             elif self.series + kept.series <= self.max_series and kept.again(rows, []):
                 self.series += kept.series
             else:
                 self._family(rows, kept)
                 plain = plain and kept.whole
         page = Page(given, self._order, self.end)
-        if plain and not self.truncated:
+        if plain and not self.truncated and not self.misnamed:
             self._page = page
         return page
 
@@ -104,13 +113,20 @@ class TextEncoder:
                 kept = Lines(metric, header)
             self._kept[key] = kept
             self._order.append((index, kept))
-        counts = Counter(metric.name for metric in metrics)
+        others = {metric.name for metric in metrics if metric.type not in _ENDINGS}
+        for kept in self._kept.values():
+            kept.gives_way = kept.metric.type in _ENDINGS and not others.isdisjoint(self._taken(kept.metric))
+            kept.by_labels()
+        counts = Counter(kept.metric.name for kept in self._kept.values() if not kept.gives_way)
         for kept in self._kept.values():
             kept.alone = counts[kept.metric.name] == 1
-            kept.by_labels()
         self._metrics = metrics
 
     end = b""
+
+    def _taken(self, metric: Metric) -> list[str]:
+        """The names that a family takes: its own, and those that its samples may have."""
+        return [metric.name, *(metric.name + ending for ending in self.endings.get(metric.type, ()))]
 
     def header(self, metric: Metric) -> str:
         return f"# HELP {metric.name} {escape_help(metric.help)}\n# TYPE {metric.name} {metric.type}\n"

@@ -39,7 +39,7 @@ AGENT: Final[tuple[Setting, ...]] = (
         "web.listen-address",
         "list",
         ("127.0.0.1:9100",),
-        "Address to serve on, HOST:PORT, [IPV6]:PORT, :PORT (every interface) or unix:PATH; repeatable.",
+        "Address to serve on, HOST:PORT, [IPV6]:PORT, :PORT (every interface), unix:PATH or vsock://:PORT; repeatable.",
     ),
     Setting(
         "web.systemd-socket", "bool", False, "Serve on the sockets that systemd passes, instead of listen-address."

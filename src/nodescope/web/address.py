@@ -1,6 +1,6 @@
-"""Addresses to serve on: HOST:PORT, [IPV6]:PORT, :PORT (every interface, both families), unix:PATH.
+"""Addresses to serve on: HOST:PORT, [IPV6]:PORT, :PORT (every interface, both families), unix:PATH, vsock://:PORT.
 
-Source: socket(7), ip(7), ipv6(7), unix(7).
+Source: socket(7), ip(7), ipv6(7), unix(7), vsock(7).
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from typing import Any, Final, NamedTuple
 
 BACKLOG: Final = 1024
 MAX_PORT: Final = 65_535
+MAX_VSOCK_PORT: Final = 2**32 - 2
 MAX_UNIX_PATH_BYTES: Final = 107
 UNIX_MODE: Final = 0o660
 STALE_CHECK_S: Final = 1.0
 
-_FORMS: Final = "HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH"
+_FORMS: Final = "HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH or vsock://:PORT"
+_VSOCK: Final = "vsock://:"
 _ANY: Final = ("", "::")
 
 
@@ -32,20 +34,26 @@ class BindError(OSError):
 
 
 class Address(NamedTuple):
-    """`path` for a unix socket, else `host` ("" for every interface) and `port` (0: any free one)."""
+    """`path` for a unix socket, else `host` ("" for every interface) and `port` (0: any free one).
+
+    `vsock`: the port is one between a virtual machine and its host.
+    """
 
     host: str
     port: int
     path: str = ""
+    vsock: bool = False
 
     def __str__(self) -> str:
         if self.path:
             return f"unix:{self.path}"
+        if self.vsock:
+            return f"{_VSOCK}{self.port}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def includes(self, other: Address) -> bool:
         """Whether `other` is a part of this one: the same port on one interface, where this has them all."""
-        if self.path or other.path or not self.port or self.port != other.port:
+        if self.path or other.path or self.vsock or other.vsock or not self.port or self.port != other.port:
             return False
         return self.host in _ANY or (self.host == "0.0.0.0" and ":" not in other.host)
 
@@ -77,12 +85,19 @@ def parse(text: str) -> Address:
     """Raises `AddressError`."""
     if text.startswith("unix:"):
         return _unix(text)
+    if text.startswith(_VSOCK):
+        return Address("", _port(text.removeprefix(_VSOCK), MAX_VSOCK_PORT, text), vsock=True)
     host, colon, port = text.rpartition(":")
     if not colon:
         raise AddressError(f'"{text}" is not an address: expected {_FORMS}')
-    if not (port.isascii() and port.isdecimal()) or len(port) > 5 or int(port) > MAX_PORT:
-        raise AddressError(f'"{text}" has no usable port: expected a number from 0 to {MAX_PORT} after the last colon')
-    return Address(_host(host, text), int(port))
+    number = _port(port, MAX_PORT, text)
+    return Address(_host(host, text), number)
+
+
+def _port(given: str, largest: int, text: str) -> int:
+    if not (given.isascii() and given.isdecimal()) or len(given) > len(str(largest)) or int(given) > largest:
+        raise AddressError(f'"{text}" has no usable port: expected a number from 0 to {largest} after the last colon')
+    return int(given)
 
 
 def _unix(text: str) -> Address:
@@ -108,7 +123,12 @@ def bind(address: Address, leaving: Sequence[socket.socket] = ()) -> socket.sock
     `leaving`: listening sockets of ours that are closed soon, and may hold the address, or a part of it, until then.
     """
     try:
-        sock = _bind_unix(address.path) if address.path else _bind_beside(address, leaving)
+        if address.path:
+            sock = _bind_unix(address.path)
+        elif address.vsock:
+            sock = _bind_vsock(address.port)
+        else:
+            sock = _bind_beside(address, leaving)
     except BindError:
         raise
     except socket.gaierror as error:
@@ -124,7 +144,7 @@ def name(sock: socket.socket) -> str:
     if sock.family == socket.AF_UNIX:
         return str(Address("", 0, os.fsdecode(sock.getsockname())))
     host, port = sock.getsockname()[:2]
-    return str(Address(host, port))
+    return str(Address("", port, vsock=True) if sock.family == socket.AF_VSOCK else Address(host, port))
 
 
 def _bind_beside(address: Address, leaving: Sequence[socket.socket]) -> socket.socket:
@@ -142,7 +162,7 @@ def _bind_beside(address: Address, leaving: Sequence[socket.socket]) -> socket.s
 
 @contextlib.contextmanager
 def _sharing(sockets: Sequence[socket.socket]) -> Iterator[None]:
-    internet = [sock for sock in sockets if sock.family != socket.AF_UNIX]
+    internet = [sock for sock in sockets if sock.family in (socket.AF_INET, socket.AF_INET6)]
     try:
         for sock in internet:
             _share(sock, True)
@@ -187,6 +207,17 @@ def _listen(family: socket.AddressFamily, target: tuple[object, ...], share: boo
         if share:
             _share(sock, True)
         sock.bind(target)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_vsock(port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
+    try:
+        sock.bind((socket.VMADDR_CID_ANY, port or socket.VMADDR_PORT_ANY))
         sock.listen(BACKLOG)
     except OSError:
         sock.close()

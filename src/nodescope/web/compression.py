@@ -23,9 +23,9 @@ MEMORY_LEVEL: Final = 6
 _QUALITY: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
-def compressed(request: Request, response: Response) -> Response:
-    """`response`, in gzip where that is worth it and `request` accepts it."""
-    headers = (*response.headers, ("Vary", "Accept-Encoding"))
+def compressed(request: Request, response: Response, depends_on: str = "Accept-Encoding") -> Response:
+    """`response`, in gzip where that is worth it and `request` accepts it. `depends_on`: its fields that decide."""
+    headers = (*response.headers, ("Vary", depends_on))
     body = response.body
     if len(body) > MIN_BYTES and accepts_gzip(request.header("accept-encoding") or ""):
         packer = zlib.compressobj(LEVEL, zlib.DEFLATED, _GZIP_WINDOW, MEMORY_LEVEL)
@@ -36,7 +36,7 @@ def compressed(request: Request, response: Response) -> Response:
 
 @lru_cache(maxsize=32)
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether gzip is accepted, and preferred to an unpacked body where that is named too."""
+    """Whether gzip is accepted, and preferred to an unpacked body where that is named or meant by * too."""
     qualities: dict[str, float] = {}
     for part in accept_encoding.lower().split(","):
         coding, _, parameter = part.partition(";")
@@ -45,4 +45,4 @@ def accepts_gzip(accept_encoding: str) -> bool:
         if _QUALITY.fullmatch(quality):
             qualities[coding.strip()] = float(quality)
     gzip = qualities.get("gzip", qualities.get("x-gzip", qualities.get("*", 0.0)))
-    return gzip > 0 and gzip >= qualities.get("identity", 0.0)
+    return gzip > 0 and gzip >= qualities.get("identity", qualities.get("*", 0.0))

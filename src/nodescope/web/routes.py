@@ -141,7 +141,7 @@ def _scraped(site: Site, request: Request, collect: list[str], exclude: list[str
         return text(400, str(error))
     except Busy as error:
         return text(503, str(error), (("Retry-After", "1"),))
-    return compressed(request, Response(200, body, content_type))
+    return compressed(request, Response(200, body, content_type), "Accept, Accept-Encoding")
 
 
 def _too_many(limit: int) -> Response:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from nodescope.collectors.host.textfile_families import Merged, file_family, merge
 from nodescope.collectors.host.textformat import parse_text
+from nodescope.exposition.openmetrics import OpenMetricsEncoder
 from nodescope.exposition.text import TextEncoder
 from nodescope.host import Malformed
 from tests.collectors.host.machine import series
@@ -23,6 +24,16 @@ def merged(*files: str) -> Merged:
 def shown(found: Merged) -> tuple[str, dict[str, float]]:
     """The help of the first family, and all series."""
     return found.families[0].metric.help, series(found.families)
+
+
+def test_names_are_the_same_in_openmetrics() -> None:
+    """A series of a file has the name that it has there in either format, as from node_exporter, which has but one."""
+    found = merged("# TYPE a counter\na 1\n# TYPE b_total counter\nb_total 2\n").families
+    assert OpenMetricsEncoder().encode(found).decode().splitlines() == [
+        "# HELP a Metric read from a.prom", "# TYPE a unknown", "a 1", "# HELP b Metric read from a.prom",
+        "# TYPE b counter", "b_total 2", "# EOF",
+    ]  # fmt: skip
+    assert "# TYPE a counter\na 1\n" in TextEncoder().encode(found).decode()
 
 
 def test_label_sets_of_a_file_are_united() -> None:

@@ -139,7 +139,7 @@ def _of_one_name(families: list[FileFamily], said: str) -> tuple[list[Family], i
     first = families[0]
     return [
         Family(
-            Metric(first.name, first.type, said, names),
+            Metric(first.name, first.type, said, names, keeps_name=True),
             parts[0] if len(parts) == 1 else [row for part in parts for row in part],
         )
         for names, parts in by_labels.items()
