@@ -161,6 +161,19 @@ def test_config_check(run: Run, tmp_path: Path, text: str, code: int, words: str
     assert words in done.stdout + done.stderr
 
 
+def test_config_is_as_the_role_has_it(run: Run) -> None:
+    """--role shows the role's own defaults, and what other programs' names in the environment set."""
+    done = run("config", "show", "--role=gpu", environment={"DCGM_EXPORTER_INTERVAL": "30000"})
+    assert 'web.listen-address: ["127.0.0.1:9400"]' in done.stdout
+    assert "collector.gpu.interval: 30.0  # environment DCGM_EXPORTER_INTERVAL" in done.stdout
+
+
+def test_a_web_config_file_that_is_missing_is_named_once(run: Run) -> None:
+    """The sentence names the file, and what is wrong with it."""
+    done = run("config", "check", "--web.config.file=/nonexistent")
+    assert done.stderr == "nodescope: the file /nonexistent cannot be read: No such file or directory\n"
+
+
 @pytest.mark.parametrize("command", ["metrics", "doctor --web.listen-address=127.0.0.1:0", "config show"])
 @pytest.mark.parametrize(("output", "code"), [("1>&-", 0), ("2>&-", 0), ("1>/dev/full", 1)])
 def test_outputs_that_take_nothing_are_no_traceback(command: str, output: str, code: int) -> None:

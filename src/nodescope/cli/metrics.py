@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from nodescope import configuration, logs
-from nodescope.cli import EXIT_FAILURE, EXIT_USAGE
+from nodescope.cli import EXIT_FAILURE, EXIT_USAGE, say
 from nodescope.cli.flags import parse, parser
 from nodescope.configuration import nearest
 from nodescope.measurement import Measurement, check_paths
@@ -47,8 +47,7 @@ def main(arguments: Sequence[str]) -> int:
             scrape = measurement.scrape(role, role.name, settings["constant-labels"])
             accept = "application/openmetrics-text;version=1.0.0" if namespace.openmetrics else ""
             body, _ = scrape.render(namespace.collector, accept=accept)
-            sys.stdout.buffer.write(body)
-            sys.stdout.buffer.flush()
+            say(body)
             failed = {
                 name: outcome
                 for name, (_, outcome) in measurement.runner.last.items()
