@@ -12,7 +12,7 @@ from nodescope import __version__, configuration, logs
 from nodescope.cli import EXIT_FAILURE, say
 from nodescope.cli.flags import parse, parser
 from nodescope.listening import address_problem, plans, web_config_problem
-from nodescope.measurement import Measurement
+from nodescope.measurement import Measurement, empty_roots
 from nodescope.roles import BY_NAME, Role
 from nodescope.runner import Outcome
 from nodescope.settings import Settings
@@ -97,10 +97,6 @@ _ERROR_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
 )
 
 
-_PROOFS: Final = (("path.procfs", "stat"), ("path.sysfs", "devices"), ("path.rootfs", "etc"))
-"""Setting of a root, and what is there on every Linux."""
-
-
 def main(arguments: Sequence[str]) -> int:
     made = parser(
         "nodescope doctor",
@@ -153,7 +149,8 @@ def _action(table: Sequence[tuple[str, str]], text: str) -> str:
 
 
 def _surroundings(settings: Settings, role: Role) -> Iterator[Finding]:
-    yield from _roots(settings)
+    for key, problem in empty_roots(settings):
+        yield Finding("problem", key, problem, f"mount it, or correct --{key}")
     for address in [] if settings["web.systemd-socket"] else [plan.address for plan in plans(settings, role)]:
         problem = address_problem(address)
         yield Finding("problem", "web", problem) if problem else Finding("ok", "web", f"{address} is free to listen on")
@@ -169,16 +166,6 @@ def _surroundings(settings: Settings, role: Role) -> Iterator[Finding]:
             f"raise the limit to {LEAST_DESCRIPTORS} or more (ulimit -n, LimitNOFILE=)",
         )
     yield _first_process(settings)
-
-
-def _roots(settings: Settings) -> Iterator[Finding]:
-    """Without procfs hardly anything can be measured; a root that was given by name must be one."""
-    for key, proof in _PROOFS:
-        folder = settings[key].rstrip("/") or "/"
-        if (key == "path.procfs" or settings.is_set(key)) and not os.path.exists(f"{folder}/{proof}"):
-            yield Finding(
-                "problem", key, f"{folder} has no {proof}: nothing is mounted there", f"mount it, or correct --{key}"
-            )
 
 
 def _first_process(settings: Settings) -> Finding:

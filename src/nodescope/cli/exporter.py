@@ -33,7 +33,8 @@ def main(arguments: Sequence[str]) -> int:
     name = arguments[0]
     if name not in BY_NAME or name == "agent":
         known = ", ".join(role.name for role in roles)
-        print(f"nodescope exporter: {name!r} is not a role{nearest(name, BY_NAME)} (there is {known})", file=sys.stderr)
+        close = nearest(name, BY_NAME.keys() - {"agent"})
+        print(f"nodescope exporter: {name!r} is not a role{close} (there is {known})", file=sys.stderr)
         return EXIT_USAGE
     role = BY_NAME[name]
     made = _parser(role, f"nodescope exporter {name}")
