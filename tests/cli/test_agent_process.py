@@ -232,7 +232,7 @@ def test_a_simulated_machine_is_measured(agent_process: Start, http_get: Get, tm
 
 
 def test_a_root_in_which_nothing_is_mounted_is_warned_of(tmp_path: Path) -> None:
-    """The empty folder that a container has where its /host/proc was forgotten is named at the start, with what to do."""
+    """The empty folder that a container has where its /host/proc was forgotten is named, with what to do."""
     command = nodescope_command(["agent", f"--path.procfs={tmp_path}"], unused_port())
     process = subprocess.Popen(command, env=own_environment(), stderr=subprocess.PIPE, text=True)
     try:
