@@ -99,6 +99,13 @@ def test_doctor_misses_a_root_that_is_not_mounted(run: Run, tmp_path: Path) -> N
     assert f"{tmp_path} has no stat" in done.stdout
 
 
+def test_doctor_tells_of_what_is_left_out(run: Run, tmp_path: Path) -> None:
+    """A folder of textfiles that is not there shows beside the collector that looks for it, and where to read on."""
+    done = run("doctor", f"--collector.textfile.directory={tmp_path}/none", "--web.listen-address=127.0.0.1:0")
+    assert "1 of its lines, files or devices left out" in done.stdout
+    assert "-> nodescope metrics --collector=textfile says which" in done.stdout
+
+
 def test_doctor_looks_at_the_listeners_that_will_be(run: Run, tmp_path: Path, free_port: int) -> None:
     """Addresses of the YAML list are tried, and the default one is not, for nothing will listen there."""
     file = tmp_path / "n.yaml"

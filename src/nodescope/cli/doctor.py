@@ -132,7 +132,11 @@ def _collector(outcome: Outcome, settings: Settings) -> Finding:
     name = outcome.collector
     if outcome.state == "ok":
         series = sum(len(family.rows) for family in outcome.families)
-        return Finding("ok", name, f"{series} series" if series else "nothing to show")
+        text = f"{series} series" if series else "nothing to show"
+        if not outcome.left_out:
+            return Finding("ok", name, text)
+        text += f"; {outcome.left_out} of its lines, files or devices left out"
+        return Finding("ok", name, text, f"nodescope metrics --collector={name} says which, with the same settings")
     if outcome.state == "absent":
         asked_for = settings.is_set(f"collector.{name}.enabled")
         return Finding("problem" if asked_for else "missing", name, outcome.reason, absent_action(name))
