@@ -300,3 +300,24 @@ def test_without_threads_what_hangs_is_left() -> None:
         "lock.acquire()\n"
     )
     assert subprocess.run([sys.executable, "-c", code], env=own_environment(), timeout=LONG_S).returncode == 0
+
+
+IMPORTING: Final = """
+import runpy, signal, sys
+class Interrupts:
+    def find_spec(name, path=None, target=None):
+        if name == "nodescope.settings":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupts)
+sys.argv = ["nodescope", "config", "check"]
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("nodescope", run_name="__main__")
+"""
+
+
+def test_while_it_is_imported() -> None:
+    """Ctrl-C before the first line of a command ends it by the signal, without a traceback."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTING], env=own_environment(), capture_output=True, text=True, timeout=LONG_S
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
