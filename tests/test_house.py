@@ -26,7 +26,8 @@ MAX_FUNCTION_LINES: Final = 60
 # Room -> what it may import: rooms, or single modules in them. agent alone may import every room; nothing imports cli.
 ALLOWED: Final = {
     "__init__": "",
-    "__main__": "_msgspec cli",
+    "__main__": "_interrupt _msgspec cli",
+    "_interrupt": "",
     "_msgspec": "",
     "api": "health records",
     "answers": "api configuration devices.nvidia.pause events listening measurement metric runner scraping "

@@ -14,7 +14,7 @@ from nodescope.answers import Answers
 from nodescope.collectors.parts import Surroundings
 from nodescope.events.bus import Bus
 from nodescope.listening import CannotStart, Plan
-from nodescope.measurement import Measurement, check_paths, log_change
+from nodescope.measurement import Measurement, check_paths, empty_roots, log_change
 from nodescope.node import MeasuredNode
 from nodescope.roles import BY_NAME, Role
 from nodescope.runner import Outcome
@@ -250,6 +250,8 @@ class Agent:
                     listener.address,
                 )
         self._warned_of = open_ones
+        for key, problem in empty_roots(self.settings):
+            log.warning("%s: %s; mount it, or correct --%s", self.settings.origin(key), problem, key)
 
     def _on_change(self, outcome: Outcome, before: str | None) -> None:
         log_change(outcome, before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from nodescope import collectors, self_metrics
@@ -26,6 +26,9 @@ PROCESS_STAT: Final = "/proc/self/stat"
 
 log = logging.getLogger(__name__)
 
+_PROOFS: Final = (("path.procfs", "stat"), ("path.sysfs", "devices"), ("path.rootfs", "etc"))
+"""Setting of a root, and what is there on every Linux."""
+
 
 def check_paths(settings: Settings) -> None:
     """Raises `SettingsError` for a path that someone gave and that is no directory."""
@@ -33,6 +36,17 @@ def check_paths(settings: Settings) -> None:
         if settings.is_set(key) and not os.path.isdir(settings[key]):
             given = f"{settings.origin(key)}: {key} is {settings[key]!r}"
             raise SettingsError(f"{given}, expected a directory that is there")
+
+
+def empty_roots(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Setting and sentence for each root in which nothing is mounted, as a container's folder for it is by mistake.
+
+    Without procfs hardly anything can be measured; another root that was given by name must be one.
+    """
+    for key, proof in _PROOFS:
+        folder = settings[key].rstrip("/") or "/"
+        if (key == "path.procfs" or settings.is_set(key)) and not os.path.exists(f"{folder}/{proof}"):
+            yield key, f"{folder} has no {proof}: nothing is mounted there"
 
 
 class Measurement:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SETTINGS: Final = ("simulate", "simulate.seed", "simulate.speed", "simulate.truth-file", "simulate.faults")
 SIGNAL_EXIT: Final = 128
 """What a shell adds to the number of the signal that ended a command."""
+END_AGAIN_S: Final = 0.01
 _ENDS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -106,11 +107,16 @@ def _orderly_end() -> Iterator[None]:
     # What nohup has switched off stays so.
     before = {number: signal.getsignal(number) for number in _ENDS}
     taken = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    alarm, unraisable = signal.getsignal(signal.SIGALRM), sys.unraisablehook
     try:
+        sys.unraisablehook = _end_later
         for number in taken:
             signal.signal(number, _end)
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, alarm)
+        sys.unraisablehook = unraisable
         for number, handler in taken.items():
             if signal.getsignal(number) is _end:
                 signal.signal(number, handler)
@@ -121,3 +127,14 @@ def _end(number: int, frame: FrameType | None) -> None:
     for other in _ENDS:
         signal.signal(other, signal.SIG_IGN)
     sys.exit(SIGNAL_EXIT + number)
+
+
+def _end_later(lost: sys.UnraisableHookArgs) -> None:
+    """What `_end` raised in a callback of a weak reference, out of which no exception comes, is raised again."""
+    ended = lost.exc_value
+    if not isinstance(ended, SystemExit):
+        sys.__unraisablehook__(lost)
+        return
+    code = ended.code
+    signal.signal(signal.SIGALRM, lambda number, frame: sys.exit(code))
+    signal.setitimer(signal.ITIMER_REAL, END_AGAIN_S)

@@ -229,3 +229,23 @@ def test_a_simulated_machine_is_measured(agent_process: Start, http_get: Get, tm
     first = json.loads(truth.read_text().splitlines()[0])
     assert {"virtual_seconds", "metric", "labels", "value"} <= first.keys()
     assert first["metric"] in text
+
+
+def test_a_root_in_which_nothing_is_mounted_is_warned_of(tmp_path: Path) -> None:
+    """The empty folder that a container has where its /host/proc was forgotten is named, with what to do."""
+    command = nodescope_command(["agent", f"--path.procfs={tmp_path}"], unused_port())
+    process = subprocess.Popen(command, env=own_environment(), stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if "level=warn" in line)
+    finally:
+        process.kill()
+        process.communicate(timeout=LONG_S)
+    assert f"{tmp_path} has no stat: nothing is mounted there; mount it, or correct --path.procfs" in said
+
+
+def test_metrics_of_a_root_in_which_nothing_is_mounted(tmp_path: Path) -> None:
+    """One scrape says so on standard error."""
+    command = [sys.executable, "-m", "nodescope", "metrics", f"--path.procfs={tmp_path}", "--collector=loadavg"]
+    done = subprocess.run(command, env=own_environment(), capture_output=True, text=True, timeout=LONG_S, check=False)
+    assert f"{tmp_path} has no stat: nothing is mounted there" in done.stderr

@@ -99,6 +99,13 @@ def test_doctor_misses_a_root_that_is_not_mounted(run: Run, tmp_path: Path) -> N
     assert f"{tmp_path} has no stat" in done.stdout
 
 
+def test_doctor_tells_of_what_is_left_out(run: Run, tmp_path: Path) -> None:
+    """A folder of textfiles that is not there shows beside the collector that looks for it, and where to read on."""
+    done = run("doctor", f"--collector.textfile.directory={tmp_path}/none", "--web.listen-address=127.0.0.1:0")
+    assert "1 of its lines, files or devices left out" in done.stdout
+    assert "-> nodescope metrics --collector=textfile says which" in done.stdout
+
+
 def test_doctor_looks_at_the_listeners_that_will_be(run: Run, tmp_path: Path, free_port: int) -> None:
     """Addresses of the YAML list are tried, and the default one is not, for nothing will listen there."""
     file = tmp_path / "n.yaml"
@@ -159,6 +166,19 @@ def test_config_check(run: Run, tmp_path: Path, text: str, code: int, words: str
     done = run("config", "check", f"--config.file={file}")
     assert done.returncode == code
     assert words in done.stdout + done.stderr
+
+
+def test_config_is_as_the_role_has_it(run: Run) -> None:
+    """--role shows the role's own defaults, and what other programs' names in the environment set."""
+    done = run("config", "show", "--role=gpu", environment={"DCGM_EXPORTER_INTERVAL": "30000"})
+    assert 'web.listen-address: ["127.0.0.1:9400"]' in done.stdout
+    assert "collector.gpu.interval: 30.0  # environment DCGM_EXPORTER_INTERVAL" in done.stdout
+
+
+def test_a_web_config_file_that_is_missing_is_named_once(run: Run) -> None:
+    """The sentence names the file, and what is wrong with it."""
+    done = run("config", "check", "--web.config.file=/nonexistent")
+    assert done.stderr == "nodescope: the file /nonexistent cannot be read: No such file or directory\n"
 
 
 @pytest.mark.parametrize("command", ["metrics", "doctor --web.listen-address=127.0.0.1:0", "config show"])

@@ -20,6 +20,14 @@ def test_each_has_a_word_of_its_own(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "name", ["btrfs", "edac", "kernel_hung", "powersupplyclass", "swap", "tcpstat", "thermal_zone", "watchdog", "xfs"]
+)
+def test_what_many_kernels_lack_is_no_lost_mount(name: str) -> None:
+    """A host's own collector that reads what not every kernel has says what would bring it."""
+    assert "check --path.procfs" not in absent_action(name)
+
+
+@pytest.mark.parametrize(
     ("name", "driver", "other"),
     [
         ("gpu_rocm", "amdgpu", "nvidia"),

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nodescope.cli.flags import MAX_ARGUMENT_CHARACTERS, FlagParser, parse, parser, terminal_columns
+from nodescope.cli.flags import MAX_ARGUMENT_CHARACTERS, FlagParser, every, parse, parser, terminal_columns
+from nodescope.roles import BY_NAME
 from nodescope.settings import TABLE
 
 
@@ -171,3 +172,17 @@ def test_help_fits_any_width(monkeypatch: pytest.MonkeyPatch, made: FlagParser) 
     """A terminal of one column gets a help text too."""
     monkeypatch.setenv("COLUMNS", "1")
     assert "--path.procfs" in made.format_help()
+
+
+def test_help_has_the_choices(made: FlagParser) -> None:
+    """The words that a setting may have are in the help, as the names of simulated machines."""
+    assert "One of cpu, h200x8, h200x8-mig, mi300x8, mi300x8-cpx." in " ".join(made.format_help().split())
+
+
+def test_help_has_a_roles_own_defaults() -> None:
+    """Where a role has another default than the table, its help says that one."""
+    role = BY_NAME["conductor"]
+    text = " ".join(parser("nodescope", "", every, role.own_defaults).format_help().split())
+    assert "(127.0.0.1:9400)" in text
+    assert "Time between two samples of every GPU. (30s)" in text
+    assert "about nodescope itself. (on;" in text

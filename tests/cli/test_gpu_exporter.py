@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 
+from nodescope.cli import EXIT_USAGE, exporter
 from tools.serving import Server, nodescope_command, own_environment, unused_port
 
 Start = Callable[..., Server]
@@ -82,3 +83,16 @@ def test_dcgm_exporters_command_line(server_process: Start, http_get: Get, tmp_p
     server = server_process([str(program), "-f", str(fields)], port, environment=environment)
     found = scraped(http_get, server, "DCGM_FI_DEV_GPU_TEMP")
     assert {name: count for name, count in found.items() if name.startswith("DCGM")} == {"DCGM_FI_DEV_GPU_TEMP": GPUS}
+
+
+def test_the_agent_is_no_role_of_exporter(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is refused is not what is advised."""
+    assert exporter.main(["agent"]) == EXIT_USAGE
+    assert "did you mean agent" not in capsys.readouterr().err
+
+
+def test_a_port_and_an_address(capsys: pytest.CaptureFixture[str]) -> None:
+    """--port and --web.listen-address together are refused: one of them would be passed over."""
+    with pytest.raises(SystemExit):
+        exporter.main(["gpu", "--port=9400", "--web.listen-address=:9401"])
+    assert "--port and --web.listen-address are both given, expected one of them" in capsys.readouterr().err

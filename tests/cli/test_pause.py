@@ -78,7 +78,7 @@ def test_a_pause_for_a_while(run: Run, path: str, empty: str) -> None:
         (["gpu", "--for", "0"], "expected a duration"),
         (["gpu", "--for", ""], "flag --for: for is '', expected a duration"),
         (["disk"], "invalid choice: 'disk'"),
-        ([], "required: what"),
+        ([], "required: gpu"),
     ],
 )
 def test_what_is_asked_wrongly_changes_nothing(run: Run, path: str, arguments: list[str], words: str) -> None:

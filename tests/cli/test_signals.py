@@ -175,12 +175,14 @@ def test_with_the_reader_of_the_log_gone(http_get: Get) -> None:
         process.wait(LONG_S)
 
 
-def test_in_a_folder_that_is_gone(http_get: Get, tmp_path: Path) -> None:
-    """A working directory that was deleted, and the locale C, are no hindrance."""
+@pytest.mark.parametrize("further", [[], ["--simulate=h200x8"], ["--simulate=mi300x8"]])
+def test_in_a_folder_that_is_gone(http_get: Get, tmp_path: Path, further: list[str]) -> None:
+    """A working directory that was deleted, and the locale C, are no hindrance, on a simulated machine either."""
     folder = tmp_path / "gone"
     folder.mkdir()
     port = unused_port()
-    command = shlex.join([sys.executable, "-m", "nodescope", "agent", f"--web.listen-address=127.0.0.1:{port}"])
+    address = f"--web.listen-address=127.0.0.1:{port}"
+    command = shlex.join([sys.executable, "-m", "nodescope", "agent", address, *further])
     script = f"cd {shlex.quote(str(folder))} && rmdir {shlex.quote(str(folder))} && exec {command}"
     environment = {**own_environment(), "LC_ALL": "C"}
     process = subprocess.Popen(["bash", "-c", script], env=environment, stderr=subprocess.DEVNULL)
@@ -298,3 +300,24 @@ def test_without_threads_what_hangs_is_left() -> None:
         "lock.acquire()\n"
     )
     assert subprocess.run([sys.executable, "-c", code], env=own_environment(), timeout=LONG_S).returncode == 0
+
+
+IMPORTING: Final = """
+import runpy, signal, sys
+class Interrupts:
+    def find_spec(name, path=None, target=None):
+        if name == "nodescope.settings":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupts)
+sys.argv = ["nodescope", "config", "check"]
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("nodescope", run_name="__main__")
+"""
+
+
+def test_while_it_is_imported() -> None:
+    """Ctrl-C before the first line of a command ends it by the signal, without a traceback."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTING], env=own_environment(), capture_output=True, text=True, timeout=LONG_S
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nodescope.cli import STAND_INS
-from nodescope.cli.stand_in import DCGM_EXPORTER, DEFAULTS
+from nodescope.cli.stand_in import DCGM_EXPORTER, DEFAULTS, main
 from nodescope.configuration import load
 from nodescope.settings import BY_KEY
 
@@ -16,3 +18,11 @@ def test_each_name_has_its_defaults() -> None:
         settings = load({}, {}, defaults)
         assert {key: settings[key] for key in defaults} == defaults
         assert not any(settings.is_set(key) for key in defaults)
+
+
+def test_help_says_where_each_listens(capsys: pytest.CaptureFixture[str]) -> None:
+    """--help of another program's name has the address that it serves on: every interface."""
+    for program, address in (("node_exporter", "(:9100)"), (DCGM_EXPORTER, "(:9400)")):
+        with pytest.raises(SystemExit):
+            main([program, "--help"])
+        assert address in capsys.readouterr().out

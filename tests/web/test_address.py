@@ -45,6 +45,13 @@ def test_addresses_that_are_refused(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize("text", ["127.0.0.1:9100,127.0.0.1:9101", "http://127.0.0.1:9100", "node1:9100:9101"])
+def test_what_is_not_one_address_is_no_ipv6(text: str) -> None:
+    """Several addresses in one word, and a URL, are not advised to be put into the brackets of IPv6."""
+    with pytest.raises(AddressError, match="is not one address: expected HOST:PORT"):
+        parse(text)
+
+
 @given(st.text(max_size=30))
 def test_any_text_is_an_address_or_refused(text: str) -> None:
     """No text raises anything but the refusal, and what is read is written back as something that reads the same."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from importlib import import_module
@@ -16,8 +17,9 @@ EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 """As a shell has it for SIGINT."""
 
-UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC})
-"""Errors of an output that takes nothing."""
+
+class Unwritable(Exception):
+    """Standard output takes nothing: its reader is gone, the disk or quota is full, the terminal was closed."""
 
 
 class Command(NamedTuple):
@@ -74,10 +76,7 @@ def _run(command: Command, arguments: list[str]) -> int:
     except SettingsError as error:
         print(f"nodescope: {error}", file=sys.stderr)
         return EXIT_USAGE
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        give_output_up(error)
+    except Unwritable:
         return EXIT_FAILURE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -86,17 +85,27 @@ def _run(command: Command, arguments: list[str]) -> int:
 
 def _printed(text: str) -> int:
     try:
-        print(text, flush=True)
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        give_output_up(error)
+        say(text)
+    except Unwritable:
         return EXIT_FAILURE
     return 0
 
 
-def give_output_up(error: OSError) -> None:
-    """After an error of `UNWRITABLE`: what is left in the buffer goes nowhere, and does not fail again at the exit."""
+def say(text: str | bytes) -> None:
+    """Writes a line, or bytes as they are, to standard output. Raises `Unwritable`, having said why."""
+    try:
+        if isinstance(text, bytes):
+            sys.stdout.buffer.write(text)
+        else:
+            print(text)
+        sys.stdout.flush()
+    except OSError as error:
+        _give_output_up(error)
+        raise Unwritable from error
+
+
+def _give_output_up(error: OSError) -> None:
+    """What is left in the buffer goes nowhere, and does not fail again at the exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if error.errno != errno.EPIPE:
         print(f"nodescope: standard output cannot be written: {error.strerror}", file=sys.stderr)
@@ -111,6 +120,9 @@ def _open_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 for as long as the process
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115 for as long as the process
+    # Names and labels hold any sign, a terminal may know ASCII alone.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def usage() -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from nodescope import command, configuration, garbage, logs, threads
 from nodescope.agent import Agent
 from nodescope.cli import EXIT_FAILURE
-from nodescope.cli.flags import parse, parser
+from nodescope.cli.flags import every, parse, parser
 from nodescope.listening import CannotStart
 from nodescope.malloc import give_back_large_buffers
 from nodescope.roles import BY_NAME, Role
@@ -43,7 +43,8 @@ def serve(role: Role, prog: str, arguments: Sequence[str], defaults: Mapping[str
 
     `defaults`: in place of those of the table of settings.
     """
-    _, given, warnings = parse(parser(prog, f"Serve {role.help}."), arguments)
+    own = {**role.own_defaults, **(defaults or {})}
+    _, given, warnings = parse(parser(prog, f"Serve {role.help}.", every, own), arguments)
     return run(role, given, warnings, defaults)
 
 

@@ -8,24 +8,26 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 from nodescope import configuration, logs
-from nodescope.cli import EXIT_USAGE, UNWRITABLE, give_output_up
+from nodescope.cli import EXIT_USAGE, Unwritable, say
 from nodescope.cli.check_text import EXIT_UNKNOWN, NO_GPU, part_of_gpus, part_of_links, summary
 from nodescope.cli.flags import of_gpus, parse, parser
 from nodescope.measurement import Measurement
 from nodescope.records.gpu_snapshot import Gpu, GpuHealth, GpuSource
 from nodescope.records.health import DeviceHealth
 from nodescope.runner import Runner
-from nodescope.settings import Settings, SettingsError
+from nodescope.settings import Setting, Settings, SettingsError
+from nodescope.settings.value import read_value
 from nodescope.simulated import machine
 
 GPU: Final = "gpu"
 LINKS: Final = "link_health"
 LINK_SOURCES: Final = ("rdma", "pci", "nvme_fabrics", "memory_modules")
-TIMEOUT_S: Final = 10.0
-MAX_TIMEOUT_S: Final = 600.0
+TIMEOUT: Final = Setting("timeout", "duration", 10.0, "", unit="seconds", minimum=0.001, maximum=600)
+"""How long to wait for readings; no setting of the agent."""
 POLL_S: Final = 0.1
 
 STARTING: Final = "starting"
@@ -76,6 +78,8 @@ def main(arguments: Sequence[str]) -> int:
     except SettingsError as error:
         print(f"nodescope: {error}", file=sys.stderr)
         return EXIT_UNKNOWN
+    except Unwritable:
+        return EXIT_UNKNOWN
     except SystemExit as ended:
         # To a monitoring system the exit code of wrong usage would be that of a broken GPU.
         if ended.code == EXIT_USAGE:
@@ -92,10 +96,9 @@ def _main(arguments: Sequence[str]) -> int:
     made = parser("nodescope check", DESCRIPTION, of_gpus)
     made.add_argument(
         "--timeout",
-        type=float,
-        default=TIMEOUT_S,
-        metavar="SECONDS",
-        help=f"how long to wait for readings ({TIMEOUT_S:g})",
+        default=TIMEOUT.default,
+        metavar="DURATION",
+        help=f"how long to wait for readings ({TIMEOUT.default:g} seconds)",
     )
     judged = "judge RDMA ports, PCIe links, NVMe controllers and memory modules too"
     made.add_argument("--links", action="store_true", help=judged)
@@ -103,14 +106,13 @@ def _main(arguments: Sequence[str]) -> int:
         "--allow-none", action="store_true", help="a node without GPUs, or without links, is healthy, not unknown"
     )
     namespace, given, warnings = parse(made, arguments)
-    if not 0 < namespace.timeout <= MAX_TIMEOUT_S:
-        made.error(f"--timeout: expected more than 0 and at most {MAX_TIMEOUT_S:g} seconds")
+    timeout = read_value(TIMEOUT, namespace.timeout, "flag --timeout")
     settings = configuration.load(given, os.environ)
     logs.configure("error", settings["log.format"])
     for warning in (*warnings, *settings.warnings):
         print(f"nodescope: {warning}", file=sys.stderr)
     allow_none = namespace.allow_none
-    gpus, links = look(settings, namespace.links, time.monotonic() + namespace.timeout)
+    gpus, links = look(settings, namespace.links, time.monotonic() + timeout)
     text, code = summary(
         part_of_gpus(gpus.verdicts, gpus.sources, gpus.reason, allow_none),
         None if links is None else part_of_links(links.verdicts, links.reason, allow_none),
@@ -121,13 +123,8 @@ def _main(arguments: Sequence[str]) -> int:
 
 def _say(text: str) -> None:
     """The exit code is the verdict, whether anybody reads the text or not."""
-    try:
-        print(text)
-        sys.stdout.flush()
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        give_output_up(error)
+    with suppress(Unwritable):
+        say(text)
 
 
 def look(settings: Settings, links: bool, deadline: float) -> tuple[Seen, SeenLinks | None]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nodescope import configuration
-from nodescope.cli import EXIT_USAGE
+from nodescope.cli import EXIT_USAGE, say
 from nodescope.cli.flags import parse, parser
 from nodescope.listening import plans, web_config_problem
 from nodescope.measurement import Measurement, check_paths
@@ -25,25 +25,30 @@ def main(arguments: Sequence[str]) -> int:
     )
     made.usage = "nodescope config show|check [FLAG ...]"
     made.add_argument(
-        "action", choices=("show", "check"), help="show: every setting with its origin; check: is it right?"
+        "action",
+        choices=("show", "check"),
+        metavar="show|check",
+        help="show: every setting with its origin; check: is it right?",
     )
+    made.add_argument("--role", choices=sorted(BY_NAME), default="agent", help="as this role has them (agent)")
     namespace, given, warnings = parse(made, arguments)
-    settings = configuration.load(given, os.environ)
+    role = BY_NAME[namespace.role]
+    settings = configuration.load(given, os.environ, role.own_defaults, role.environment)
     problems = [*warnings, *settings.warnings]
     for problem in problems:
         print(f"nodescope: {problem}", file=sys.stderr)
     if namespace.action == "show":
-        print("\n".join(shown(settings)))
+        say("\n".join(shown(settings)))
         return 0
     check_paths(settings)
-    wanted = plans(settings, BY_NAME["agent"])
+    wanted = plans(settings, role)
     asked_for = {str(index): plan.asked_for for index, plan in enumerate(wanted)}
     Measurement(settings, {str(index): plan.collectors for index, plan in enumerate(wanted)}, asked_for=asked_for)
     problem = web_config_problem(settings)
     if problem:
         print(f"nodescope: {problem}", file=sys.stderr)
         return EXIT_USAGE
-    print("settings are right" if not problems else "settings can be used, with the warnings above")
+    say("settings are right" if not problems else "settings can be used, with the warnings above")
     return 1 if problems else 0
 
 
@@ -57,8 +62,15 @@ def _yaml(value: Any) -> str:
 
     if isinstance(value, re.Pattern):
         value = value.pattern
-    if isinstance(value, tuple):
-        value = list(value)
+    return msgspec.json.encode(_text("" if value is None else value)).decode()
+
+
+def _text(value: Any) -> Any:
+    """`value` with a question mark for each sign that is no text: bytes of a flag that are not UTF-8."""
     if isinstance(value, str):
-        value = value.encode("utf-8", "replace").decode()
-    return msgspec.json.encode("" if value is None else value).decode()
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, (list, tuple)):
+        return [_text(item) for item in value]
+    if isinstance(value, dict):
+        return {_text(key): _text(item) for key, item in value.items()}
+    return value

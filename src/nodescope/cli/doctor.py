@@ -5,15 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import platform
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from nodescope import __version__, configuration, logs
-from nodescope.cli import EXIT_FAILURE
+from nodescope.cli import EXIT_FAILURE, say
 from nodescope.cli.flags import parse, parser
 from nodescope.listening import address_problem, plans, web_config_problem
-from nodescope.measurement import Measurement
+from nodescope.measurement import Measurement, empty_roots
 from nodescope.roles import BY_NAME, Role
 from nodescope.runner import Outcome
 from nodescope.settings import Settings
@@ -33,6 +32,7 @@ class Finding(NamedTuple):
 
 
 _NO_RDMA: Final = "where there are RDMA adapters: load their driver (mlx5_ib, bnxt_re, irdma)"
+_NO_EDAC: Final = "virtual machines have none; else load the controller's driver (modprobe i10nm_edac, amd64_edac)"
 _NO_RUNTIME: Final = (
     "where containers run: start their runtime; in a container, mount the host's root or /run and its cgroups, "
     "or name the sockets in collector.container.sockets"
@@ -42,6 +42,7 @@ _NO_RUNTIME: Final = (
 _ABSENT_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("bcachefs", "where there are bcachefs filesystems: mount them"),
     ("bcache", "where block devices are cached: modprobe bcache"),
+    ("btrfs", "where there are Btrfs filesystems: mount them"),
     ("bonding", "where there are bonded devices: modprobe bonding"),
     ("container", _NO_RUNTIME),
     ("docker_stats", _NO_RUNTIME),
@@ -49,6 +50,7 @@ _ABSENT_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("dmi", "virtual machines and some boards have none; else the kernel needs CONFIG_DMIID"),
     ("drbd", "where DRBD 8 mirrors disks: modprobe drbd; DRBD 9 does not tell by /proc/drbd"),
     ("drm", "where there are graphics cards: load their driver"),
+    ("edac", _NO_EDAC),
     ("fibrechannel", "where there are Fibre Channel adapters: load their driver (lpfc, qla2xxx)"),
     ("gpu_rocm", "where there are AMD GPUs: load their driver (modprobe amdgpu)"),
     ("gpu_conductor", "where there are AMD GPUs: load their driver (modprobe amdgpu)"),
@@ -61,24 +63,28 @@ _ABSENT_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("hwmon", "virtual machines have no sensors; else load their drivers (modprobe coretemp, k10temp; sensors-detect)"),
     ("infiniband", _NO_RDMA),
     ("ipvs", "where virtual servers are used: modprobe ip_vs"),
+    ("kernel_hung", "the kernel needs CONFIG_DETECT_HUNG_TASK, and counts hung tasks since Linux 6.13 only"),
     ("kubelet", "on a Kubernetes node: set NODE_IP or collector.kubelet.address, and give a token that may read it"),
     ("ksmd", "the kernel needs CONFIG_KSM"),
-    (
-        "memory_modules",
-        "virtual machines have none; else load the controller's driver (modprobe i10nm_edac, amd64_edac)",
-    ),
+    ("memory_modules", _NO_EDAC),
     ("mdadm", "where there is software RAID: modprobe md_mod"),
     ("nfsd", "where this machine serves NFS: start nfs-server"),
     ("nfs", "where this machine mounts NFS: modprobe nfs"),
     ("nvme", "where there are NVMe drives: modprobe nvme"),
     ("os", "mount the host's root and give --path.rootfs, so that etc/os-release is found"),
+    ("powersupplyclass", "most servers have none; where there are batteries or chargers: load their driver"),
     ("pressure", "boot the kernel with psi=1 (it needs CONFIG_PSI, Linux 4.20 or later)"),
     ("rdma", _NO_RDMA),
     ("rapl", "modprobe intel_rapl_msr; virtual machines have none, and energy_uj is for root alone"),
     ("schedstat", "the kernel needs CONFIG_SCHEDSTATS"),
     ("slabinfo", "run as root: /proc/slabinfo is for root alone"),
     ("systemd", "where systemd runs: start dbus, and in a container mount /run/dbus/system_bus_socket"),
+    ("swap", "the kernel needs CONFIG_SWAP"),
     ("tapestats", "where there are tape drives: modprobe st"),
+    ("tcpstat", "modprobe tcp_diag"),
+    ("thermal_zone", "virtual machines have none; else load the sensors' driver (modprobe x86_pkg_temp_thermal)"),
+    ("watchdog", "where there is a watchdog timer: load its driver (modprobe iTCO_wdt, sp5100_tco)"),
+    ("xfs", "where there are XFS filesystems: mount them"),
     ("xfrm", "the kernel needs CONFIG_XFRM_STATISTICS"),
     ("zfs", "where there are ZFS pools: modprobe zfs"),
     ("", "check --path.procfs, --path.sysfs and --path.rootfs: in a container they must be the host's mounts"),
@@ -89,10 +95,6 @@ _ERROR_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("NoSnapshot", "something under it does not answer: look for a hung mount or device"),
     ("", "run with --log.level=debug to see where it fails"),
 )
-
-
-_PROOFS: Final = (("path.procfs", "stat"), ("path.sysfs", "devices"), ("path.rootfs", "etc"))
-"""Setting of a root, and what is there on every Linux."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -109,8 +111,7 @@ def main(arguments: Sequence[str]) -> int:
     unknown = (*warnings, *settings.warnings)
     findings = [Finding("problem", "settings", text, "see nodescope config show") for text in unknown]
     findings += examine(settings, role)
-    print(report(findings, role))
-    sys.stdout.flush()
+    say(report(findings, role))
     return EXIT_FAILURE if any(finding.level == "problem" for finding in findings) else 0
 
 
@@ -131,7 +132,11 @@ def _collector(outcome: Outcome, settings: Settings) -> Finding:
     name = outcome.collector
     if outcome.state == "ok":
         series = sum(len(family.rows) for family in outcome.families)
-        return Finding("ok", name, f"{series} series" if series else "nothing to show")
+        text = f"{series} series" if series else "nothing to show"
+        if not outcome.left_out:
+            return Finding("ok", name, text)
+        text += f"; {outcome.left_out} of its lines, files or devices left out"
+        return Finding("ok", name, text, f"nodescope metrics --collector={name} says which, with the same settings")
     if outcome.state == "absent":
         asked_for = settings.is_set(f"collector.{name}.enabled")
         return Finding("problem" if asked_for else "missing", name, outcome.reason, absent_action(name))
@@ -148,7 +153,8 @@ def _action(table: Sequence[tuple[str, str]], text: str) -> str:
 
 
 def _surroundings(settings: Settings, role: Role) -> Iterator[Finding]:
-    yield from _roots(settings)
+    for key, problem in empty_roots(settings):
+        yield Finding("problem", key, problem, f"mount it, or correct --{key}")
     for address in [] if settings["web.systemd-socket"] else [plan.address for plan in plans(settings, role)]:
         problem = address_problem(address)
         yield Finding("problem", "web", problem) if problem else Finding("ok", "web", f"{address} is free to listen on")
@@ -164,16 +170,6 @@ def _surroundings(settings: Settings, role: Role) -> Iterator[Finding]:
             f"raise the limit to {LEAST_DESCRIPTORS} or more (ulimit -n, LimitNOFILE=)",
         )
     yield _first_process(settings)
-
-
-def _roots(settings: Settings) -> Iterator[Finding]:
-    """Without procfs hardly anything can be measured; a root that was given by name must be one."""
-    for key, proof in _PROOFS:
-        folder = settings[key].rstrip("/") or "/"
-        if (key == "path.procfs" or settings.is_set(key)) and not os.path.exists(f"{folder}/{proof}"):
-            yield Finding(
-                "problem", key, f"{folder} has no {proof}: nothing is mounted there", f"mount it, or correct --{key}"
-            )
 
 
 def _first_process(settings: Settings) -> Finding:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-from nodescope.cli import EXIT_USAGE
+from nodescope.cli import EXIT_USAGE, say
 from nodescope.cli.agent import run
 from nodescope.cli.flags import FlagParser, of_collectors, parse, parser
 from nodescope.configuration import nearest
@@ -23,17 +23,24 @@ def main(arguments: Sequence[str]) -> int:
     roles = [role for role in TABLE if role.name != "agent"]
     if not arguments or arguments[0] in ("-h", "--help"):
         width = max(len(role.name) for role in roles)
-        print("usage: nodescope exporter ROLE [--profile NAME] [--port PORT] [FLAG ...]\n\nroles:")
-        print("\n".join(f"  {role.name:<{width}}  port {role.port}  {role.help}" for role in roles))
+        lines = [f"  {role.name:<{width}}  port {role.port}  {role.help}" for role in roles]
+        say(
+            "\n".join(
+                ("usage: nodescope exporter ROLE [--profile NAME] [--port PORT] [FLAG ...]", "", "roles:", *lines)
+            )
+        )
         return 0 if arguments else EXIT_USAGE
     name = arguments[0]
     if name not in BY_NAME or name == "agent":
         known = ", ".join(role.name for role in roles)
-        print(f"nodescope exporter: {name!r} is not a role{nearest(name, BY_NAME)} (there is {known})", file=sys.stderr)
+        close = nearest(name, BY_NAME.keys() - {"agent"})
+        print(f"nodescope exporter: {name!r} is not a role{close} (there is {known})", file=sys.stderr)
         return EXIT_USAGE
     role = BY_NAME[name]
     made = _parser(role, f"nodescope exporter {name}")
     namespace, given, warnings = parse(made, arguments[1:])
+    if namespace.port is not None and "web.listen-address" in given:
+        made.error("--port and --web.listen-address are both given, expected one of them")
     if namespace.port is not None:
         given["web.listen-address"] = [f"127.0.0.1:{_port(made, namespace.port)}"]
     role = _with_profile(made, role, namespace.profile)
@@ -56,7 +63,7 @@ def _parser(role: Role, prog: str) -> FlagParser:
     offered = PROFILES.get(role.name, {role.profile: role})
     shown = {name for each in offered.values() for name in each.collectors}
     options = {"gpu"} if any(name.startswith("gpu_") for name in shown) else set()
-    made = parser(prog, f"Serve {role.help}.", of_collectors(*shown, *options))
+    made = parser(prog, f"Serve {role.help}.", of_collectors(*shown, *options), role.own_defaults)
     profiles = ", ".join(offered)
     made.add_argument("--profile", default=role.profile, metavar="NAME", help=f"names of the metrics: {profiles}")
     made.add_argument("--port", metavar="PORT", help=f"port on 127.0.0.1 ({role.port}, or that of the profile)")

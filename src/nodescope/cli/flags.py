@@ -6,16 +6,17 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from nodescope import __version__
-from nodescope.cli import EXIT_USAGE
+from nodescope.cli import EXIT_USAGE, say
 from nodescope.configuration import nearest
 from nodescope.settings import TABLE, Setting
 
 OTHERS: Final = "Every other setting that nodescope agent --help lists is taken too."
 _OF_GPUS: Final = ("config.", "log.", "path.procfs", "path.sysfs", "state.", "collector.gpu.", "simulate")
+NO_DEFAULTS: Final[Mapping[str, Any]] = {}
 DEFAULT_COLUMNS: Final = 80
 HELP_MARGIN: Final = 2
 MAX_DIGITS: Final = 4
@@ -66,6 +67,9 @@ def terminal_columns() -> int:
 class FlagParser(argparse.ArgumentParser):
     """Ends with exit code 2 and one sentence."""
 
+    def print_help(self, file: Any = None) -> None:
+        say(self.format_help().rstrip("\n"))
+
     def error(self, message: str) -> NoReturn:
         valued = _VALUED.fullmatch(message)
         if valued is not None:
@@ -97,10 +101,12 @@ def of_gpus(key: str) -> bool:
     return key.startswith(_OF_GPUS)
 
 
-def parser(prog: str, description: str, shows: Callable[[str], bool] = every) -> FlagParser:
+def parser(
+    prog: str, description: str, shows: Callable[[str], bool] = every, defaults: Mapping[str, Any] = NO_DEFAULTS
+) -> FlagParser:
     """A parser with every setting as a flag; the values arrive as `namespace.settings`, a dict by key.
 
-    `shows`: which settings --help lists, by key; the others are taken all the same.
+    `shows`: which settings --help lists, by key; the others are taken all the same. `defaults`: a role's own, by key.
     """
     made = FlagParser(
         prog=prog, usage=f"{prog} [FLAG ...]", description=description, allow_abbrev=False, formatter_class=_Help
@@ -109,7 +115,7 @@ def parser(prog: str, description: str, shows: Callable[[str], bool] = every) ->
     group = made.add_argument_group("settings", None if shows is every else OTHERS)
     for setting in TABLE:
         if setting.kind != "listeners":
-            _add(group, setting, shows(setting.key))
+            _add(group, setting, shows(setting.key), defaults.get(setting.key, setting.default))
     for old, key in _DEPRECATED.items():
         group.add_argument(f"--{old}", dest=key, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return made
@@ -146,9 +152,9 @@ def _expanded(made: FlagParser, arguments: Sequence[str]) -> list[str]:
 _PLAIN_KEYS: Final = frozenset(setting.key for setting in TABLE if "." not in setting.key)
 
 
-def _add(group: argparse._ArgumentGroup, setting: Setting, shown: bool) -> None:
-    flag, default = setting.flag_name, _default(setting)
-    text = f"{setting.help} {default}".strip().replace("%", "%%") if shown else argparse.SUPPRESS
+def _add(group: argparse._ArgumentGroup, setting: Setting, shown: bool, default: Any) -> None:
+    flag = setting.flag_name
+    text = _text(setting, default).replace("%", "%%") if shown else argparse.SUPPRESS
     if setting.kind == "bool":
         group.add_argument(
             f"--{flag}", dest=setting.key, action="store_const", const=True, default=argparse.SUPPRESS, help=text
@@ -172,12 +178,19 @@ def _add(group: argparse._ArgumentGroup, setting: Setting, shown: bool) -> None:
         )
 
 
-def _default(setting: Setting) -> str:
-    value = setting.default
+def _text(setting: Setting, default: Any) -> str:
+    choices = ", ".join(choice for choice in setting.choices if choice)
+    words = (setting.help, f"One of {choices}." if choices else "", _default(setting, default))
+    return " ".join(word for word in words if word)
+
+
+def _default(setting: Setting, value: Any) -> str:
     if setting.kind == "bool":
         return "(on; --no-... to switch off)" if value else "(off)"
     if isinstance(value, tuple):
         value = ", ".join(value)
+    if isinstance(value, float):
+        value = f"{value:g} {setting.unit}".strip()
     return f"({value})" if value not in ("", {}) else ""
 
 

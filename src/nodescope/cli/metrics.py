@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from nodescope import configuration, logs
-from nodescope.cli import EXIT_FAILURE, EXIT_USAGE
+from nodescope.cli import EXIT_FAILURE, EXIT_USAGE, say
 from nodescope.cli.flags import parse, parser
 from nodescope.configuration import nearest
-from nodescope.measurement import Measurement, check_paths
+from nodescope.measurement import Measurement, check_paths, empty_roots
 from nodescope.roles import BY_NAME
 from nodescope.simulated import machine
 
@@ -29,9 +29,9 @@ def main(arguments: Sequence[str]) -> int:
     role = BY_NAME[namespace.role]
     settings = configuration.load(given, os.environ, role.own_defaults, role.environment)
     logs.configure(settings["log.level"], settings["log.format"])
-    for warning in (*warnings, *settings.warnings):
-        print(f"nodescope: {warning}", file=sys.stderr)
     check_paths(settings)
+    for warning in (*warnings, *settings.warnings, *(problem for _, problem in empty_roots(settings))):
+        print(f"nodescope: {warning}", file=sys.stderr)
     for name in namespace.collector:
         if name not in role.collectors:
             close = nearest(name, role.collectors)
@@ -47,8 +47,7 @@ def main(arguments: Sequence[str]) -> int:
             scrape = measurement.scrape(role, role.name, settings["constant-labels"])
             accept = "application/openmetrics-text;version=1.0.0" if namespace.openmetrics else ""
             body, _ = scrape.render(namespace.collector, accept=accept)
-            sys.stdout.buffer.write(body)
-            sys.stdout.buffer.flush()
+            say(body)
             failed = {
                 name: outcome
                 for name, (_, outcome) in measurement.runner.last.items()

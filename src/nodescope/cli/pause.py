@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from nodescope import configuration
-from nodescope.cli import EXIT_FAILURE
+from nodescope.cli import EXIT_FAILURE, say
 from nodescope.cli.flags import FlagParser, of_gpus, parse, parser
 from nodescope.devices.nvidia.holders import agents, holders
 from nodescope.devices.nvidia.pause import PauseFile
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
         return EXIT_FAILURE
     end = f"for {namespace.seconds}, or until" if seconds else "until"
     none = "" if agents(host) else "; no agent was seen running here, one that is started leaves the GPUs alone too"
-    print(f"nothing of nodescope's holds the GPU driver, {end} `nodescope resume gpu`{none}")
+    say(f"nothing of nodescope's holds the GPU driver, {end} `nodescope resume gpu`{none}")
     return 0
 
 
@@ -50,7 +50,7 @@ def flags(name: str, description: str) -> FlagParser:
     """The flags that `pause` and `resume` share."""
     made = parser(f"nodescope {name}", description, of_gpus)
     made.usage = f"nodescope {name} gpu [FLAG ...]"
-    made.add_argument("what", choices=("gpu",), help="gpu: the driver of the GPUs")
+    made.add_argument("what", choices=("gpu",), metavar="gpu", help="gpu: the driver of the GPUs")
     made.add_argument("--pause-file", metavar="PATH", help="the same as --collector.gpu.pause-file")
     return made
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nodescope.cli import say
 from nodescope.cli.pause import flags, read, refused
 from nodescope.devices.nvidia.holders import agents
 from nodescope.host import Host
@@ -16,9 +17,9 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         return refused(file, error)
     if not ended:
-        print(f"there was no pause: {file.path} is not there")
+        say(f"there was no pause: {file.path} is not there")
     elif agents(Host(procfs=settings["path.procfs"])):
-        print("the pause is over, the GPUs are measured again")
+        say("the pause is over, the GPUs are measured again")
     else:
-        print("the pause is over; no agent was seen running here")
+        say("the pause is over; no agent was seen running here")
     return 0

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from nodescope.cli.agent import run, serve
 from nodescope.cli.dcgm_flags import translated
-from nodescope.cli.flags import parse, parser
+from nodescope.cli.flags import every, parse, parser
 from nodescope.roles import BY_NAME
 
 DCGM_EXPORTER: Final = "dcgm-exporter"
@@ -38,5 +38,6 @@ def main(arguments: Sequence[str]) -> int:
 def _dcgm_exporter(arguments: Sequence[str]) -> int:
     role = BY_NAME["gpu"]
     flags, without_effect = translated(arguments)
-    _, given, warnings = parse(parser(DCGM_EXPORTER, f"Serve {role.help}."), flags)
-    return run(role, given, [*without_effect, *warnings], {"web.listen-address": (f":{role.port}",)})
+    defaults = {"web.listen-address": (f":{role.port}",)}
+    _, given, warnings = parse(parser(DCGM_EXPORTER, f"Serve {role.help}.", every, defaults), flags)
+    return run(role, given, [*without_effect, *warnings], defaults)

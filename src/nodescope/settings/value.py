@@ -29,6 +29,7 @@ TAKEN_PATHS: Final = (
 )
 """Of all routes but those of the metrics and the landing page."""
 MAX_SHOWN: Final = 80
+EXACT: Final = ".15g"
 OPPOSITE: Final = "not {}"
 """The form of another program's switch that is off where it is on here."""
 
@@ -160,8 +161,8 @@ def _bounds(setting: Setting) -> str:
     if setting.minimum is None:
         return ""
     if setting.maximum is None:
-        return f", {setting.minimum:g}{unit} or more"
-    return f" from {setting.minimum:g} to {setting.maximum:g}{unit}"
+        return f", {setting.minimum:{EXACT}}{unit} or more"
+    return f" from {setting.minimum:{EXACT}} to {setting.maximum:{EXACT}}{unit}"
 
 
 def _string(setting: Setting, raw: Any) -> str:

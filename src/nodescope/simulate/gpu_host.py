@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
-from os.path import relpath
 from typing import Final
 
 from nodescope.simulate.gpu_board import DRIVER, FIRST_CARD, FIRST_RENDER, MODEL, SUBSYSTEM, VBIOS, Board
 from nodescope.simulate.gpu_machine import Gpus
-from nodescope.simulate.part import Link, Row, texts
+from nodescope.simulate.part import Row, texts
+from nodescope.simulate.pci_tree import link
 from nodescope.simulate.tenants import Tenants
 
 _BUS: Final = "sys/bus/pci"
@@ -118,9 +118,9 @@ def _device(board: Board) -> dict[str, bytes]:
     return {
         **texts(folder, said),
         f"{folder}/uevent": uevent.encode(),
-        f"{folder}/driver": _link(_DRIVER_FOLDER, folder),
-        f"{_BUS}/devices/{address}": _link(folder, f"{_BUS}/devices"),
-        f"{_DRIVER_FOLDER}/{address}": _link(folder, _DRIVER_FOLDER),
+        f"{folder}/driver": link(_DRIVER_FOLDER, folder),
+        f"{_BUS}/devices/{address}": link(folder, f"{_BUS}/devices"),
+        f"{_DRIVER_FOLDER}/{address}": link(folder, _DRIVER_FOLDER),
     }
 
 
@@ -131,8 +131,8 @@ def _nodes(board: Board) -> dict[str, bytes]:
         folder = f"{_folder(board)}/drm/{name}"
         files[f"{folder}/dev"] = f"{_DRM_MAJOR}:{minor}\n".encode()
         files[f"{folder}/uevent"] = f"MAJOR={_DRM_MAJOR}\nMINOR={minor}\nDEVNAME=dri/{name}\n".encode()
-        files[f"{folder}/device"] = _link(_folder(board), folder)
-        files[f"{_DRM}/{name}"] = _link(folder, _DRM)
+        files[f"{folder}/device"] = link(_folder(board), folder)
+        files[f"{_DRM}/{name}"] = link(folder, _DRM)
         files[f"dev/dri/{name}"] = b""
     return files
 
@@ -141,10 +141,6 @@ def _folder(board: Board) -> str:
     """Below a root port whose bus is the one before."""
     bus = int(board.pci_address.split(":")[1], 16) - 1
     return f"sys/devices/pci0000:{bus:02x}/0000:{bus:02x}:01.0/{board.pci_address}"
-
-
-def _link(target: str, folder: str) -> Link:
-    return Link(relpath(target, folder).encode())
 
 
 def _mask(cpus: str) -> int:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from posixpath import basename, relpath
+from posixpath import basename
 from typing import Final, NamedTuple
 
 from nodescope.simulate.disk import Disks, controller
-from nodescope.simulate.part import Link, NumberFiles, Reading, Row, texts
+from nodescope.simulate.part import NumberFiles, Reading, Row, texts
+from nodescope.simulate.pci_tree import link
 from nodescope.simulate.power import Power
 from nodescope.simulate.thermal import CRITICAL_MILLIDEGREES, HIGH_MILLIDEGREES, Temperatures
 
@@ -107,8 +108,8 @@ def hwmon_part(temperatures: Temperatures, disks: Disks, power: Power) -> Number
     fixed: dict[str, bytes] = {}
     rows: list[Row] = []
     for chip in chips:
-        fixed[f"{_CLASS}/{basename(chip.folder)}"] = Link(relpath(chip.folder, _CLASS).encode())
-        fixed[f"{chip.folder}/device"] = Link(relpath(chip.device, chip.folder).encode())
+        fixed[f"{_CLASS}/{basename(chip.folder)}"] = link(chip.folder, _CLASS)
+        fixed[f"{chip.folder}/device"] = link(chip.device, chip.folder)
         fixed |= texts(chip.sensors, chip.texts) | texts(chip.sensors, chip.fixed)
         rows += [_label(chip, file, said) for file, said in chip.texts.items() if file.endswith("_label")]
         rows += [_reading(chip, file, number)[2:] for file, number in chip.fixed.items()]

@@ -113,7 +113,8 @@ def bridges(device: PciNode, speed: Speed = GEN5) -> dict[str, bytes]:
 
 def link(target: str, folder: str) -> Link:
     """A link in `folder` to `target`, both below the machine's root."""
-    return Link(relpath(target, folder).encode())
+    # Absolute: of others it asks for the working directory, which may be gone.
+    return Link(relpath(f"/{target}", f"/{folder}").encode())
 
 
 def _cpus(node: int) -> dict[str, object]:

@@ -20,6 +20,7 @@ MAX_UNIX_PATH_BYTES: Final = 107
 UNIX_MODE: Final = 0o660
 STALE_CHECK_S: Final = 1.0
 
+_IPV6_SIGNS: Final = frozenset("0123456789abcdefABCDEF:.[]")
 _FORMS: Final = "HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH or vsock://:PORT"
 _VSOCK: Final = "vsock://:"
 _ANY: Final = ("", "::")
@@ -110,6 +111,8 @@ def _unix(text: str) -> Address:
 def _host(host: str, text: str) -> str:
     if host.startswith("[") and host.endswith("]"):
         return host[1:-1]
+    if ":" in host and not _IPV6_SIGNS.issuperset(host):
+        raise AddressError(f'"{text}" is not one address: expected {_FORMS}')
     if ":" in host or "[" in host or "]" in host:
         raise AddressError(f'"{text}" is ambiguous: write an IPv6 address in brackets, [::1]:9100')
     if any(character <= " " or character == "\x7f" for character in host):

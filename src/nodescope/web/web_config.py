@@ -114,7 +114,8 @@ def read(path: str, what: str, config_path: str) -> bytes:
             raw = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise WebConfigError(f"{config_path}: {what} {path} cannot be read: {reason}") from error
+        where = f"{config_path}: " if path != config_path else ""
+        raise WebConfigError(f"{where}{what} {path} cannot be read: {reason}") from error
     if len(raw) > MAX_FILE_BYTES:
         raise WebConfigError(f"{config_path}: {what} {path} is longer than {MAX_FILE_BYTES} bytes")
     return raw
