@@ -49,7 +49,7 @@ MAX_NAME_CHARS: Final = 76
 _SLURM: Final = re.compile(r"(?:.*_)?slurmstepd\.scope|slurm(?:_.+)?")
 _SLURM_PART: Final = re.compile(r"job_(?P<job>[0-9]{1,10})|uid_(?P<uid>[0-9]{1,10})")
 _USER: Final = re.compile(r"user-(?P<uid>[0-9]{1,10})\.slice")
-_ABOVE_USERS: Final = ([], ["user.slice"])
+_ABOVE_USERS: Final[tuple[list[str], ...]] = ([], ["user.slice"])
 """Where the host's systemd has users' slices; one elsewhere is of another system's users, in a container or machine."""
 
 
