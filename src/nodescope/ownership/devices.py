@@ -31,6 +31,7 @@ _SLICE: Final = re.compile(r"nvidia([0-9]{1,4})(?=/)(?:/gi([0-9]{1,4}))?(?:/vgpu
 _OLD_MIG: Final = re.compile(r"mig-(gpu-[0-9a-f-]+)/([0-9]{1,4})/([0-9]{1,4})\Z")
 _DYNAMIC: Final = re.compile(r"gpu-([0-9]{1,4})(?:-mig-([0-9a-z.+]{1,32})-[0-9]{1,2}-[0-9]{1,2})?\Z")
 _PUNCTUATION: Final = re.compile(r"[^0-9a-z]")
+_BY_PATH: Final = re.compile(r"/dev/dri/by-path/(pci|platform)-([0-9a-z_:.]{1,64})-(card|render)\Z")
 _CAPABILITY: Final = re.compile(r"/dev/nvidia-caps/nvidia-cap([0-9]{1,6})\Z")
 
 
@@ -117,7 +118,8 @@ class Devices:
             return tuple(
                 Device(known.name, RDMA) for known in self._rdma if path == RDMA_FOLDER or known.uverbs == name
             )
-        return self._nodes.get(path, ())
+        by_path = _BY_PATH.match(path)
+        return self._linked(*by_path.groups()) if by_path else self._nodes.get(path, ())
 
     def named(self, word: str, vendor: str | None = None) -> tuple[Device, ...]:
         """What a device's name means, in any of its forms; nothing where it means nothing, or more than one thing."""
@@ -190,6 +192,14 @@ class Devices:
             if node.platform and node.render in found:
                 found[_of_platform(node.platform)] = found[node.render]
         return found
+
+    def _linked(self, bus: str, name: str, node: str) -> tuple[Device, ...]:
+        """What a link of udev's leads to, which is called by where the device sits and which of its nodes it is."""
+        if bus == "platform":
+            return self._nodes.get(_of_platform(name), ())
+        gpu = self._addresses.get(name)
+        target = gpu and (gpu.dri_card if node == "card" else gpu.dri_render)
+        return self._nodes.get(f"/dev/dri/{target}", ())
 
     def _at_address(self, gpu: GpuIdentity) -> tuple[Device, ...]:
         """AMD's plugin calls the first partition by the address of its GPU, the others amdgpu_xcp_N."""
