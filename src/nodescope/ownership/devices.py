@@ -3,7 +3,8 @@
 *Source*: NVIDIA Container Toolkit (device names: index, UUID, "0:1" for the second MIG device of the first GPU), CUDA's
 programming guide (UUIDs may be cut short where they stay unique), the device plugins' documents (NVIDIA: "::N" behind a
 UUID for a share of it; Google: "nvidia0/gi1", "nvidia0/vgpu1"; AMD: a PCI address or "amdgpu_xcp_3"), NVIDIA's driver
-for dynamic resource allocation (k8s-dra-driver-gpu: "gpu-MINOR", "gpu-MINOR-mig-PROFILE-START-SIZE").
+for dynamic resource allocation (k8s-dra-driver-gpu: "gpu-MINOR", "gpu-MINOR-mig-PROFILE-START-SIZE", also "-START-END",
+"-START", "-ID-START" behind the profile).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ MIN_PREFIX: Final = 8
 _DEVICE_NAME: Final = re.compile(r"(?:gpu|mig|nvidia)?([0-9]{1,4})(?::([0-9]{1,4}))?\Z")
 _SLICE: Final = re.compile(r"nvidia([0-9]{1,4})(?=/)(?:/gi([0-9]{1,4}))?(?:/vgpu[0-9]{1,4})?\Z")
 _OLD_MIG: Final = re.compile(r"mig-(gpu-[0-9a-f-]+)/([0-9]{1,4})/([0-9]{1,4})\Z")
-_DYNAMIC: Final = re.compile(r"gpu-([0-9]{1,4})(?:-mig-([0-9a-z.+]{1,32})-[0-9]{1,2}-[0-9]{1,2})?\Z")
+_DYNAMIC: Final = re.compile(r"gpu-([0-9]{1,4})(?:-mig-([0-9a-z.+-]{1,32}?)(?:-[0-9]{1,2}){1,2})?\Z")
 _PUNCTUATION: Final = re.compile(r"[^0-9a-z]")
 _BY_PATH: Final = re.compile(r"/dev/dri/by-path/(pci|platform)-([0-9a-z_:.]{1,64})-(card|render)\Z")
 _CAPABILITY: Final = re.compile(r"/dev/nvidia-caps/nvidia-cap([0-9]{1,6})\Z")
@@ -254,7 +255,7 @@ class Devices:
 
 
 def _bare(profile: str) -> str:
-    """A profile as names of Kubernetes can have it: "1g.10gb" is "1g10gb" there."""
+    """A profile as names of Kubernetes can have it: "1g.10gb+me" is "1g10gb-me" there."""
     return _PUNCTUATION.sub("", profile.lower())
 
 
