@@ -31,6 +31,8 @@ from nodescope.sampling import SamplerLoop
 GRACE_S: Final = 30.0
 KEPT: Final = "containers"
 KEPT_FILE: Final = "containers.json"
+ENDED_WELL: Final = frozenset({0, 143})
+"""Exit codes of what ended by itself, or as it was asked to (SIGTERM)."""
 MAX_TOLD: Final = 5
 """Of requests that mean nothing here, so many are in a line of the log."""
 
@@ -68,6 +70,7 @@ class ContainerSampler:
         self._untold = Untold()
         self._unknown: Sequence[str] = ()
         self._unread = False
+        self._told: frozenset[str] = frozenset()
 
     def sample(self) -> tuple[Any, ...]:
         self._pods.start(devices=bool(self._holding.loops()))
@@ -76,7 +79,9 @@ class ContainerSampler:
         statuses = self._runtimes.statuses()
         usage = self._used({one.key: one.cgroup for one in told if one.cgroup})
         self._tell_unread(usage)
+        usage = self._settled(usage)
         self._runtimes.killed(usage.oom_kills)
+        self._forget(frozenset(one.key for one in told))
         untold = self._untold.of(_with_processes(usage), {one.key for one in told}, statuses, self._is_frozen)
         known = self._pods.named((*told, *untold))
         known = tuple(with_owners(known, usage.containers, self._holding.users.name))
@@ -114,6 +119,21 @@ class ContainerSampler:
             except Absent:
                 return Snapshot({}, (), (), (), {}, 0)
         return self._usage.look(told)
+
+    def _settled(self, usage: Snapshot) -> Snapshot:
+        """Without OOM kills of which but a cgroup above knows, where the runtime says that the container ended well."""
+        if self._usage is None or not any(death.inferred for death in usage.deaths):
+            return usage
+        return self._usage.settled(
+            usage, {one.key for one in self._runtimes.containers() if one.exit_code in ENDED_WELL}
+        )
+
+    def _forget(self, told: frozenset[str]) -> None:
+        """Of containers that their runtime has deleted nothing is kept: containerd's ids may be given again."""
+        if self._usage is not None:
+            for key in self._told - told:
+                self._usage.forget(key)
+        self._told = told
 
     def _is_frozen(self, container_id: str) -> bool:
         return self._usage is not None and self._usage.is_frozen(container_id)
