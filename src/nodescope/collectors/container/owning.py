@@ -22,11 +22,14 @@ def with_owners(
 ) -> Iterator[Container]:
     """The containers with the user and the job in whose slice they are. `found`: where cgroups were seen, by key.
 
-    The slice, then whose engine it is, go before a label, which anyone may write.
+    The slice, then whose engine it is, go before a label, which anyone may write. What a user's own engine tells of a
+    container in the slice of another is left out.
     """
     for container in containers:
         path = container.cgroup or (found[container.key].cgroup if container.key in found else None)
         place = _holder_of(path) if path else NOBODY
+        if None not in (place.uid, container.engine_uid) and place.uid != container.engine_uid:
+            continue
         uid = container.engine_uid if place.uid is None else place.uid
         if uid is None and place.slurm_job is None:
             yield container
