@@ -95,6 +95,23 @@ def test_a_cgroup_that_was_left_behind(root: Path) -> None:
     assert {record.id for record in records if type(record) is ContainerUse} == {living, untold}
 
 
+def test_cgroups_that_are_not_the_hosts(root: Path, sampler: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Where containers run and none has a cgroup here, the log says so once, with what to do."""
+    with FakeEngine(root / "run/docker.sock") as engine:
+        made = sampler(parts(root, []))
+        container = engine.create(1, name="web")
+        made.sampler.sample()
+        engine.start(container)
+        sampled(made, lambda all_: [one.state for one in of(all_, Container)] == ["running"])
+        for _ in range(3):
+            made.sampler.sample()
+        engine.start(engine.create(2, name="other"))
+        sampled(made, lambda all_: len(of(all_, Container)) == 2)
+    assert [line.partition(" below ")[0] for line in caplog.messages if "no cgroup of" in line] == [
+        "1 containers run, and no cgroup of them is"
+    ]
+
+
 def test_kills_of_one_that_was_deleted(root: Path, sampler: Any) -> None:
     """Another container under its id begins without its kills for memory."""
     counts = []

@@ -14,6 +14,7 @@ from nodescope.collectors.container.pods import KubeletPods, kubelet_pods
 from nodescope.collectors.gpu.attributing import ledger
 from nodescope.collectors.kept_state import kept_path
 from nodescope.collectors.parts import Parts, Publish
+from nodescope.containers.cgroup.hierarchy import FOLDER
 from nodescope.containers.cgroup.network import ContainerNetworks
 from nodescope.containers.cgroup.path import ContainerPath
 from nodescope.containers.cgroup.process import ProcessCgroups
@@ -33,6 +34,7 @@ KEPT: Final = "containers"
 KEPT_FILE: Final = "containers.json"
 ENDED_WELL: Final = frozenset({0, 143})
 """Exit codes of what ended by itself, or as it was asked to (SIGTERM)."""
+MISSING_LOOKS: Final = 2
 MAX_TOLD: Final = 5
 """Of requests that mean nothing here, so many are in a line of the log."""
 
@@ -70,6 +72,7 @@ class ContainerSampler:
         self._untold = Untold()
         self._unknown: Sequence[str] = ()
         self._unread = False
+        self._missing_looks = 0
         self._told: frozenset[str] = frozenset()
 
     def sample(self) -> tuple[Any, ...]:
@@ -79,6 +82,7 @@ class ContainerSampler:
         statuses = self._runtimes.statuses()
         usage = self._used({one.key: one.cgroup for one in told if one.cgroup})
         self._tell_unread(usage)
+        self._tell_missing(told, usage)
         usage = self._settled(usage)
         self._runtimes.killed(usage.oom_kills)
         self._forget(frozenset(one.key for one in told))
@@ -152,6 +156,20 @@ class ContainerSampler:
                 "of what containers' cgroups tell %d are left out; the first: %s", usage.left_out, usage.problem
             )
         self._unread = bool(usage.problem)
+
+    def _tell_missing(self, told: Sequence[Container], usage: Snapshot) -> None:
+        """One line where no container that runs has a cgroup here. One may have ended since; users' may have none."""
+        running = sum(one.state == "running" and one.pid is not None and one.engine_uid is None for one in told)
+        missing = running > 0 and not usage.containers
+        self._missing_looks = self._missing_looks + 1 if missing else 0
+        if self._missing_looks == MISSING_LOOKS:
+            log.warning(
+                "%d containers run, and no cgroup of them is below %s, so that what they use is not known; where "
+                "nodescope is in a container, give it the host's (docker run --cgroupns host, or the host's /sys as "
+                "path.sysfs)",
+                running,
+                self._host.sys(FOLDER),
+            )
 
     def close(self) -> None:
         """Ends what follows the runtimes."""
