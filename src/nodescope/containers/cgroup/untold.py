@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from nodescope.containers.cgroup.path import ContainerPath, holder_of
+from nodescope.containers.cgroup.tree import USERS as SLICE
 from nodescope.containers.engine.sockets import USERS
 from nodescope.records.container import Container, RuntimeStatus
 
@@ -47,9 +48,10 @@ class Untold:
         for container_id, path in paths.items():
             if container_id in told or not path.certain or path.nested:
                 continue
-            answering, uid = everyone, holder_of(path.cgroup or "").uid
-            if uid is not None:
-                answering = _with_cri({runtime for socket, runtime in sockets if f"/{USERS}/{uid}/" in socket})
+            answering, cgroup = everyone, path.cgroup or ""
+            if cgroup.startswith(f"{SLICE}/"):
+                own = f"/{USERS}/{holder_of(cgroup).uid}/"
+                answering = _with_cri({runtime for socket, runtime in sockets if own in socket})
             if path.runtime not in answering and (path.runtime is not None or not answering):
                 yield Container(
                     runtime=path.runtime or UNNAMED,
