@@ -77,6 +77,7 @@ def test_names_of_amd(word: str, keys: list[str]) -> None:
         ("/dev/dri/renderD129", [B]),
         ("/dev/dri/by-path/pci-0000:19:00.0-render", [B]),
         ("/dev/dri/by-path/pci-0000:19:00.0-card", [B]),
+        ("/dev/dri/by-path/platform-3f000000.pcie@1-pci-0000:19:00.0-card", [B]),
         ("/dev/dri/by-path/pci-0000:99:00.0-card", []),
         ("/dev/infiniband/uverbs1", ["mlx5_1"]),
         ("/dev/infiniband/rdma_cm", []),

@@ -32,7 +32,7 @@ _SLICE: Final = re.compile(r"nvidia([0-9]{1,4})(?=/)(?:/gi([0-9]{1,4}))?(?:/vgpu
 _OLD_MIG: Final = re.compile(r"mig-(gpu-[0-9a-f-]+)/([0-9]{1,4})/([0-9]{1,4})\Z")
 _DYNAMIC: Final = re.compile(r"gpu-([0-9]{1,4})(?:-mig-([0-9a-z.+-]{1,32}?)(?:-[0-9]{1,2}){1,2})?\Z")
 _PUNCTUATION: Final = re.compile(r"[^0-9a-z]")
-_BY_PATH: Final = re.compile(r"/dev/dri/by-path/(pci|platform)-([0-9a-z_:.]{1,64})-(card|render)\Z")
+_BY_PATH: Final = re.compile(r"/dev/dri/by-path/(?:[\w:.@-]{1,64}-)?(pci|platform)-([0-9a-z_:.]{1,64})-(card|render)\Z")
 _CAPABILITY: Final = re.compile(r"/dev/nvidia-caps/nvidia-cap([0-9]{1,6})\Z")
 
 

@@ -44,7 +44,7 @@ _PATHS: Final = (
     (re.compile(r"/dev/nvidia-caps/nvidia-cap[0-9]+"), "gpu", "nvidia"),
     (re.compile(r"/dev/nvidia(?a:[-\w/]*)"), "other", "nvidia"),
     (re.compile(r"/dev/dri(?:/(?:card|renderD)[0-9]+)?"), "gpu", None),
-    (re.compile(r"/dev/dri/by-path/(?a:[\w:.-]+)-(?:card|render)"), "gpu", None),
+    (re.compile(r"/dev/dri/by-path/(?a:[\w:.@-]+)-(?:card|render)"), "gpu", None),
     (re.compile(r"/dev/kfd"), "gpu", "amd"),
     (re.compile(r"/dev/infiniband(?:/(?:uverbs|umad|issm)[0-9]+)?"), "rdma", None),
 )
