@@ -116,6 +116,15 @@ def test_an_end_before_its_start() -> None:
     assert missed(life, shown("exited", 4.0, 5.0), at=9.0) == []
 
 
+def test_a_clock_that_was_set_back() -> None:
+    """A start that seems far older than the end before it is one, and so is what follows it."""
+    life = Life(shown("running", 5000.0), 0.0)
+    assert life.hear(heard("exited", 6000.0)) == ("exited",)
+    after = (("running", 2401.0), ("exited", 2401.1), ("running", 2402.0))
+    assert [life.hear(heard(*one)) for one in after] == [("restarted",), ("exited",), ("restarted",)]
+    assert not life.doubted
+
+
 def test_a_removal_while_it_runs() -> None:
     """One that is deleted while it is known to run has ended before."""
     assert Life(shown("running", 2), 0.0).hear(heard("deleted")) == ("exited", "deleted")

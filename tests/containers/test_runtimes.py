@@ -98,6 +98,32 @@ def test_a_users_engine_takes_no_container_of_the_hosts(root: Path, engine: Fake
         agent.runtimes.close()
 
 
+@pytest.mark.parametrize(
+    ("uid", "whose", "pod"),
+    [("1000", (None, 1000), (None, None, None, None)), ("0", ("ada", None), ("train-0", "ml", "0d6f5a1c", "main"))],
+)
+def test_a_users_engine_says_not_whose_a_container_is(
+    root: Path, uid: str, whose: tuple[str | None, int | None], pod: tuple[str | None, ...]
+) -> None:
+    """A container of a user's own engine is that user's, and of no pod, whatever its labels say; root is believed."""
+    (root / f"run/user/{uid}").mkdir(parents=True)
+    labels = {
+        "ds01.user": "ada",
+        "io.kubernetes.pod.name": "train-0",
+        "io.kubernetes.pod.namespace": "ml",
+        "io.kubernetes.pod.uid": "0d6f5a1c",
+        "io.kubernetes.container.name": "main",
+    }
+    with FakeEngine(root / f"run/user/{uid}/docker.sock") as own:
+        own.create(1, name="own", Labels=labels)
+        agent = Agent(root, KeptContainers(None))
+        agent.ready()
+        (one,) = agent.runtimes.containers()
+        assert (one.user, one.engine_uid) == whose
+        assert (one.pod_name, one.pod_namespace, one.pod_uid, one.pod_container) == pod
+        agent.runtimes.close()
+
+
 def test_what_happened_while_the_agent_was_down(root: Path, engine: FakeEngine) -> None:
     """After a restart of the agent exactly what it missed is told, once, in order and marked as inferred."""
     names = ("stays", "ends", "goes", "again", "oom", "paused", "sleeps")

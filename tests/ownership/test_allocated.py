@@ -118,6 +118,7 @@ TWINS = Devices(
         ("node-a/gpu-2-mig-3g.40gb-4-4", [MIG[2]]),
         ("node-a/gpu-2-mig-1g10gb-0-1", []),
         ("node-a/gpu-1-mig-1g10gb-0-1", []),
+        ("node-a/gpu-2-mig-3g40gb-4", [MIG[2]]),
         ("node-a/gpu-9", []),
         ("node-a/nonsense", []),
     ],
@@ -127,6 +128,16 @@ def test_dynamic_resource_allocation(word: str, expected: list[str]) -> None:
     found = of("gpu.nvidia.com", word, machine=TWINS)
     assert keys(found) == expected
     assert found.unknown == (() if expected else (word,))
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("gpu-2-mig-1g10gb-me-20-0", [MIG[1]]), ("gpu-2-mig-1g10gb-me-3", [MIG[1]]), ("gpu-2-mig-1g10gb-19-0", [MIG[0]])],
+)
+def test_dynamic_resource_allocation_of_variants(word: str, expected: list[str]) -> None:
+    """A profile with media engines is another than the plain one, whatever numbers stand behind it."""
+    machine = Devices(NVIDIA, [part(C, MIG[0], 0, profile="1g.10gb"), part(C, MIG[1], 1, profile="1g.10gb+me")])
+    assert keys(of("gpu.nvidia.com", f"node-a/{word}", machine=machine)) == expected
 
 
 def test_cdi_names_of_dynamic_resource_allocation() -> None:

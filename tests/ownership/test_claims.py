@@ -83,6 +83,15 @@ def test_the_kubelet_knows_best() -> None:
     assert told(found) == [(A, "main", "pod_resources", ""), ("mlx5_1", "main", "pod_resources", "")]
 
 
+def test_a_kubelet_that_gives_no_gpus() -> None:
+    """Where the kubelet gives other devices alone, GPUs come by the variable, and who has them so holds them."""
+    one = container(given("environment", "all"), **POD)
+    network_card = PodDevices("p", "n", "main", "rdma/hca", ("0000:41:00.0",))
+    assert {claim.device for claim in claims([one], MACHINE, [network_card]).claims if claim.kind != "rdma"} == {
+        device.key for device in MACHINE.all()
+    }
+
+
 def test_a_pod_that_no_runtime_knows() -> None:
     """The pod itself is the holder then, and ids that are not known here are told of."""
     found = claims([], MACHINE, [PodDevices("p", "n", "main", device_ids=(B, "GPU-gone"))])

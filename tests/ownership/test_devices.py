@@ -75,6 +75,10 @@ def test_names_of_amd(word: str, keys: list[str]) -> None:
         ("/dev/nvidia-caps/nvidia-cap99", []),
         ("/dev/nvidia-caps/nvidia-cap1", []),
         ("/dev/dri/renderD129", [B]),
+        ("/dev/dri/by-path/pci-0000:19:00.0-render", [B]),
+        ("/dev/dri/by-path/pci-0000:19:00.0-card", [B]),
+        ("/dev/dri/by-path/platform-3f000000.pcie@1-pci-0000:19:00.0-card", [B]),
+        ("/dev/dri/by-path/pci-0000:99:00.0-card", []),
         ("/dev/infiniband/uverbs1", ["mlx5_1"]),
         ("/dev/infiniband/rdma_cm", []),
         ("/dev/infiniband", ["mlx5_0", "mlx5_1"]),
@@ -90,6 +94,8 @@ def test_paths(path: str, keys: list[str]) -> None:
 def test_paths_of_partitions() -> None:
     """The node of the first partition, which is the GPU's own, is that partition's."""
     assert [device.key for device in AMD_MACHINE.at("/dev/dri/renderD137")] == [XCP[0]]
+    assert [device.key for device in AMD_MACHINE.at("/dev/dri/by-path/pci-0000:c2:00.0-render")] == [XCP[0]]
+    assert [device.key for device in AMD_MACHINE.at("/dev/dri/by-path/platform-amdgpu_xcp.3-render")] == [XCP[1]]
     assert [device.key for device in AMD_MACHINE.at("/dev/dri/renderD136")] == [AMD[0]]
     assert [device.key for device in AMD_MACHINE.at("/dev/dri")] == [AMD[0], *XCP]
 

@@ -33,6 +33,9 @@ STARTED_ONCE: Final = frozenset({"cri-containerd", "cri-o"})
 START_FAILED: Final = 128
 """Exit code of the CRI's containers that could not be started. Engines show those as created, and tell no end."""
 
+LATE_SECONDS: Final = 60.0
+"""A start that comes after the end of what it started is less old than this; of another the clock was set back."""
+
 Key = tuple[str | None, str]
 """(namespace, id): containerd's ids are unique within a namespace alone."""
 
@@ -146,7 +149,7 @@ class Life:
     def _fits(self, heard: Heard) -> bool:
         if heard.kind == "exited" and self._is_another(heard):
             return False
-        late = heard.kind == "running" and heard.time_seconds < self.ended
+        late = heard.kind == "running" and 0 < self.ended - heard.time_seconds < LATE_SECONDS
         fits = self.state in FROM[heard.kind]
         same = heard.pid is not None and heard.pid == self.pid
         known = fits or same or heard.time_seconds <= (self.latest or 0.0)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
+import msgspec
+
+import nodescope._msgspec  # noqa: F401
 from nodescope.containers.containerd.client import SOCKETS as CONTAINERD_SOCKETS
 from nodescope.containers.containerd.client import Client as Containerd
 from nodescope.containers.cri.client import Client as Cri
@@ -27,6 +31,9 @@ CRIO_SOCKET: Final = "/run/crio/crio.sock"
 MOBY: Final = "moby"
 """containerd's namespace of Docker's own containers, of which Docker tells more."""
 DOCKER: Final = "docker"
+ROOT: Final = "0"
+"""The user who may say anything of the host's containers."""
+_UID: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 log = logging.getLogger(__name__)
 
@@ -92,14 +99,18 @@ class Runtimes:
     def containers(self) -> tuple[Container, ...]:
         """All containers of all runtimes, as known now.
 
-        What a user's own engine tells of a container that the host's runtimes know is left out: any user can have one
-        that says anything.
+        What a user's own engine tells of a container that the host's runtimes know is left out, and so is whose, and of
+        which pod, it says that one is: any user can have one that says anything.
         """
         users = f"{self._host.root(USERS)}/"
         own: list[Container] = []
         told: list[Container] = []
         for place, follower in self._followers.items():
-            (own if place.startswith(users) else told).extend(follower.containers())
+            if place.startswith(users):
+                uid = place.removeprefix(users).partition("/")[0]
+                own += (_of_user(container, uid) for container in follower.containers())
+            else:
+                told += follower.containers()
         if own:
             known = {container.id for container in told}
             told += [container for container in own if container.id not in known]
@@ -187,3 +198,18 @@ class Runtimes:
             return
         self._ooms.heard(event)
         self._kept.changed()
+
+
+def _of_user(container: Container, uid: str) -> Container:
+    """As a user's own engine may tell of it. `uid`: the name of that user's folder, as systemd makes it."""
+    if uid == ROOT:
+        return container
+    return msgspec.structs.replace(
+        container,
+        engine_uid=int(uid) if _UID.fullmatch(uid) else None,
+        user=None,
+        pod_name=None,
+        pod_namespace=None,
+        pod_uid=None,
+        pod_container=None,
+    )

@@ -99,8 +99,8 @@ def _allocated(
             added.setdefault(container_id, []).append(
                 ContainerDevice(kind=kind, evidence=POD_RESOURCES, request=device.key, vendor=device.vendor or None)
             )
-    if allocations:
-        # The kubelet tells of all that it gave: an image's variable gave nothing more.
+    if with_gpus:
+        # The kubelet gives GPUs here, and tells of all that it gave: an image's variable gave nothing more.
         containers = [one if one.key in with_gpus else _without_default(one) for one in containers]
     return [_with(container, added.get(container.key, ())) for container in containers], held, shared
 

@@ -3,7 +3,8 @@
 *Source*: NVIDIA Container Toolkit (device names: index, UUID, "0:1" for the second MIG device of the first GPU), CUDA's
 programming guide (UUIDs may be cut short where they stay unique), the device plugins' documents (NVIDIA: "::N" behind a
 UUID for a share of it; Google: "nvidia0/gi1", "nvidia0/vgpu1"; AMD: a PCI address or "amdgpu_xcp_3"), NVIDIA's driver
-for dynamic resource allocation (k8s-dra-driver-gpu: "gpu-MINOR", "gpu-MINOR-mig-PROFILE-START-SIZE").
+for dynamic resource allocation (k8s-dra-driver-gpu: "gpu-MINOR", "gpu-MINOR-mig-PROFILE-START-SIZE", also "-START-END",
+"-START", "-ID-START" behind the profile).
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ MIN_PREFIX: Final = 8
 _DEVICE_NAME: Final = re.compile(r"(?:gpu|mig|nvidia)?([0-9]{1,4})(?::([0-9]{1,4}))?\Z")
 _SLICE: Final = re.compile(r"nvidia([0-9]{1,4})(?=/)(?:/gi([0-9]{1,4}))?(?:/vgpu[0-9]{1,4})?\Z")
 _OLD_MIG: Final = re.compile(r"mig-(gpu-[0-9a-f-]+)/([0-9]{1,4})/([0-9]{1,4})\Z")
-_DYNAMIC: Final = re.compile(r"gpu-([0-9]{1,4})(?:-mig-([0-9a-z.+]{1,32})-[0-9]{1,2}-[0-9]{1,2})?\Z")
+_DYNAMIC: Final = re.compile(r"gpu-([0-9]{1,4})(?:-mig-([0-9a-z.+-]{1,32}?)(?:-[0-9]{1,2}){1,2})?\Z")
 _PUNCTUATION: Final = re.compile(r"[^0-9a-z]")
+_BY_PATH: Final = re.compile(r"/dev/dri/by-path/(?:[\w:.@-]{1,64}-)?(pci|platform)-([0-9a-z_:.]{1,64})-(card|render)\Z")
 _CAPABILITY: Final = re.compile(r"/dev/nvidia-caps/nvidia-cap([0-9]{1,6})\Z")
 
 
@@ -117,7 +119,8 @@ class Devices:
             return tuple(
                 Device(known.name, RDMA) for known in self._rdma if path == RDMA_FOLDER or known.uverbs == name
             )
-        return self._nodes.get(path, ())
+        by_path = _BY_PATH.match(path)
+        return self._linked(*by_path.groups()) if by_path else self._nodes.get(path, ())
 
     def named(self, word: str, vendor: str | None = None) -> tuple[Device, ...]:
         """What a device's name means, in any of its forms; nothing where it means nothing, or more than one thing."""
@@ -191,6 +194,14 @@ class Devices:
                 found[_of_platform(node.platform)] = found[node.render]
         return found
 
+    def _linked(self, bus: str, name: str, node: str) -> tuple[Device, ...]:
+        """What a link of udev's leads to, which is called by where the device sits and which of its nodes it is."""
+        if bus == "platform":
+            return self._nodes.get(_of_platform(name), ())
+        gpu = self._addresses.get(name)
+        target = gpu and (gpu.dri_card if node == "card" else gpu.dri_render)
+        return self._nodes.get(f"/dev/dri/{target}", ())
+
     def _at_address(self, gpu: GpuIdentity) -> tuple[Device, ...]:
         """AMD's plugin calls the first partition by the address of its GPU, the others amdgpu_xcp_N."""
         if gpu.vendor == "amd" and gpu.dri_render:
@@ -244,7 +255,7 @@ class Devices:
 
 
 def _bare(profile: str) -> str:
-    """A profile as names of Kubernetes can have it: "1g.10gb" is "1g10gb" there."""
+    """A profile as names of Kubernetes can have it: "1g.10gb+me" is "1g10gb-me" there."""
     return _PUNCTUATION.sub("", profile.lower())
 
 

@@ -51,6 +51,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `cgroup`: path of its cgroup below the root of the hierarchy, where the runtime or a process tells it.
     Limits: None where there is none. `oom_killed`: as the runtime says; the cgroup's own count is in `ContainerUse`.
     `joins_network`: whether it is in the network namespace of another container, as far as its runtime tells.
+    `engine_uid`: of the user whose own engine tells of it.
     """
 
     runtime: str
@@ -84,6 +85,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     compose_service: str | None = None
     user: str | None = None
     slurm_job: str | None = None
+    engine_uid: int | None = None
 
     @property
     def key(self) -> str:

@@ -50,6 +50,15 @@ def test_the_cgroup_goes_before_the_label() -> None:
     assert owned(f"/system.slice/docker-{ID}.scope", user="bob") == ("bob", None)
 
 
+def test_whose_engine_it_is() -> None:
+    """What no slice tells of, the user has whose engine tells of it; of what is in another's slice it tells nothing."""
+    assert owned(None, engine_uid=1000) == owned(f"/docker/{ID}", engine_uid=1000) == ("ada", None)
+    slice_ = f"/user.slice/user-1000.slice/docker-{ID}.scope"
+    assert owned(slice_, engine_uid=1000) == ("ada", None)
+    forged = Container(runtime="docker", id=ID, name="mine", engine_uid=7)
+    assert list(with_owners([forged], {ID: ContainerPath("docker", ID, cgroup=slice_)}, USERS.get)) == []
+
+
 def test_in_a_sample(root: Path, sampler: Any) -> None:
     """The user of a label is the container's, and the label itself is in no record."""
     with FakeEngine(root / "run/docker.sock") as engine:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from nodescope.host import Absent, Host
 from nodescope.records.container import Container, ContainerUse
 from nodescope.records.container_choice import ContainersLeftOut
 from nodescope.records.container_view import ContainerView, views
+from tests.collectors.container.sampled import of, sampled
 from tests.containers.engine.fake_engine import FakeEngine
 
 LONG_S = 20.0
@@ -90,6 +93,65 @@ def test_a_cgroup_that_was_left_behind(root: Path) -> None:
     made.stop()
     assert {record.id for record in records if type(record) is Container} == {living, untold}
     assert {record.id for record in records if type(record) is ContainerUse} == {living, untold}
+
+
+def test_cgroups_that_are_not_the_hosts(root: Path, sampler: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Where containers run and none has a cgroup here, the log says so once, with what to do."""
+    with FakeEngine(root / "run/docker.sock") as engine:
+        made = sampler(parts(root, []))
+        container = engine.create(1, name="web")
+        made.sampler.sample()
+        engine.start(container)
+        sampled(made, lambda all_: [one.state for one in of(all_, Container)] == ["running"])
+        for _ in range(3):
+            made.sampler.sample()
+        engine.start(engine.create(2, name="other"))
+        sampled(made, lambda all_: len(of(all_, Container)) == 2)
+    assert [line.partition(" below ")[0] for line in caplog.messages if "no cgroup of" in line] == [
+        "1 containers run, and no cgroup of them is"
+    ]
+
+
+def test_kills_of_one_that_was_deleted(root: Path, sampler: Any) -> None:
+    """Another container under its id begins without its kills for memory."""
+    counts = []
+    with FakeEngine(root / "run/docker.sock") as engine:
+        made = sampler(parts(root, []))
+        for kills in (2, 0):
+            container = engine.create(1, name="web")
+            engine.start(container)
+            folder = cgroup(root, container)
+            (folder / "memory.events").write_text(f"oom 0\noom_kill {kills}\n")
+            records = sampled(made, lambda all_: bool(of(all_, Container)) and bool(of(all_, ContainerUse)))
+            counts += [use.oom_kills for use in of(records, ContainerUse)]
+            shutil.rmtree(folder)
+            engine.die(container, 137)
+            sampled(made, lambda all_: not of(all_, ContainerUse))
+            engine.remove(container)
+            sampled(made, lambda all_: not of(all_, Container))
+    assert counts == [2, 0]
+
+
+@pytest.mark.parametrize(("code", "kinds"), [(0, []), (137, ["container.oom_killed"])])
+def test_a_kill_that_only_the_cgroup_above_counted(root: Path, sampler: Any, code: int, kinds: list[str]) -> None:
+    """Beside what is no container it is of the container that ended, unless that ended well."""
+    heard: list[tuple[str, str]] = []
+    above = root / "sys/fs/cgroup/system.slice"
+    (above / "slurmstepd.scope").mkdir(parents=True)
+    (above / "memory.events").write_text("oom 0\noom_kill 3\n")
+    with FakeEngine(root / "run/docker.sock") as engine:
+        made = sampler(parts(root, heard))
+        container = engine.create(1, name="web")
+        engine.start(container)
+        folder = cgroup(root, container)
+        sampled(made, lambda all_: bool(of(all_, Container)) and bool(of(all_, ContainerUse)))
+        engine.die(container, code)
+        sampled(made, lambda all_: [one.exit_code for one in of(all_, Container)] == [code])
+        shutil.rmtree(folder)
+        (above / "memory.events").write_text("oom 0\noom_kill 4\n")
+        sampled(made, lambda all_: not of(all_, ContainerUse))
+        made.sampler.sample()
+    assert [kind for kind, _ in heard if kind == "container.oom_killed"] == kinds
 
 
 def test_a_file_that_cannot_be_understood(root: Path, caplog: pytest.LogCaptureFixture) -> None:

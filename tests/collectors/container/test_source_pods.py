@@ -199,7 +199,7 @@ def test_a_kubelet_that_fails(
         asked = len(kubelet.seen)
         sampled(made, lambda _: len(kubelet.seen) > asked + 1)
     assert reason in status(records, "kubelet").reason
-    (line,) = [record.getMessage() for record in caplog.records if "kubelet" in record.getMessage().lower()]
+    (line,) = [record.getMessage() for record in caplog.records if "by the kubelet" in record.getMessage()]
     assert reason in line
 
 

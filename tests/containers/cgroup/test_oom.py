@@ -74,6 +74,34 @@ def test_a_kill_that_nobody_saw(machine: Machine) -> None:
     assert snapshot.oom_kills == {ID: 1, OTHER: 1}
 
 
+@pytest.mark.parametrize(
+    ("neighbour", "in_peace", "kills"),
+    [
+        ("slurmstepd.scope", True, {}),
+        ("slurmstepd.scope", False, {ID: 1}),
+        (f"docker-{OTHER}.scope", True, {ID: 1}),
+        (f"libpod-conmon-{ID}.scope", True, {ID: 1}),
+    ],
+)
+def test_a_kill_that_may_be_a_neighbours(
+    machine: Machine, neighbour: str, in_peace: bool, kills: dict[str, int]
+) -> None:
+    """A kill that only the cgroup above counted is not of a container that ended well, where others are beside it."""
+    scope = f"/system.slice/docker-{ID}.scope"
+    put_v2(machine, scope, events(0))
+    put_v2(machine, f"/system.slice/{neighbour}", events(0))
+    machine.write("sys/fs/cgroup/system.slice/memory.events", events(3)["memory.events"])
+    use = ContainerUsage(machine.host, Clock())
+    use.look()
+    machine.remove(f"sys/fs/cgroup{scope}")
+    machine.write("sys/fs/cgroup/system.slice/memory.events", events(4)["memory.events"])
+    snapshot = use.look()
+    assert snapshot.deaths == (OomDeath(ID, scope, 1, inferred=True),)
+    settled = use.settled(snapshot, {ID} if in_peace else set())
+    assert settled.oom_kills == use.look().oom_kills
+    assert {container_id: count for container_id, count in settled.oom_kills.items() if count} == kills
+
+
 def test_no_kill_and_two_gone(machine: Machine) -> None:
     """Without a kill above a death is a plain one; of two that went at once nobody can say whose kill it was."""
     put_v2(machine, CGROUP, events(0))

@@ -186,10 +186,21 @@ def test_names_of_containerd(path: str) -> None:
         ("/job_42/slurm", None, None),
         ("/other/uid_1001", None, None),
         ("/system.slice/job_42.service", None, None),
+        ("/../../user.slice/user-1000.slice/session-3.scope", None, 1000),
+        # Users of a system within a container or a machine are others than the host's; its Slurm's jobs are jobs.
+        (f"/system.slice/docker-{ID}.scope/user.slice/user-1000.slice/session-1.scope", None, None),
+        ("/lxc.payload.web/user.slice/user-1000.slice/session-1.scope", None, None),
+        ("/machine.slice/systemd-nspawn@web.service/payload/user.slice/user-1000.slice/session-1.scope", None, None),
+        (f"/system.slice/docker-{ID}.scope/slurm/uid_1001/job_7", "7", None),
+        (f"{POD_SLICE}/cri-containerd-{ID}.scope/system.slice/slurmstepd.scope/job_7/step_0", "7", None),
+        # Users may name what is below their own slice, and jobs what is below theirs, as they like.
+        (f"{SESSION}/slurm/uid_0/job_7", None, 1000),
+        (f"{SESSION}/docker-{ID}.scope/user.slice/user-0.slice/session-1.scope", None, 1000),
+        ("/slurm/uid_1001/job_42/step_0/slurm/uid_0/job_7", "42", 1001),
     ],
 )
 def test_slurm_jobs_and_users(path: str, job: str | None, uid: int | None) -> None:
-    """Jobs below Slurm's cgroups, and users of slices and jobs, are told beside the container."""
+    """Jobs below Slurm's cgroups, and the host's users of slices and jobs, are told beside the container."""
     holder = holder_of(path)
     assert (holder.slurm_job, holder.uid) == (job, uid)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,24 @@ def test_what_cannot_be_read_is_counted(machine: Machine) -> None:
     missed, after = usage.look(), usage.look()
     assert (missed.left_out, after.left_out, after.problem) == (1, 0, "")
     assert f"{CGROUP.strip('/')}: cgroup.events: expected" in missed.problem
+
+
+def test_a_cgroup_that_goes_while_it_is_read(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's end is no fault: the kernel says ENODEV also to who opens a file of a cgroup that is going."""
+    mount_v2(machine)
+    put_v2(machine, CGROUP)
+    usage = ContainerUsage(machine.host)
+    assert usage.look().left_out == 0
+    opened = os.open
+
+    def going(path: str, flags: int, *more: int, dir_fd: int | None = None) -> int:
+        if dir_fd is not None:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        return opened(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", going)
+    gone = usage.look()
+    assert (gone.left_out, gone.problem) == (0, "")
 
 
 def test_hybrid(machine: Machine) -> None:

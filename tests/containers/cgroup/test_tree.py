@@ -145,6 +145,42 @@ def test_what_users_make_hides_no_container(
     assert tree.left_out > 0
 
 
+K3S = f"/system.slice/k3s.service/kubepods/burstable/pod{UID.replace('_', '-')}/{ID}"
+
+
+@pytest.mark.parametrize(
+    "path", [f"/user.slice/user-1000.slice/user@1000.service/docker-{ID}.scope", f"/docker/{OTHER}/docker-{ID}.scope"]
+)
+def test_a_cgroup_by_the_id_of_anothers_container(machine: Machine, path: str) -> None:
+    """What a user, or who is in a container, calls by the id of a container that lies deeper is not taken for it."""
+    mount_v2(machine)
+    folder(machine, K3S)
+    folder(machine, path)
+    assert ContainerTree(find_hierarchies(machine.host)).find()[ID].cgroup == K3S
+
+
+def test_a_cgroup_by_the_id_of_anothers_container_in_one_hierarchy(machine: Machine) -> None:
+    """What a user calls by the id of a container that has no cgroup in that hierarchy is not taken for it."""
+    mount_v1(machine)
+    mount_v2(machine, "/unified", "")
+    put_v1(machine, f"/docker/{ID}")
+    put_v2(machine, f"/user.slice/user-1000.slice/user@1000.service/docker-{ID}.scope", folder="/unified")
+    found = ContainerTree(find_hierarchies(machine.host)).find()[ID]
+    assert (found.cgroup, found.unified, found.legacy) == (f"/docker/{ID}", None, f"/docker/{ID}")
+
+
+def test_what_users_make_hides_no_container_that_lies_deeper(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who fills the room with names of containers fills it for users alone."""
+    monkeypatch.setattr(tree_module, "MAX_CONTAINERS", 10)
+    mount_v2(machine)
+    folder(machine, K3S)
+    for number in range(30):
+        folder(machine, f"/user.slice/user-1000.slice/user@1000.service/{number:064x}")
+    tree = Tree(machine.host.sys("fs/cgroup"))
+    assert K3S in tree.walk()
+    assert tree.left_out == 21
+
+
 def test_bounds(machine: Machine) -> None:
     """Depth and number are bounded, and what is beyond is counted."""
     mount_v2(machine)

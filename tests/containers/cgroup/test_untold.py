@@ -56,6 +56,22 @@ def test_what_a_runtime_answers_for() -> None:
     assert found({IDS[4]}, "docker").keys() == set("b")
 
 
+def test_what_is_in_a_users_slice() -> None:
+    """The host's runtimes know nothing of what users run without root; that user's own engine does, and no other's."""
+    session = "/user.slice/user-1000.slice/user@1000.service/user.slice"
+    names = (f"libpod-{IDS[0]}.scope", f"docker-{IDS[1]}.scope", f"nerdctl-{IDS[2]}.scope", IDS[3])
+    places = [container_of(f"{session}/{name}") for name in names]
+    paths = {place.id: place for place in places if place is not None}
+    hosts = {runtime: f"/run/{runtime}.sock" for runtime in ("podman", "docker", "containerd")}
+
+    def ids(**sockets: str) -> set[str]:
+        statuses = [RuntimeStatus(runtime=runtime, socket=socket, state="ok") for runtime, socket in sockets.items()]
+        return {one.id[0] for one in Untold().of(paths, (), statuses, lambda _: False)}
+
+    assert ids(**hosts) == ids(**{**hosts, "podman": "/run/user/100/podman/podman.sock"}) == set("abcd")
+    assert ids(**{**hosts, "podman": "/run/user/1000/podman/podman.sock"}) == set("bc")
+
+
 def test_a_runtime_that_has_not_answered_yet() -> None:
     """At the start a runtime whose socket is there is waited for; then what it does not tell is told by the cgroup."""
     now = 100.0

@@ -90,6 +90,31 @@ def test_the_last_of_several_variables_counts(variables: list[str], expected: li
     assert [device.request for device in facts.devices] == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "major", "minor", "expected"),
+    [
+        ("/dev/nvidia0", 195, 3, "/dev/nvidia3"),
+        ("/dev/gpu", 195, 3, "/dev/nvidia3"),
+        ("/dev/nvidiactl", 195, 255, "/dev/nvidiactl"),
+        ("/dev/dri/renderD128", 226, 130, "/dev/dri/renderD130"),
+        ("/dev/dri/card0", 226, 2, "/dev/dri/card2"),
+        ("/dev/infiniband/uverbs0", 231, 197, "/dev/infiniband/uverbs5"),
+        ("/dev/infiniband/umad1", 231, 1, "/dev/infiniband/umad1"),
+        ("/dev/dri/renderD128", 1, 3, "/dev/dri/renderD128"),
+    ],
+)
+def test_a_device_under_another_name(path: str, major: int, minor: int, expected: str) -> None:
+    """A device is the host's by its numbers, whatever its name in the container; by its name where those tell none."""
+    data = {"linux": {"devices": [{"path": path, "type": "c", "major": major, "minor": minor}]}}
+    assert [device.path for device in spec.parse(json.dumps(data).encode(), "x").devices] == [expected]
+
+
+def test_a_link_of_udev() -> None:
+    """A graphics node that is given by its place on the bus is a GPU's."""
+    assert devices.by_path("/dev/dri/by-path/pci-0000:c1:00.0-render", "device").kind == "gpu"
+    assert devices.by_path("/dev/dri/by-path", "device").kind == "other"
+
+
 def test_no_limits_and_every_device() -> None:
     """A privileged container's rule is seen, its thousands of devices are bounded, and no limit is None."""
     many = [{"path": f"/dev/loop{number}"} for number in range(1000)] + [{"path": "/dev/nvidia0"}]

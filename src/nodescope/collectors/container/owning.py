@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from nodescope.containers.cgroup.path import ContainerPath, holder_of
+from nodescope.containers.cgroup.path import NOBODY, ContainerPath, holder_of
 from nodescope.records.container import Container
 
 MAX_KEPT: Final = 4096
@@ -22,13 +22,17 @@ def with_owners(
 ) -> Iterator[Container]:
     """The containers with the user and the job in whose slice they are. `found`: where cgroups were seen, by key.
 
-    The slice goes before a label, which anyone may write.
+    The slice, then whose engine it is, go before a label, which anyone may write. What a user's own engine tells of a
+    container in the slice of another is left out.
     """
     for container in containers:
         path = container.cgroup or (found[container.key].cgroup if container.key in found else None)
-        place = _holder_of(path) if path else None
-        if place is None or (place.uid is None and place.slurm_job is None):
+        place = _holder_of(path) if path else NOBODY
+        if None not in (place.uid, container.engine_uid) and place.uid != container.engine_uid:
+            continue
+        uid = container.engine_uid if place.uid is None else place.uid
+        if uid is None and place.slurm_job is None:
             yield container
             continue
-        user = None if place.uid is None else user_name(place.uid)
+        user = None if uid is None else user_name(uid)
         yield replace(container, user=user or container.user, slurm_job=place.slurm_job or container.slurm_job)

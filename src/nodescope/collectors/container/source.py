@@ -14,6 +14,7 @@ from nodescope.collectors.container.pods import KubeletPods, kubelet_pods
 from nodescope.collectors.gpu.attributing import ledger
 from nodescope.collectors.kept_state import kept_path
 from nodescope.collectors.parts import Parts, Publish
+from nodescope.containers.cgroup.hierarchy import FOLDER
 from nodescope.containers.cgroup.network import ContainerNetworks
 from nodescope.containers.cgroup.path import ContainerPath
 from nodescope.containers.cgroup.process import ProcessCgroups
@@ -31,6 +32,9 @@ from nodescope.sampling import SamplerLoop
 GRACE_S: Final = 30.0
 KEPT: Final = "containers"
 KEPT_FILE: Final = "containers.json"
+ENDED_WELL: Final = frozenset({0, 143})
+"""Exit codes of what ended by itself, or as it was asked to (SIGTERM)."""
+MISSING_LOOKS: Final = 2
 MAX_TOLD: Final = 5
 """Of requests that mean nothing here, so many are in a line of the log."""
 
@@ -68,6 +72,8 @@ class ContainerSampler:
         self._untold = Untold()
         self._unknown: Sequence[str] = ()
         self._unread = False
+        self._missing_looks = 0
+        self._told: frozenset[str] = frozenset()
 
     def sample(self) -> tuple[Any, ...]:
         self._pods.start(devices=bool(self._holding.loops()))
@@ -76,7 +82,10 @@ class ContainerSampler:
         statuses = self._runtimes.statuses()
         usage = self._used({one.key: one.cgroup for one in told if one.cgroup})
         self._tell_unread(usage)
+        self._tell_missing(told, usage)
+        usage = self._settled(usage)
         self._runtimes.killed(usage.oom_kills)
+        self._forget(frozenset(one.key for one in told))
         untold = self._untold.of(_with_processes(usage), {one.key for one in told}, statuses, self._is_frozen)
         known = self._pods.named((*told, *untold))
         known = tuple(with_owners(known, usage.containers, self._holding.users.name))
@@ -115,6 +124,21 @@ class ContainerSampler:
                 return Snapshot({}, (), (), (), {}, 0)
         return self._usage.look(told)
 
+    def _settled(self, usage: Snapshot) -> Snapshot:
+        """Without OOM kills of which but a cgroup above knows, where the runtime says that the container ended well."""
+        if self._usage is None or not any(death.inferred for death in usage.deaths):
+            return usage
+        return self._usage.settled(
+            usage, {one.key for one in self._runtimes.containers() if one.exit_code in ENDED_WELL}
+        )
+
+    def _forget(self, told: frozenset[str]) -> None:
+        """Of containers that their runtime has deleted nothing is kept: containerd's ids may be given again."""
+        if self._usage is not None:
+            for key in self._told - told:
+                self._usage.forget(key)
+        self._told = told
+
     def _is_frozen(self, container_id: str) -> bool:
         return self._usage is not None and self._usage.is_frozen(container_id)
 
@@ -132,6 +156,20 @@ class ContainerSampler:
                 "of what containers' cgroups tell %d are left out; the first: %s", usage.left_out, usage.problem
             )
         self._unread = bool(usage.problem)
+
+    def _tell_missing(self, told: Sequence[Container], usage: Snapshot) -> None:
+        """One line where no container that runs has a cgroup here. One may have ended since; users' may have none."""
+        running = sum(one.state == "running" and one.pid is not None and one.engine_uid is None for one in told)
+        missing = running > 0 and not usage.containers
+        self._missing_looks = self._missing_looks + 1 if missing else 0
+        if self._missing_looks == MISSING_LOOKS:
+            log.warning(
+                "%d containers run, and no cgroup of them is below %s, so that what they use is not known; where "
+                "nodescope is in a container, give it the host's (docker run --cgroupns host, or the host's /sys as "
+                "path.sysfs)",
+                running,
+                self._host.sys(FOLDER),
+            )
 
     def close(self) -> None:
         """Ends what follows the runtimes."""

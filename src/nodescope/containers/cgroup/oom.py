@@ -44,6 +44,7 @@ class OomKills:
         self._living: dict[str, _Living] = {}
         self._ended: dict[str, int] = {}
         self._above: dict[str, int] = {}
+        self._inferred: dict[str, int] = {}
 
     @property
     def kills(self) -> dict[str, int]:
@@ -57,12 +58,19 @@ class OomKills:
     def forget(self, container_id: str) -> None:
         self._ended.pop(container_id, None)
 
+    def refute(self, container_id: str) -> None:
+        """What was inferred of it at the newest look was a neighbour's."""
+        left = self._ended.pop(container_id, 0) - self._inferred.pop(container_id, 0)
+        if left > 0:
+            self._ended[container_id] = left
+
     def see(
         self, found: Mapping[str, Found], samples: Mapping[str, Sample], unread: Set[str] = frozenset()
     ) -> tuple[OomDeath, ...]:
         """Takes what was read now; what went since the look before. `unread`: those that may still be there."""
         before = self._living
         self._living = {container_id: before.pop(container_id) for container_id in unread & before.keys()}
+        self._inferred = {}
         ended: list[tuple[str, _Living]] = []
         fresh: dict[str, int] = {}
         for container_id, sample in samples.items():
@@ -102,6 +110,7 @@ class OomKills:
         kills = was.kills
         if inferred:
             kills = (kills or 0) + more
+            self._inferred[container_id] = more
         if kills:
             self._ended[container_id] = self._ended.pop(container_id, 0) + kills
             while len(self._ended) > MAX_KEPT:

@@ -49,6 +49,8 @@ MAX_NAME_CHARS: Final = 76
 _SLURM: Final = re.compile(r"(?:.*_)?slurmstepd\.scope|slurm(?:_.+)?")
 _SLURM_PART: Final = re.compile(r"job_(?P<job>[0-9]{1,10})|uid_(?P<uid>[0-9]{1,10})")
 _USER: Final = re.compile(r"user-(?P<uid>[0-9]{1,10})\.slice")
+_ABOVE_USERS: Final[tuple[list[str], ...]] = ([], ["user.slice"])
+"""Where the host's systemd has users' slices; one elsewhere is of another system's users, in a container or machine."""
 
 
 class ContainerPath(NamedTuple):
@@ -118,11 +120,15 @@ def holder_of(path: str) -> Holder:
     job: str | None = None
     uid: int | None = None
     for depth, part in enumerate(parts):
-        if found := _USER.fullmatch(part):
+        if (found := _USER.fullmatch(part)) and parts[:depth] in _ABOVE_USERS:
             uid = int(found["uid"])
-        elif (found := _SLURM_PART.fullmatch(part)) and any(map(_SLURM.fullmatch, parts[:depth])):
-            job = found["job"] or job
-            uid = int(found["uid"]) if found["uid"] else uid
+            # What is below users may make and name themselves.
+            break
+        if (found := _SLURM_PART.fullmatch(part)) and any(map(_SLURM.fullmatch, parts[:depth])):
+            job = job or found["job"]
+            # Of a Slurm within a container the number may be of another's user.
+            if uid is None and found["uid"] and _SLURM.fullmatch(parts[0]):
+                uid = int(found["uid"])
     found_containers = tuple(containers_of(path))
     return Holder(found_containers[0] if found_containers else None, job, uid, found_containers[1:])
 

@@ -28,8 +28,8 @@ EVENTS: Final = "cgroup.events"
 FILE_BYTES: Final = 65_536
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-_NOT_TOLD: Final = frozenset({errno.ENOENT, errno.EOPNOTSUPP, errno.ENOTDIR})
-"""The kernel has not this file, or has it switched off (pressure)."""
+_NOT_TOLD: Final = frozenset({errno.ENOENT, errno.EOPNOTSUPP, errno.ENOTDIR, errno.ENODEV})
+"""The kernel has not this file, or has it switched off (pressure), or the cgroup is removed just now (ENODEV)."""
 _BYTES: Final = ("blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes")
 _REQUESTS: Final = ("blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced")
 
@@ -205,8 +205,7 @@ class Reader:
         try:
             data = os.read(fd, FILE_BYTES)
         except OSError as error:
-            # ENODEV: the cgroup was removed just now.
-            if error.errno not in _NOT_TOLD and error.errno != errno.ENODEV:
+            if error.errno not in _NOT_TOLD:
                 self.miss(f"{name}: {error}", folder)
             return None
         finally:

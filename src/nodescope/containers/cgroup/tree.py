@@ -23,6 +23,8 @@ MAX_CONTAINERS: Final = 2048
 RELIST_SECONDS: Final = 60.0
 """One may come or go between the count of links and the list."""
 LEAF_LINKS: Final = 2
+USERS: Final = "/user.slice"
+"""Where systemd lets users make cgroups of any name."""
 
 
 class Found(NamedTuple):
@@ -67,8 +69,10 @@ class Tree:
         walked = 0
         # Level by level: what users make deep in cgroups of their own must not use up the room of containers.
         waiting = deque([("", 0)])
-        while waiting:
-            path, depth = waiting.popleft()
+        # Last of all: nor must they come before a container that lies deeper.
+        users: deque[tuple[str, int]] = deque()
+        while waiting or users:
+            path, depth = (waiting or users).popleft()
             walked += 1
             names = self._below(path, before)
             if names is None:
@@ -77,12 +81,12 @@ class Tree:
                     del self._listed[above]
                     current = False
                 continue
-            if depth >= MAX_DEPTH or walked + len(waiting) + len(names) > MAX_CGROUPS:
+            if depth >= MAX_DEPTH or walked + len(waiting) + len(users) + len(names) > MAX_CGROUPS:
                 self.left_out += len(names)
                 continue
             for name in names:
                 below = f"{path}/{name}"
-                waiting.append((below, depth + 1))
+                (users if below == USERS else waiting).append((below, depth + 1))
                 if leaf_container(name) is not None:
                     self._keep(below, known)
         return current
@@ -120,7 +124,7 @@ class Tree:
 
 
 class ContainerTree:
-    """The containers of all hierarchies, each once, the outermost cgroup of an id first."""
+    """The containers of all hierarchies, each once: by the cgroup nearest to the root that no user can have made."""
 
     def __init__(self, hierarchies: Hierarchies, clock: Callable[[], float] = time.monotonic) -> None:
         self._hierarchies = hierarchies
@@ -138,6 +142,9 @@ class ContainerTree:
         found = {}
         for container_id in dict.fromkeys((*unified, *legacy)):
             under_v2, under_v1 = unified.get(container_id), legacy.get(container_id)
+            if under_v2 and under_v1 and _doubt(under_v2) != _doubt(under_v1):
+                # One of them is not the container's.
+                under_v2, under_v1 = (under_v2, None) if _doubt(under_v2) < _doubt(under_v1) else (None, under_v1)
             container = under_v2 or under_v1
             assert container is not None
             folder = f"{self._hierarchies.unified}{under_v2.cgroup}" if under_v2 else None
@@ -164,9 +171,14 @@ class ContainerTree:
                 yield container_id, Found(container, unified if under_v2 else None, path if under_v1 else None)
 
 
+def _doubt(container: ContainerPath) -> tuple[bool, bool]:
+    """Who is in a container, or has a user's slice, may make cgroups there that are called by any other's id."""
+    return container.nested, (container.cgroup or "").startswith(f"{USERS}/")
+
+
 def _by_id(containers: Mapping[str, ContainerPath]) -> dict[str, ContainerPath]:
-    """Each id once, with the cgroup nearest to the root."""
+    """Each id once. `containers`: in the order of the walk."""
     found: dict[str, ContainerPath] = {}
-    for path in sorted(containers, key=lambda path: (path.count("/"), path)):
-        found.setdefault(containers[path].id, containers[path])
+    for container in sorted(containers.values(), key=_doubt):
+        found.setdefault(container.id, container)
     return found

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
-from nodescope.containers.cgroup.path import ContainerPath
+from nodescope.containers.cgroup.path import ContainerPath, holder_of
+from nodescope.containers.cgroup.tree import USERS as SLICE
+from nodescope.containers.engine.sockets import USERS
 from nodescope.records.container import Container, RuntimeStatus
 
 PATIENCE_SECONDS: Final = 10.0
@@ -37,16 +39,20 @@ class Untold:
     ) -> Iterator[Container]:
         """Of the containers in `paths`, by id, those that are not `told` and whose runtime does not answer.
 
-        What any runtime may have named so is left out as soon as one answers. The name is the id, as short as runtimes
-        show it. One that `is_frozen` is paused.
+        What any runtime may have named so is left out as soon as one answers; of what is in a user's slice only that
+        user's own engine knows. The name is the id, as short as runtimes show it. One that `is_frozen` is paused.
         """
         states = ("ok", "absent") if self._clock() < self._patient_until else ("ok",)
-        answering = {status.runtime for status in statuses if status.state in states}
-        if answering & _CONTAINERD:
-            answering |= _CONTAINERD
+        sockets = [(status.socket, status.runtime) for status in statuses if status.state in states]
+        everyone = _with_cri({runtime for _, runtime in sockets})
         for container_id, path in paths.items():
-            known = path.runtime in answering or (path.runtime is None and answering)
-            if container_id not in told and path.certain and not path.nested and not known:
+            if container_id in told or not path.certain or path.nested:
+                continue
+            answering, cgroup = everyone, path.cgroup or ""
+            if cgroup.startswith(f"{SLICE}/"):
+                own = f"/{USERS}/{holder_of(cgroup).uid}/"
+                answering = _with_cri({runtime for socket, runtime in sockets if own in socket})
+            if path.runtime not in answering and (path.runtime is not None or not answering):
                 yield Container(
                     runtime=path.runtime or UNNAMED,
                     id=container_id,
@@ -55,3 +61,7 @@ class Untold:
                     pod_uid=path.pod_uid,
                     cgroup=path.cgroup,
                 )
+
+
+def _with_cri(answering: set[str]) -> set[str]:
+    return answering | _CONTAINERD if answering & _CONTAINERD else answering

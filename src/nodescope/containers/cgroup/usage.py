@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, NamedTuple
 
 from nodescope.containers.cgroup.figures import Figures, Io
 from nodescope.containers.cgroup.hierarchy import find_hierarchies
 from nodescope.containers.cgroup.oom import OomDeath, OomKills
-from nodescope.containers.cgroup.path import ContainerPath
+from nodescope.containers.cgroup.path import ContainerPath, leaf_container
 from nodescope.containers.cgroup.reader import Incarnation, Reader, Sample
 from nodescope.containers.cgroup.tree import ContainerTree, Found
 from nodescope.host import Host
@@ -26,6 +26,8 @@ WALK_SECONDS: Final = 2.0
 LIMITS_SECONDS: Final = 60.0
 NAMES_SECONDS: Final = 60.0
 MAX_NAMES: Final = 4096
+CONMON: Final = "conmon"
+"""In the names of cgroups that podman and CRI-O have beside those of their containers."""
 
 
 class Snapshot(NamedTuple):
@@ -66,6 +68,7 @@ class ContainerUsage:
 
     def __init__(self, host: Host, clock: Callable[[], float] = time.monotonic) -> None:
         hierarchies = find_hierarchies(host)
+        self._unified = hierarchies.unified
         self._tree = ContainerTree(hierarchies, clock)
         self._reader = Reader(hierarchies)
         self._names = DiskNames(host, clock)
@@ -122,6 +125,29 @@ class ContainerUsage:
         """Whether a container that was found is frozen now, for those whose runtime does not tell their state."""
         found = self._found.get(container_id)
         return found is not None and self._reader.is_frozen(found)
+
+    def settled(self, snapshot: Snapshot, in_peace: Container[str]) -> Snapshot:
+        """Without kills that may be a neighbour's. `in_peace`: of which their runtime says that they ended well.
+
+        To be called before the next look. A service or a Slurm job in the cgroup above may have had what it counted.
+        """
+        for death in snapshot.deaths:
+            if death.inferred and death.id in in_peace and self._has_neighbours(death.cgroup):
+                self._oom.refute(death.id)
+        return snapshot._replace(oom_kills=self._oom.kills)
+
+    def _has_neighbours(self, cgroup: str) -> bool:
+        """Whether there is a cgroup beside a container's that is no container's."""
+        try:
+            with os.scandir(f"{self._unified}{cgroup.rpartition('/')[0]}") as entries:
+                return any(
+                    entry.is_dir(follow_symlinks=False)
+                    and leaf_container(entry.name) is None
+                    and CONMON not in entry.name
+                    for entry in entries
+                )
+        except OSError:
+            return False
 
     def forget(self, container_id: str) -> None:
         """Forgets the OOM kills of a container that its runtime has deleted."""

@@ -44,9 +44,28 @@ _PATHS: Final = (
     (re.compile(r"/dev/nvidia-caps/nvidia-cap[0-9]+"), "gpu", "nvidia"),
     (re.compile(r"/dev/nvidia(?a:[-\w/]*)"), "other", "nvidia"),
     (re.compile(r"/dev/dri(?:/(?:card|renderD)[0-9]+)?"), "gpu", None),
+    (re.compile(r"/dev/dri/by-path/(?a:[\w:.@-]+)-(?:card|render)"), "gpu", None),
     (re.compile(r"/dev/kfd"), "gpu", "amd"),
     (re.compile(r"/dev/infiniband(?:/(?:uverbs|umad|issm)[0-9]+)?"), "rdma", None),
 )
+
+_NODES: Final = (
+    (195, range(254), "/dev/nvidia", 0),
+    (226, range(64), "/dev/dri/card", 0),
+    (226, range(128, 192), "/dev/dri/renderD", 0),
+    (231, range(192, 224), "/dev/infiniband/uverbs", 192),
+)
+"""Major and minor numbers whose nodes have one name on every host (Documentation/admin-guide/devices.txt): the name is
+behind the path, the minor number less the last.
+"""
+
+
+def host_path(path: str, major: int | None, minor: int | None) -> str:
+    """Where a device lies on the host: `path` is where it lies in the container, which may have another name for it."""
+    for known, minors, name, first in _NODES:
+        if minor is not None and major == known and minor in minors:
+            return f"{name}{minor - first}"
+    return path
 
 
 def by_path(path: str, evidence: str) -> ContainerDevice:

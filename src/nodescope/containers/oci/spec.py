@@ -28,6 +28,8 @@ class _Process(msgspec.Struct):
 
 class _Device(msgspec.Struct):
     path: str = ""
+    major: int | None = None
+    minor: int | None = None
 
 
 class _Mount(msgspec.Struct):
@@ -102,7 +104,11 @@ def parse(data: bytes, source: str) -> Facts:
         raise Malformed(source, type(error).__name__, "a runtime specification (OCI config.json)") from None
     linux = spec.linux or _Linux()
     resources = linux.resources or _Resources()
-    found = [devices.by_path(device.path, "device") for device in linux.devices or () if device.path]
+    found = [
+        devices.by_path(devices.host_path(device.path, device.major, device.minor), "device")
+        for device in linux.devices or ()
+        if device.path
+    ]
     found += devices.by_annotations(spec.annotations or {})
     for mount in spec.mounts or ():
         found += devices.by_mount(mount.source, mount.destination)
