@@ -88,6 +88,21 @@ def test_how_long_an_xid_counts() -> None:
     assert xid_findings([xid(79, "pcie", "critical", before)], "GPU-0", BOOTED + 60, BOOTED) == []
 
 
+def test_one_that_the_kernel_log_called_fatal() -> None:
+    """It is critical for a day, though a later one of its number is not fatal; then its number is as any other."""
+    for fatal, last, state in (
+        (EPOCH, EPOCH, "critical"),
+        (EPOCH - DAY, EPOCH, "critical"),
+        (EPOCH - DAY - 1, EPOCH, "warning"),
+        (EPOCH - DAY - 1, EPOCH - 3601, "ok"),
+        (None, EPOCH, "warning"),
+    ):
+        told = xid(149, "nvlink5", "subcode", last, fatal_seen_seconds=fatal)
+        assert Judge().of("xid", gpu(), xids=[told]).state == state
+    told = xid(149, "nvlink5", "subcode", BOOTED - 1.0, fatal_seen_seconds=BOOTED - 1.0)
+    assert xid_findings([told], "GPU-0", BOOTED + 60, BOOTED) == []
+
+
 def test_a_reset_ends_it() -> None:
     """Once the GPU was lost or due for a reset and is well again, or its energy began anew, older XIDs are history."""
     old = [xid(79, "pcie", "critical", EPOCH)]
