@@ -103,6 +103,21 @@ def test_one_that_the_kernel_log_called_fatal() -> None:
     assert xid_findings([told], "GPU-0", BOOTED + 60, BOOTED) == []
 
 
+def test_xids_that_may_be_missing() -> None:
+    """Where the kernel log cannot be read no XID is no proof of health, and one that is known still counts."""
+    problem = ["the kernel log cannot be read: /dev/kmsg: Operation not permitted"]
+    rules = GpuHealthRules(clock=lambda: 1000.0, wall_clock=lambda: EPOCH, xids_problem=lambda: problem[0])
+    found = {one.component: one for one in rules.examined([gpu()], (), (), (), None)}
+    assert (found["xid"].state, found["xid"].evidence) == ("unknown", problem[0])
+    assert "root" in found["xid"].action
+    assert (found["all"].state, found["all"].evidence) == ("ok", "not judged: xid")
+    found = {one.component: one for one in rules.examined([gpu()], (), (), [xid(31, "app", "warning")], None)}
+    assert found["xid"].state == "warning"
+    problem[0] = ""
+    rules = GpuHealthRules(clock=lambda: 1000.0, wall_clock=lambda: EPOCH, xids_problem=lambda: problem[0])
+    assert {one.state for one in rules.examined([gpu()], (), (), (), None)} == {"ok"}
+
+
 def test_a_reset_ends_it() -> None:
     """Once the GPU was lost or due for a reset and is well again, or its energy began anew, older XIDs are history."""
     old = [xid(79, "pcie", "critical", EPOCH)]

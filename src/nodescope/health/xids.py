@@ -12,13 +12,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from nodescope.devices.nvidia.xid.catalog import Entry, entry
-from nodescope.health.rule import CRITICAL, WARNING, Finding
+from nodescope.health.rule import CRITICAL, UNKNOWN, WARNING, Finding
 from nodescope.records.gpu_snapshot import XidCount
 
 RECENT_SECONDS: Final = 3600.0
 CRITICAL_SECONDS: Final = 86400.0
 NEVER_ALONE: Final = frozenset({43, 45, 154})
 COMPONENT: Final = "xid"
+MISSED: Final = "XIDs may be missing, for the kernel log could not be read"
+TO_READ: Final = "run nodescope as root or with CAP_SYSLOG, and in a container give it the host's /dev/kmsg"
 
 STATES: Final = {
     "critical": CRITICAL,
@@ -81,6 +83,11 @@ def xid_findings(xids: Iterable[XidCount], uuid: str, now_seconds: float, since_
         components = dict.fromkeys((COMPONENTS.get(xid.xid_class, COMPONENT), COMPONENT))
         found += [Finding(one, state, _reason(xid, known), _evidence(xid), _action(known, uuid)) for one in components]
     return found
+
+
+def missed_findings(problem: str) -> list[Finding]:
+    """That XIDs may be missing. `problem`: why, "" where they are not."""
+    return [Finding(COMPONENT, UNKNOWN, MISSED, problem, TO_READ)] if problem else []
 
 
 def _state(xid: XidCount, now_seconds: float, since_seconds: float) -> str | None:
