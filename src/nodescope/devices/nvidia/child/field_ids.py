@@ -119,6 +119,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field(144, reading="remapped_rows_pending"),
     Field(145, reading="remapped_rows_failure"),
     Field(230, reading="recovery_action", first=(570, 86)),
+    Field(307, "pending_bank_remapping", first=(615, 71), slow=True),
     Field(LINK_TX_KIBIBYTES, "nvlink_throughput_data_tx", scope=ALL_LINKS),
     Field(LINK_RX_KIBIBYTES, "nvlink_throughput_data_rx", scope=ALL_LINKS),
     Field(38, "nvlink_crc_flit_error_count_total"),
