@@ -222,7 +222,8 @@ class XidCounts:
         # An unknown boot is not taken for the same: an XID twice is better than none.
         if self._boot_id and saved.boot_id == self._boot_id:
             self._sequence = saved.sequence
-        self._tally.restore(saved.gpus)
+        rebooted = "" not in (self._boot_id, saved.boot_id) and saved.boot_id != self._boot_id
+        self._tally.restore(saved.gpus, earlier=rebooted)
         self._matches.restore(
             (Open((open_.gpu, open_.xid), open_.bucket, open_.told, open_.errors) for open_ in saved.open), self._now()
         )

@@ -18,9 +18,10 @@ NEVER: Final = (float("-inf"), -1)
 
 
 class _Xid:
-    """`recent`: whole second of Unix time -> how many then. `fatal_seen`: None where none was called fatal."""
+    """`recent`: whole second of Unix time -> how many then. `fatal_seen`: None where none was called fatal.
+    `earlier`: there was none in this boot."""
 
-    __slots__ = ("count", "fatal_seen", "last_seen", "recent")
+    __slots__ = ("count", "earlier", "fatal_seen", "last_seen", "recent")
 
     def __init__(
         self,
@@ -28,11 +29,13 @@ class _Xid:
         last_seen: float = 0.0,
         recent: Mapping[int, int] | None = None,
         fatal_seen: float | None = None,
+        earlier: bool = False,
     ) -> None:
         self.count = count
         self.last_seen = last_seen
         self.recent = dict(recent or {})
         self.fatal_seen = fatal_seen
+        self.earlier = earlier
 
     def was_fatal(self, seconds: float | None) -> None:
         """Notes that one was called fatal at that time; None: none was."""
@@ -48,7 +51,7 @@ class _Xid:
 
 
 class _Gpu:
-    """`newest`: time and number of the newest XID."""
+    """`newest`: time and number of the newest XID of this boot: what a reboot has ended is not told as the last."""
 
     __slots__ = ("newest", "xids")
 
@@ -118,16 +121,18 @@ class Tally:
         """All of it, for `restore`."""
         return {
             name: {
-                xid: SavedXid(seen.count, seen.last_seen, dict(seen.window(now)), seen.fatal_seen)
+                xid: SavedXid(seen.count, seen.last_seen, dict(seen.window(now)), seen.fatal_seen, seen.earlier)
                 for xid, seen in gpu.xids.items()
             }
             for name, gpu in self._gpus.items()
         }
 
-    def restore(self, saved: Mapping[str, Mapping[int, SavedXid]]) -> None:
+    def restore(self, saved: Mapping[str, Mapping[int, SavedXid]], earlier: bool = False) -> None:
+        """`earlier`: all of it is of an earlier boot."""
         for gpu, xids in saved.items():
             for xid, seen in xids.items():
-                self._put(gpu, xid, _Xid(seen.count, seen.last_seen_seconds, seen.recent, seen.fatal_seen_seconds))
+                about = (seen.last_seen_seconds, seen.recent, seen.fatal_seen_seconds, earlier or seen.earlier)
+                self._put(gpu, xid, _Xid(seen.count, *about))
 
     def _put(self, name: str, xid: int, seen: _Xid) -> bool:
         gpu = self._gpus.get(name)
@@ -138,7 +143,7 @@ class Tally:
         if gpu is None:
             gpu = self._gpus[name] = _Gpu()
         if known is None:
-            known = gpu.xids[xid] = _Xid()
+            known = gpu.xids[xid] = _Xid(earlier=True)
         known.count += seen.count
         known.last_seen = max(known.last_seen, seen.last_seen)
         known.was_fatal(seen.fatal_seen)
@@ -146,6 +151,8 @@ class Tally:
             known.recent[second] = known.recent.get(second, 0) + count
         if len(known.recent) > WINDOW_S:
             known.recent = dict(sorted(known.recent.items())[-WINDOW_S:])
-        if seen.last_seen >= gpu.newest[0]:
-            gpu.newest = seen.last_seen, xid
+        if not seen.earlier:
+            known.earlier = False
+            if seen.last_seen >= gpu.newest[0]:
+                gpu.newest = seen.last_seen, xid
         return True
