@@ -46,11 +46,16 @@ def signature(workers: Iterable[Worker]) -> tuple[tuple[str, int], ...]:
     return tuple((worker.gpu.uuid, worker.version) for worker in workers if worker.gpu is not None)
 
 
-def frame(generation: int, workers: Sequence[Worker]) -> Frame:
+def unopened(workers: Iterable[Worker]) -> list[Values]:
+    """The GPUs that are counted and could never be opened, by index."""
+    return [worker.unopened for worker in workers if worker.unopened is not None]
+
+
+def frame(generation: int, workers: Sequence[Worker], never_opened: Iterable[Values]) -> Frame:
     """The inventory."""
     gpus = [worker.gpu for worker in workers if worker.gpu is not None]
     instances = [instance.identity for gpu in gpus for instance in gpu.instances]
-    return inventory(generation, [dict(gpu.identity) for gpu in gpus], instances)
+    return inventory(generation, [dict(gpu.identity) for gpu in gpus], instances, never_opened)
 
 
 def report_of(worker: Worker, uuid: str, but: str = "") -> Values:

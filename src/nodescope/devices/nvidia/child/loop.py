@@ -48,7 +48,7 @@ class Loop:
         self._registered: frozenset[str] = frozenset()
         self._registered_at = 0.0
         self._refused: set[str] = set()
-        self._signature: tuple[tuple[str, int], ...] | None = None
+        self._signature: object = None
         self._nodes = inventory.device_nodes()
         self._looked_at = time.monotonic()
         self._generation = 0
@@ -108,13 +108,14 @@ class Loop:
     def _tell_inventory(self) -> None:
         """Sends it where it has changed."""
         listed = inventory.listed(self._workers)
-        signature = inventory.signature(listed)
+        unopened = inventory.unopened(self._workers)
+        signature = (inventory.signature(listed), unopened)
         if signature == self._signature:
             return
         self._signature = signature
         self._generation += 1
         self._register(listed)
-        self._writer.write(inventory.frame(self._generation, listed))
+        self._writer.write(inventory.frame(self._generation, listed, unopened))
 
     def _without_events(self, uuid: str) -> str:
         """Why a GPU has no events, "" where it has them or the driver gives none."""
