@@ -12,6 +12,9 @@ from nodescope.devices.nvidia.child.gpu import report
 from nodescope.devices.nvidia.child.peers import Peer
 from nodescope.devices.nvidia.child.worker import Worker
 
+OPENED_SECONDS: Final = 10.0
+"""What a call may take that opens a GPU: where the driver does not keep it initialised that is some seconds."""
+
 _NODE: Final = re.compile(r"nvidia\d+", re.ASCII)
 
 Values = dict[str, Any]
@@ -47,8 +50,17 @@ def signature(workers: Iterable[Worker]) -> tuple[tuple[str, int], ...]:
 
 
 def unopened(workers: Iterable[Worker]) -> list[Values]:
-    """The GPUs that are counted and could never be opened, by index."""
-    return [worker.unopened for worker in workers if worker.unopened is not None]
+    """The GPUs that are counted and were never opened, by index."""
+    return [closed for worker in workers if (closed := _closed(worker)) is not None]
+
+
+def _closed(worker: Worker) -> Values | None:
+    """Why a GPU was not opened; of one whose opening has not returned, that it starts, and then that it hangs."""
+    call, seconds = worker.in_flight()
+    if worker.unopened is not None or worker.gpu is not None or not call:
+        return worker.unopened
+    state = "starting" if seconds < OPENED_SECONDS else "unresponsive"
+    return {"index": worker.index, "state": state, "reason": f"{call} has not returned"}
 
 
 def frame(generation: int, workers: Sequence[Worker], never_opened: Iterable[Values]) -> Frame:
