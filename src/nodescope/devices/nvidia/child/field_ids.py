@@ -118,6 +118,8 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field(143, reading="remapped_rows_uncorrected"),
     Field(144, reading="remapped_rows_pending"),
     Field(145, reading="remapped_rows_failure"),
+    Field(226, "reset_status", first=(550, 89), slow=True),
+    Field(227, "drain_and_reset_status", first=(550, 89), slow=True),
     Field(230, reading="recovery_action", first=(570, 86)),
     Field(307, "pending_bank_remapping", first=(615, 71), slow=True),
     Field(LINK_TX_KIBIBYTES, "nvlink_throughput_data_tx", scope=ALL_LINKS),
