@@ -70,6 +70,13 @@ def test_a_gpu_that_was_never_opened_is_told(script: Script, start: Start, code:
     assert unopened.reason == f"nvmlDeviceGetHandleByIndex_v2: {text_of(code)}"
 
 
+def test_gpus_none_of_which_may_be_opened(script: Script, start: Start) -> None:
+    """Where this process may open none of those that are counted, all are told as denied: there are GPUs."""
+    script.error("nvmlDeviceGetHandleByIndex_v2", 4)
+    script.write()
+    assert [(one.index, one.state) for one in start().inventory().unopened] == [(0, "denied"), (1, "denied")]
+
+
 def test_a_gpu_that_opens_later(script: Script, start: Start) -> None:
     """One that could not be opened is tried again, and is then as any other."""
     script.error("nvmlDeviceGetHandleByIndex_v2", 15, gpu=0)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from nodescope.devices.nvidia.child.frames import Frame, inventory
 from nodescope.devices.nvidia.child.gpu import report
 from nodescope.devices.nvidia.child.peers import Peer
-from nodescope.devices.nvidia.child.worker import Worker
+from nodescope.devices.nvidia.child.worker import DENIED_STATE, Worker
 
 OPENED_SECONDS: Final = 10.0
 """What a call may take that opens a GPU: where the driver does not keep it initialised that is some seconds."""
@@ -49,9 +49,14 @@ def signature(workers: Iterable[Worker]) -> tuple[tuple[str, int], ...]:
     return tuple((worker.gpu.uuid, worker.version) for worker in workers if worker.gpu is not None)
 
 
-def unopened(workers: Iterable[Worker]) -> list[Values]:
-    """The GPUs that are counted and were never opened, by index."""
-    return [closed for worker in workers if (closed := _closed(worker)) is not None]
+def unopened(workers: Sequence[Worker]) -> list[Values]:
+    """The GPUs that are counted and were never opened, by index.
+
+    Those that are denied to this process are others', unless all are: then it lacks a permission.
+    """
+    closed = [one for worker in workers if (one := _closed(worker)) is not None]
+    given = [one for one in closed if one["state"] != DENIED_STATE]
+    return given if given or any(worker.gpu is not None for worker in workers) else closed
 
 
 def _closed(worker: Worker) -> Values | None:

@@ -35,19 +35,16 @@ LEARN_AGAIN_SECONDS: Final = 60.0
 LONGEST_LEARN_AGAIN_SECONDS: Final = 3600.0
 """What a GPU did not say of itself when it was opened is asked again, ever less often where it never does."""
 
+DENIED_STATE: Final = "denied"
 _WITHOUT_HANDLE: Final = {
-    NO_PERMISSION: "denied",
-    OPERATING_SYSTEM: "denied",
+    NO_PERMISSION: DENIED_STATE,
+    OPERATING_SYSTEM: DENIED_STATE,
     RESET_REQUIRED: "reset_required",
     INSUFFICIENT_POWER: "failed",
     IRQ_ISSUE: "failed",
     UNKNOWN: "failed",
 }
 """The state of a GPU that cannot be opened, by why; it is lost for any other reason."""
-
-_NOT_OURS: Final = frozenset({NO_PERMISSION, OPERATING_SYSTEM, INVALID_ARGUMENT})
-"""Why a GPU that was never opened is none of this machine's, or of this container's: it was not given to it, or the
-index is one too many."""
 
 Values = dict[str, Any]
 
@@ -56,7 +53,7 @@ class Worker:
     """The GPU with index `index`. The main thread hands work over and reads the results when `busy` is false.
 
     `gpu`: the one that was last there; None while it was never opened. `unopened`: a dict of `frame.Unopened`, None
-    where it was, and where it is not given to this process. `report`: the newest. `version` counts how often
+    where it was, and where the index is one too many. `report`: the newest. `version` counts how often
     it was opened. `failed`: what ends the whole process. `look`: look at once whether it is divided anew.
     """
 
@@ -153,7 +150,7 @@ class Worker:
         if uuid is None:
             call = "nvmlDeviceGetUUID" if code == SUCCESS else "nvmlDeviceGetHandleByIndex_v2"
             state = _WITHOUT_HANDLE.get(code, "lost")
-            self._lose(f"{call}: {text_of(code or UNKNOWN)}", state, code not in _NOT_OURS)
+            self._lose(f"{call}: {text_of(code or UNKNOWN)}", state, code != INVALID_ARGUMENT)
             return
         self.unopened = None
         self.calls = calls = Calls(self._library, self._options.skip.get(uuid, frozenset()))
@@ -206,10 +203,10 @@ class Worker:
             self.calls = before
             self._plan_to_learn_again()
 
-    def _lose(self, reason: str, state: str = "lost", ours: bool = True) -> None:
-        """The GPU does not answer: it is tried again after a while, and keeps its identity."""
+    def _lose(self, reason: str, state: str = "lost", is_one: bool = True) -> None:
+        """The GPU does not answer: it is tried again after a while, and keeps its identity. `is_one`: there is one."""
         self._probe_at = time.monotonic() + PROBE_SECONDS
         if self.gpu is None:
-            self.unopened = {"index": self.index, "state": state, "reason": reason} if ours else None
+            self.unopened = {"index": self.index, "state": state, "reason": reason} if is_one else None
         if self.gpu is not None:
             self.report = report(self.gpu.uuid, state, reason, time.monotonic())
