@@ -100,7 +100,14 @@ def ecc(number: int = 0, location: str = "dram", errors: int = 1) -> GpuEcc:
     return GpuEcc(identity=identity(number), reading=reading)
 
 
-def xid(xid: int, xid_class: str, severity: str, last_seen_seconds: float = EPOCH, number: int = 0) -> XidCount:
+def xid(
+    xid: int,
+    xid_class: str,
+    severity: str,
+    last_seen_seconds: float = EPOCH,
+    number: int = 0,
+    fatal_seen_seconds: float | None = None,
+) -> XidCount:
     return XidCount(
         identity=identity(number),
         xid=xid,
@@ -108,6 +115,7 @@ def xid(xid: int, xid_class: str, severity: str, last_seen_seconds: float = EPOC
         severity=severity,
         count=2,
         last_seen_seconds=last_seen_seconds,
+        fatal_seen_seconds=fatal_seen_seconds,
     )
 
 

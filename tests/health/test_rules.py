@@ -107,6 +107,20 @@ def source(state: str) -> GpuSource:
 READS: list[tuple[str, dict[str, Any], str, str]] = [
     ("device", {"recovery_action": 0}, "ok", ""),
     ("device", {"recovery_action": 1}, "critical", "for a reset of this GPU"),
+    (
+        "device",
+        {"recovery_action": None, "driver_fields": {"reset_status": 1, "drain_and_reset_status": 1}},
+        "critical",
+        "for a reset of this GPU",
+    ),
+    (
+        "device",
+        {"recovery_action": None, "driver_fields": {"reset_status": 0, "drain_and_reset_status": 1}},
+        "warning",
+        "to drain this GPU",
+    ),
+    ("device", {"recovery_action": None, "driver_fields": {"drain_and_reset_status": 0}}, "ok", ""),
+    ("device", {"recovery_action": 0, "driver_fields": {"drain_and_reset_status": 1}}, "ok", ""),
     ("device", {"recovery_action": 2}, "critical", "for a reboot of the node"),
     ("device", {"recovery_action": 3}, "warning", "peer-to-peer"),
     ("device", {"recovery_action": 4}, "warning", "to drain this GPU"),

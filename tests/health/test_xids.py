@@ -88,6 +88,36 @@ def test_how_long_an_xid_counts() -> None:
     assert xid_findings([xid(79, "pcie", "critical", before)], "GPU-0", BOOTED + 60, BOOTED) == []
 
 
+def test_one_that_the_kernel_log_called_fatal() -> None:
+    """It is critical for a day, though a later one of its number is not fatal; then its number is as any other."""
+    for fatal, last, state in (
+        (EPOCH, EPOCH, "critical"),
+        (EPOCH - DAY, EPOCH, "critical"),
+        (EPOCH - DAY - 1, EPOCH, "warning"),
+        (EPOCH - DAY - 1, EPOCH - 3601, "ok"),
+        (None, EPOCH, "warning"),
+    ):
+        told = xid(149, "nvlink5", "subcode", last, fatal_seen_seconds=fatal)
+        assert Judge().of("xid", gpu(), xids=[told]).state == state
+    told = xid(149, "nvlink5", "subcode", BOOTED - 1.0, fatal_seen_seconds=BOOTED - 1.0)
+    assert xid_findings([told], "GPU-0", BOOTED + 60, BOOTED) == []
+
+
+def test_xids_that_may_be_missing() -> None:
+    """Where the kernel log cannot be read no XID is no proof of health, and one that is known still counts."""
+    problem = ["the kernel log cannot be read: /dev/kmsg: Operation not permitted"]
+    rules = GpuHealthRules(clock=lambda: 1000.0, wall_clock=lambda: EPOCH, xids_problem=lambda: problem[0])
+    found = {one.component: one for one in rules.examined([gpu()], (), (), (), None)}
+    assert (found["xid"].state, found["xid"].evidence) == ("unknown", problem[0])
+    assert "root" in found["xid"].action
+    assert (found["all"].state, found["all"].evidence) == ("ok", "not judged: xid")
+    found = {one.component: one for one in rules.examined([gpu()], (), (), [xid(31, "app", "warning")], None)}
+    assert found["xid"].state == "warning"
+    problem[0] = ""
+    rules = GpuHealthRules(clock=lambda: 1000.0, wall_clock=lambda: EPOCH, xids_problem=lambda: problem[0])
+    assert {one.state for one in rules.examined([gpu()], (), (), (), None)} == {"ok"}
+
+
 def test_a_reset_ends_it() -> None:
     """Once the GPU was lost or due for a reset and is well again, or its energy began anew, older XIDs are history."""
     old = [xid(79, "pcie", "critical", EPOCH)]

@@ -18,7 +18,7 @@ from nodescope.health.rule import ALL, OK, RANKS, UNKNOWN, VALUES, Finding, Rule
 from nodescope.health.rules import RULES, UNREAD
 from nodescope.health.siblings import Peer, compared, own_trend
 from nodescope.health.thresholds import thresholds
-from nodescope.health.xids import xid_findings
+from nodescope.health.xids import missed_findings, xid_findings
 from nodescope.records.gpu_snapshot import Gpu, GpuEcc, GpuHealth, GpuLink, GpuSource, XidCount
 
 __all__ = ["COMPONENTS", "GpuHealthRules", "changes"]
@@ -54,7 +54,8 @@ class GpuHealthRules:
     """Judges GPUs each time `examined` is called; between the calls should be some seconds, and at most a minute.
 
     `given`: thresholds that differ from the table's. `clock`: monotonic seconds; `wall_clock`: Unix time;
-    `booted_seconds`: when the node was started, Unix time: older XIDs are history.
+    `booted_seconds`: when the node was started, Unix time: older XIDs are history. `xids_problem`: why XIDs may be
+    missing, "" where they are not.
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class GpuHealthRules:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         booted_seconds: float | None = None,
+        xids_problem: Callable[[], str] = str,
     ) -> None:
         values = thresholds(given or {})
         self._pcie_busy_percent = values["pcie_busy_percent"]
         self._clock = clock
+        self._xids_problem = xids_problem
         self._wall_clock = wall_clock
         self._boot_is_given = booted_seconds is not None
         self._booted_seconds = _booted(wall_clock()) if booted_seconds is None else booted_seconds
@@ -97,6 +100,7 @@ class GpuHealthRules:
         if not self._boot_is_given:
             # A clock that was ahead at the start and is set right: what is seen from then on is since the start, too.
             self._booted_seconds = min(self._booted_seconds, _booted(wall))
+        xids_missed = missed_findings(self._xids_problem())
         found: list[GpuHealth] = []
         for gpu in gpus:
             uuid = gpu.identity.uuid
@@ -115,7 +119,7 @@ class GpuHealthRules:
                 self._hold.let_go(uuid)
             findings = self._findings(gpu, Inputs(gpu.reading, inputs), now)
             since = max(self._booted_seconds, kept.reset_seconds)
-            findings += xid_findings(xids_of.get(uuid, ()), uuid, wall, since)
+            findings += xid_findings(xids_of.get(uuid, ()), uuid, wall, since) + xids_missed
             found += self._verdicts(gpu, findings, kept, now)
         self._forget(now)
         return tuple(found)

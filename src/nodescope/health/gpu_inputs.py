@@ -31,6 +31,9 @@ FABRIC_HEALTH: Final[tuple[tuple[str, int, int], ...]] = (
 )
 """Parts of the fabric's health mask: name, shift, bits (nvml.h, NVML_GPU_FABRIC_HEALTH_MASK_*)."""
 
+RECOVERY_STATUSES: Final = (("reset_status", 1), ("drain_and_reset_status", 4))
+"""The driver's own fields, and the recovery action that each stands for (nvml.h, nvmlDeviceGpuRecoveryAction_t)."""
+
 SLOWDOWNS: Final = ("hw_thermal_slowdown", "sw_thermal_slowdown", "hw_power_brake_slowdown", "hw_slowdown")
 RESET_COMMANDS: Final = {"nvidia": "nvidia-smi --gpu-reset -i {uuid}"}
 TELL_SENSORS: Final = frozenset({"nvidia", "amd"})
@@ -83,6 +86,7 @@ def derived(
         **_temperatures(reading),
         **_slowdowns(reading.throttle_reasons),
         **_fabric(reading),
+        **_recovery(reading),
         **nvlinks,
     }
     if links:
@@ -137,6 +141,14 @@ def _identity(gpu: Gpu) -> dict[str, Any]:
     if gpu.state == "ok" and not gpu.up:
         found["stale"] = 1
     return found
+
+
+def _recovery(reading: GpuReading) -> dict[str, Any]:
+    """What the driver asks for, of drivers before 570, which tell it as two answers of yes or no."""
+    if reading.recovery_action is not None:
+        return {}
+    asked = (action for name, action in RECOVERY_STATUSES if reading.driver_fields.get(name) == 1)
+    return {"recovery_action": next(asked, None)}
 
 
 def _pcie(reading: GpuReading, busy_percent: float) -> dict[str, Any]:

@@ -12,19 +12,21 @@ from collections.abc import Iterable
 from typing import Final
 
 from nodescope.devices.nvidia.xid.catalog import Entry, entry
-from nodescope.health.rule import CRITICAL, WARNING, Finding
+from nodescope.health.rule import CRITICAL, UNKNOWN, WARNING, Finding
 from nodescope.records.gpu_snapshot import XidCount
 
 RECENT_SECONDS: Final = 3600.0
 CRITICAL_SECONDS: Final = 86400.0
 NEVER_ALONE: Final = frozenset({43, 45, 154})
 COMPONENT: Final = "xid"
+MISSED: Final = "XIDs may be missing, for the kernel log could not be read"
+TO_READ: Final = "run nodescope as root or with CAP_SYSLOG, and in a container give it the host's /dev/kmsg"
 
 STATES: Final = {
     "critical": CRITICAL,
     "error": WARNING,
     "warning": WARNING,
-    # How bad it is depends on words of the kernel's line that were not there to be read.
+    # Unless the kernel's line calls it fatal: see `_state`.
     "subcode": WARNING,
     "unknown": WARNING,
 }
@@ -74,8 +76,8 @@ def xid_findings(xids: Iterable[XidCount], uuid: str, now_seconds: float, since_
     """Of one GPU's XIDs, at `now_seconds` (Unix time). `since_seconds`: those before count no more."""
     found = []
     for xid in xids:
-        state = STATES.get(xid.severity)
-        if state is None or xid.xid in NEVER_ALONE or not _is_recent(xid, state, now_seconds, since_seconds):
+        state = _state(xid, now_seconds, since_seconds)
+        if state is None:
             continue
         known = entry(xid.xid)
         components = dict.fromkeys((COMPONENTS.get(xid.xid_class, COMPONENT), COMPONENT))
@@ -83,9 +85,24 @@ def xid_findings(xids: Iterable[XidCount], uuid: str, now_seconds: float, since_
     return found
 
 
-def _is_recent(xid: XidCount, state: str, now_seconds: float, since_seconds: float) -> bool:
+def missed_findings(problem: str) -> list[Finding]:
+    """That XIDs may be missing. `problem`: why, "" where they are not."""
+    return [Finding(COMPONENT, UNKNOWN, MISSED, problem, TO_READ)] if problem else []
+
+
+def _state(xid: XidCount, now_seconds: float, since_seconds: float) -> str | None:
+    """What an XID says now, None for nothing. One that the kernel log called fatal is critical as long as any such."""
+    if xid.xid in NEVER_ALONE or xid.count <= 0:
+        return None
+    if _is_recent(xid.fatal_seen_seconds, CRITICAL, now_seconds, since_seconds):
+        return CRITICAL
+    state = STATES.get(xid.severity)
+    return state if _is_recent(xid.last_seen_seconds, state, now_seconds, since_seconds) else None
+
+
+def _is_recent(seen_seconds: float | None, state: str | None, now_seconds: float, since_seconds: float) -> bool:
     patience_s = CRITICAL_SECONDS if state == CRITICAL else RECENT_SECONDS
-    return xid.count > 0 and xid.last_seen_seconds >= max(now_seconds - patience_s, since_seconds)
+    return seen_seconds is not None and seen_seconds >= max(now_seconds - patience_s, since_seconds)
 
 
 def _reason(xid: XidCount, known: Entry) -> str:

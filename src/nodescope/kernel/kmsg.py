@@ -129,6 +129,7 @@ class KernelLog:
         self._overrun = False
         self._live = False
         self._closing = False
+        self._settled = threading.Event()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name="kernel-log", daemon=True)
         try:
@@ -137,11 +138,17 @@ class KernelLog:
             os.close(self._wake)
             raise
 
+    def is_settled(self, timeout_s: float = 0.0) -> bool:
+        """Whether all that the log held has been read once, or `problem` says why not, or it is closed; waits for that
+        if asked."""
+        return self._settled.wait(timeout_s)
+
     def close(self) -> None:
         """Ends the thread, within a second; may be called twice."""
         if self._closing:
             return
         self._closing = True
+        self._settled.set()
         os.eventfd_write(self._wake, 1)
         self._thread.join(CLOSE_S)
         # A thread that is still busy may yet poll it.
@@ -247,6 +254,7 @@ class KernelLog:
         if self.problem:
             self.problem = ""
             log.info("%s can be read again", self._path)
+        self._settled.set()
 
     def _tell(self, error: OSError) -> None:
         problem = (
@@ -256,6 +264,7 @@ class KernelLog:
         if problem != self.problem:
             self.problem = problem
             log.warning("%s", problem)
+        self._settled.set()
 
     def _wait(self, seconds: float, fd: int | None = None) -> None:
         """Until closing, or until there is something to read, `seconds` at most."""

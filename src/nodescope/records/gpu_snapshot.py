@@ -110,6 +110,7 @@ class XidCount(msgspec.Struct, frozen=True, kw_only=True):
     """How often one XID was seen on a GPU, kept across restarts. `xid_class`, `severity`: of the catalogue.
 
     `last`: 1 for the newest XID of its GPU, else 0. `window_count`: those in the last five minutes.
+    `fatal_seen_seconds`: when the kernel log last called one fatal, of those whose catalogue's severity is "subcode".
     """
 
     identity: GpuIdentity
@@ -120,6 +121,7 @@ class XidCount(msgspec.Struct, frozen=True, kw_only=True):
     last_seen_seconds: float
     last: int = 0
     window_count: int = 0
+    fatal_seen_seconds: float | None = None
 
 
 class GpuHealth(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from nodescope import collectors
+from nodescope.collectors.gpu import source
 from nodescope.collectors.joined import Joined
 from nodescope.collectors.parts import Parts
 from nodescope.configuration import load
@@ -45,6 +47,20 @@ def test_where_there_is_no_gpu(tmp_path: Path) -> None:
     absent, imported = done.stdout.splitlines()
     assert absent.endswith("proc/driver/nvidia/version")
     assert imported == "[]"
+
+
+def test_a_guest_of_windows(tmp_path: Path) -> None:
+    """WSL has no NVIDIA kernel module of its own: there /dev/dxg says that the library is worth a try."""
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/dxg").touch()
+    settings = load({"collector.gpu.kmsg": "", "collector.gpu.nvidia-smi": "/nonexistent/smi"}, {})
+    loop = source.loop(Parts(Host(str(tmp_path / "proc"), str(tmp_path / "sys"), str(tmp_path)), settings))
+    try:
+        assert loop.first(time.monotonic() + 20)
+        with pytest.raises(Absent, match="nonexistent/smi"):
+            loop.fresh()
+    finally:
+        loop.stop()
 
 
 def test_who_shows_whom(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from nodescope.containers.cgroup.process import (
     MAX_LINES,
     ProcessCgroups,
     holder_of_paths,
-    own_container,
     parse_process_cgroups,
     parse_start_ticks,
 )
@@ -115,24 +114,6 @@ def test_this_process() -> None:
     assert processes.of(os.getpid()) == processes.of(os.getpid())
 
 
-@pytest.mark.parametrize(
-    ("root", "runtime"),
-    [
-        (f"/var/lib/docker/containers/{ID}/hostname", "docker"),
-        (f"/docker/data/containers/{ID}/resolv.conf", "docker"),
-        (f"/run/containers/storage/overlay-containers/{ID}/userdata/hosts", "podman"),
-        (f"/var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/{ID}/hostname", None),
-        ("/etc/hostname", None),
-        (f"/var/lib/docker/volumes/{ID}/_data", None),
-    ],
-)
-def test_the_own_container(root: str, runtime: str | None) -> None:
-    """The files that Docker and podman mount tell the own id; a pod's sandbox is not the container."""
-    mountinfo = f"1 0 0:50 / / rw - overlay overlay rw\n2 1 8:1 {root} /etc/hostname rw - ext4 /dev/sda1 rw\n".encode()
-    found = own_container(mountinfo)
-    assert (found.runtime, found.id) == (runtime, ID) if runtime and found else found is None and runtime is None
-
-
 @given(mangled(HYBRID))
 def test_any_cgroup_file(data: bytes) -> None:
     """Whatever the file says, it is read or refused."""
@@ -143,9 +124,3 @@ def test_any_cgroup_file(data: bytes) -> None:
 def test_any_stat_file(data: bytes) -> None:
     """Whatever the file says, the start time is a number or it is refused."""
     parses_or_refuses(lambda: parse_start_ticks(data, "stat"))
-
-
-@given(st.binary())
-def test_any_mountinfo(data: bytes) -> None:
-    """Whatever the file says, it names no container or one."""
-    own_container(data)

@@ -72,6 +72,14 @@ def test_what_is_in_a_users_slice() -> None:
     assert ids(**{**hosts, "podman": "/run/user/1000/podman/podman.sock"}) == set("bc")
 
 
+def test_what_is_in_roots_slice() -> None:
+    """What root runs in a session of its own, as podman may without systemd, the host's runtimes know."""
+    place = container_of(f"/user.slice/user-0.slice/session-1.scope/libpod-{IDS[0]}")
+    assert place is not None
+    status = RuntimeStatus(runtime="podman", socket="/run/podman/podman.sock", state="ok")
+    assert list(Untold().of({place.id: place}, (), [status], lambda _: False)) == []
+
+
 def test_a_runtime_that_has_not_answered_yet() -> None:
     """At the start a runtime whose socket is there is waited for; then what it does not tell is told by the cgroup."""
     now = 100.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nodescope.devices.nvidia.frame import Inventory
+from nodescope.devices.nvidia.frame import Inventory, Unopened
 from nodescope.devices.nvidia.known_gpus import KnownGpus
 from nodescope.host import Host
 from nodescope.records.gpu import GpuIdentity, InstanceIdentity
@@ -125,3 +125,40 @@ def test_what_a_gpu_is_stays_known(machine: Machine) -> None:
     machine.known.take(inventory(GpuIdentity(vendor="nvidia", uuid="GPU-1", index=5)), 2)
     (one,) = machine.known.gpus
     assert (one.pci_address, one.index) == ("0000:01:00.0", 5)
+
+
+def unopened(*indices: int) -> tuple[Unopened, ...]:
+    return tuple(Unopened(index=index, state="failed", reason="why") for index in indices)
+
+
+def test_gpus_that_were_never_opened(tmp_path: Path) -> None:
+    """They are who the kernel module says is there besides those that are listed, each with a report that says why."""
+    known = KnownGpus(Host(procfs=str(tmp_path), sysfs=str(tmp_path)))
+    for number in (1, 2, 3):
+        folder = tmp_path / f"driver/nvidia/gpus/0000:{number:02x}:00.0"
+        folder.mkdir(parents=True)
+        (folder / "information").write_text(f"Model: H200\nGPU UUID: GPU-{number}\nDevice Minor: {number}\n")
+    known.take(Inventory(generation=1, gpus=(gpu(2),), unopened=unopened(0, 5)), 1)
+    assert [(one.uuid, one.index, one.pci_address, one.minor) for one in known.gpus] == [
+        ("GPU-1", 0, "0000:01:00.0", 1),
+        ("GPU-2", 2, "0000:02:00.0", None),
+        ("GPU-3", 5, "0000:03:00.0", 3),
+    ]
+    assert [(one.uuid, one.state, one.reason) for one in known.reports_of_lost()] == [
+        ("GPU-1", "failed", "why"),
+        ("GPU-3", "failed", "why"),
+    ]
+    assert not known.is_listed("GPU-1")
+    known.take(inventory(gpu(1), gpu(2), gpu(3), generation=2), 1)
+    assert (known.reports_of_lost(), [one.uuid for one in known.gpus]) == ([], ["GPU-1", "GPU-2", "GPU-3"])
+
+
+def test_one_of_whom_nothing_is_known(machine: Machine) -> None:
+    """Where the kernel module does not tell who they are they go by their index; one that is lost is told once."""
+    machine.plug(1)
+    machine.known.take(inventory(gpu(1), gpu(2)), 1)
+    machine.known.take(Inventory(generation=2, gpus=(gpu(2),), unopened=unopened(0)), 2)
+    assert (machine.uuids(), machine.lost()) == (["GPU-1", "GPU-2"], ["GPU-1"])
+    machine.known.take(Inventory(generation=3, gpus=(gpu(2),), unopened=unopened(0, 3)), 2)
+    assert machine.uuids() == ["GPU-1", "GPU-2", "unopened-3"]
+    assert machine.lost() == ["unopened-3", "GPU-1"]

@@ -36,6 +36,7 @@ def observer(parts: Parts) -> GpuObserver:
         _source(parts, xids.nvml),
         lambda identity, reading: throttles(identity, reading.throttle_reasons),
         xids,
+        lambda: xids.problem,
     )
 
 

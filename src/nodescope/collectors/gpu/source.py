@@ -14,6 +14,9 @@ GRACE_S: Final = 30.0
 SIGNS: Final = ("driver/nvidia/version", "driver/nvidia/params")
 """Files of procfs that are there while the kernel module is loaded."""
 
+WSL: Final = "/dev/dxg"
+"""The way to the GPUs of Windows, which has NVIDIA's kernel module there: NVML goes by it."""
+
 POD_RESOURCES: Final = "nodescope.collectors.kubelet.pod_resources_source"
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ def loop(parts: Parts) -> SamplerLoop:
     """The loop of the sampler of NVIDIA's GPUs."""
     settings, host = parts.settings, parts.host
     forced = bool(settings["collector.gpu.nvml-library"]) or settings["collector.gpu.source"] != "auto"
-    signs = tuple(host.proc(sign) for sign in SIGNS)
+    signs = (*(host.proc(sign) for sign in SIGNS), host.root(WSL))
     pods = parts.loop((POD_RESOURCES,)) if settings["collector.gpu_dcgm.kubernetes"] else None
     sampler = GpuSampler(host, signs, lambda: _observer(parts, pods), settings["collector.gpu.interval"], forced)
     return SamplerLoop(sampler, sampler.close, GRACE_S)

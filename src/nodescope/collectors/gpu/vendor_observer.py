@@ -21,9 +21,15 @@ Throttles = Callable[[GpuIdentity, GpuReading], Sequence[GpuThrottle]]
 
 
 def observer_of(
-    parts: Parts, vendor: str, source: Source, throttles: Throttles, xids: Xids | None = None
+    parts: Parts,
+    vendor: str,
+    source: Source,
+    throttles: Throttles,
+    xids: Xids | None = None,
+    xids_problem: Callable[[], str] = str,
 ) -> GpuObserver:
-    """The observer over `source`. `throttles` says why clocks are low; `xids` counts XIDs where there are any."""
+    """The observer over `source`. `throttles` says why clocks are low; `xids` counts XIDs where there are any, and
+    `xids_problem` says why some may be missing."""
     settings = parts.settings
     interval_s = settings["collector.gpu.interval"]
     max_age_s = settings["collector.gpu.max-age"] or max(AGE_LIMIT_INTERVALS * interval_s, LEAST_MAX_AGE_S)
@@ -32,7 +38,7 @@ def observer_of(
         source=source,
         throttles=throttles,
         xids=xids or NoXids(),
-        health=GpuHealthRules(),
+        health=GpuHealthRules(xids_problem=xids_problem),
         changes=changes,
         named=Named(parts.host).named,
         publish=parts.publish,

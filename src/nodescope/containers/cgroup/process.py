@@ -1,12 +1,11 @@
 """Which container, Slurm job and user a process belongs to, from /proc/PID/cgroup.
 
-Source: cgroups(7), proc_pid_stat(5), proc_pid_mountinfo(5). A pid can be used again: what is remembered is kept by pid
+Source: cgroups(7), proc_pid_stat(5). A pid can be used again: what is remembered is kept by pid
 and start time together.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
@@ -22,10 +21,6 @@ KEPT_SECONDS: Final = 30.0
 
 _START_TIME: Final = 19
 """Place of starttime (field 22) behind the command's name."""
-_OWN_FILES: Final = re.compile(
-    rb"/(?P<kind>containers|overlay-containers|sandboxes)/(?P<id>[0-9a-f]{64})/(?:userdata/)?(?:hostname|hosts|resolv\.conf)"
-)
-_RUNTIMES: Final = {b"containers": "docker", b"overlay-containers": "podman"}
 
 
 def parse_process_cgroups(data: bytes, source: str) -> list[str]:
@@ -73,20 +68,6 @@ def parse_start_ticks(data: bytes, source: str) -> int:
     if len(words) <= _START_TIME or not words[_START_TIME].isdigit() or len(words[_START_TIME]) > 20:
         raise Malformed(source, data, "the fields of proc_pid_stat(5)")
     return int(words[_START_TIME])
-
-
-def own_container(mountinfo: bytes) -> ContainerPath | None:
-    """The container that this process itself runs in, from /proc/self/mountinfo.
-
-    In a cgroup namespace of its own its path is "/"; Docker and podman mount files of a folder that is named by the id.
-    None outside of containers, and under the CRI, which names its folders by the pod's sandbox.
-    """
-    for line in mountinfo.split(b"\n"):
-        words = line.split(b" ", 5)
-        found = _OWN_FILES.search(words[3]) if len(words) == 6 else None
-        if found and found["kind"] in _RUNTIMES:
-            return ContainerPath(_RUNTIMES[found["kind"]], found["id"].decode())
-    return None
 
 
 class _Read(NamedTuple):

@@ -49,8 +49,9 @@ class Untold:
             if container_id in told or not path.certain or path.nested:
                 continue
             answering, cgroup = everyone, path.cgroup or ""
-            if cgroup.startswith(f"{SLICE}/"):
-                own = f"/{USERS}/{holder_of(cgroup).uid}/"
+            # What root runs in a session of its own the host's runtimes know.
+            if cgroup.startswith(f"{SLICE}/") and (uid := holder_of(cgroup).uid) != 0:
+                own = f"/{USERS}/{uid}/"
                 answering = _with_cri({runtime for socket, runtime in sockets if own in socket})
             if path.runtime not in answering and (path.runtime is not None or not answering):
                 yield Container(

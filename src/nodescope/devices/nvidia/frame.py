@@ -46,6 +46,17 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     cuda_version: str | None = None
 
 
+class Unopened(msgspec.Struct, frozen=True, kw_only=True):
+    """A GPU that the driver counts and has never let be opened, so that its index is all that is known of it.
+
+    `state`: as that of a `GpuReport`. `reason`: the call and what it said.
+    """
+
+    index: int
+    state: str
+    reason: str
+
+
 class Inventory(msgspec.Struct, frozen=True, kw_only=True, tag="inventory"):
     """What is there now. Sent after `hello` and whenever it changes; `generation` counts up from 1 in each child.
 
@@ -55,6 +66,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True, tag="inventory"):
     generation: int
     gpus: tuple[GpuIdentity, ...] = ()
     instances: tuple[InstanceIdentity, ...] = ()
+    unopened: tuple[Unopened, ...] = ()
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True, tag="sample"):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from nodescope.devices.nvidia.frame import Inventory
+from nodescope.devices.nvidia.frame import Inventory, Unopened
 from nodescope.host import Host
 from nodescope.kernel.pci_address import parse_address
 from nodescope.records.gpu import GpuIdentity, GpuReport, InstanceIdentity
 
 DRIVER: Final = "nvidia"
+VENDOR: Final = "nvidia"
+_NAME: Final = "unopened-%d"
+"""In the place of the UUID of a GPU of which only the index is known."""
 
 
 class KnownGpus:
@@ -29,6 +33,7 @@ class KnownGpus:
         self._host = host
         self._listed: dict[str, GpuIdentity] = {}
         self._lost: dict[str, GpuIdentity] = {}
+        self._unopened: dict[str, tuple[GpuIdentity, GpuReport]] = {}
         self._told: tuple[int, int] = (0, 0)
 
     def take(self, inventory: Inventory, child: int) -> None:
@@ -43,6 +48,7 @@ class KnownGpus:
             if uuid not in listed and gpu.pci_address not in addresses and self._is_there(gpu)
         }
         self._listed = listed
+        self._unopened = self._identified(inventory.unopened)
         instances = {one.uuid: one for one in inventory.instances if one.gpu_uuid in listed}
         self._set(tuple(instances.values()), again=told[0] == self._told[0] and told != self._told)
         self._told = told
@@ -55,8 +61,8 @@ class KnownGpus:
             self._set(self.instances, again=False)
 
     def reports_of_lost(self) -> list[GpuReport]:
-        """A report of each lost GPU, without a reading."""
-        return [
+        """A report of each lost GPU, and of each that was never opened, without a reading."""
+        return [report for _, report in self._unopened.values()] + [
             GpuReport(
                 uuid=uuid,
                 state="lost",
@@ -70,10 +76,34 @@ class KnownGpus:
         return uuid in self._listed
 
     def _set(self, instances: tuple[InstanceIdentity, ...], again: bool) -> None:
-        gpus = tuple(sorted([*self._listed.values(), *self._lost.values()], key=_place))
+        unopened = (gpu for gpu, _ in self._unopened.values())
+        gpus = tuple(sorted([*self._listed.values(), *self._lost.values(), *unopened], key=_place))
         if again or (gpus, instances) != (self.gpus, self.instances):
             self.generation += 1
             self.gpus, self.instances = gpus, instances
+
+    def _identified(self, unopened: Sequence[Unopened]) -> dict[str, tuple[GpuIdentity, GpuReport]]:
+        """Who they are, as far as the kernel module tells: where it has as many more GPUs as these, they are those, in
+        order. One that is known to be lost is told of as such."""
+        if not unopened:
+            return {}
+        # What only a broken GPU needs.
+        from nodescope.devices.nvidia import procfs
+
+        listed = {gpu.pci_address for gpu in self._listed.values()}
+        others = [address for address in procfs.addresses(self._host) if address not in listed]
+        lost = {gpu.pci_address for gpu in self._lost.values()}
+        if len(others) == len(unopened):
+            pairs = [(one, address) for one, address in zip(unopened, others, strict=True) if address not in lost]
+        else:
+            pairs = [(one, "") for one in unopened[len(lost) :]]
+        found = {}
+        for one, address in pairs:
+            unknown = GpuIdentity(vendor=VENDOR, uuid=_NAME % one.index)
+            known = procfs.identity(self._host, address) if address else unknown
+            report = GpuReport(uuid=known.uuid, state=one.state, reason=one.reason)
+            found[known.uuid] = (msgspec.structs.replace(known, index=one.index), report)
+        return found
 
     def _is_there(self, gpu: GpuIdentity) -> bool:
         # The address comes from the child, and becomes part of a path.

@@ -98,3 +98,33 @@ def test_a_wait_that_fails_is_not_repeated_at_once(script: Script, start: Start,
     for _ in range(5):
         assert child.report(0).state == "ok"
     assert calls(counted, "nvmlEventSetWait_v2") <= 4
+
+
+def test_a_lost_gpu_costs_no_other_its_events(script: Script, start: Start, counted: Path) -> None:
+    """Where waiting says that a GPU is lost, the events of the others are asked for again without it."""
+    child = start()
+    child.sample()
+    script.error("nvmlEventSetWait_v2", 15)
+    script.error("*", 15, gpu=0)
+    script.write()
+    child.report(0, lambda report: report.state == "lost" and called(counted)["nvmlEventSetCreate"] > 1)
+    script.no_error("nvmlEventSetWait_v2")
+    script.write()
+    while UUID.format(1) not in {frame.uuid for frame in child.frames if isinstance(frame, Xid)}:
+        # As with the driver, one that comes before the events are asked for again is not told.
+        script.xid(79, gpu=1)
+        script.write()
+        child.sample()
+
+
+def test_a_gpu_whose_events_fail_costs_no_other_its_own(script: Script, start: Start) -> None:
+    """UNKNOWN of one GPU at registration is told of that one, and the others' events are asked for again without it."""
+    script.error("nvmlDeviceRegisterEvents", 999, gpu=0)
+    script.write()
+    child = start()
+    child.report(0, lambda report: "events" in report.reason and report.state == "ok")
+    while UUID.format(1) not in {frame.uuid for frame in child.frames if isinstance(frame, Xid)}:
+        script.xid(79, gpu=1)
+        script.write()
+        child.sample()
+    assert child.report(1).reason == ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.devices.nvidia.child.conftest import Start
 from tests.fake_nvml import Script, called, calls
 
@@ -46,6 +48,23 @@ def test_a_gpu_that_hangs_from_the_first_is_told(script: Script, start: Start) -
     script.write()
     assert child.inventory().gpus[1].serial == "1654225000001"
     assert child.report(1, lambda report: report.state == "ok").reading.temperature_celsius == 40
+
+
+@pytest.mark.parametrize("call", ["nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID"])
+def test_a_gpu_whose_opening_hangs_is_told(script: Script, start: Start, call: str) -> None:
+    """One that hangs before its UUID is known is told by its index: that it starts, then that it does not answer."""
+    script.hang(call, gpu=1)
+    script.write()
+    child = start()
+    for state in ("starting", "unresponsive"):
+        (unopened,) = child.inventory().unopened
+        assert (unopened.index, unopened.state, unopened.reason) == (1, state, f"{call} has not returned")
+    assert child.report(0).state == "ok"
+    script.no_hang(call, gpu=1)
+    script.write()
+    inventory = child.inventory()
+    assert [gpu.uuid for gpu in inventory.gpus] == UUIDS
+    assert inventory.unopened == ()
 
 
 def test_calls_to_skip_are_not_made(script: Script, start: Start, counted: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nodescope.devices.nvidia.child.errors import text_of
 from nodescope.records.gpu import InstanceIdentity, ProcessReading
 from tests.devices.nvidia.child.conftest import Start
 from tests.fake_nvml import Script, called
@@ -57,7 +58,48 @@ def test_a_gpu_that_cannot_be_opened_costs_no_other(script: Script, start: Start
 
 
 @pytest.mark.parametrize(
-    ("code", "state"), [(6, "lost"), (15, "lost"), (16, "reset_required"), (4, "denied"), (999, "failed")]
+    ("code", "state"), [(6, "lost"), (8, "failed"), (15, "lost"), (16, "reset_required"), (999, "failed")]
+)
+def test_a_gpu_that_was_never_opened_is_told(script: Script, start: Start, code: int, state: str) -> None:
+    """One that the driver counts and that fails from the start on is told by its index and why."""
+    script.error("nvmlDeviceGetHandleByIndex_v2", code, gpu=0)
+    script.write()
+    child = start()
+    (unopened,) = child.inventory().unopened
+    assert (unopened.index, unopened.state) == (0, state)
+    assert unopened.reason == f"nvmlDeviceGetHandleByIndex_v2: {text_of(code)}"
+
+
+def test_gpus_none_of_which_may_be_opened(script: Script, start: Start) -> None:
+    """Where this process may open none of those that are counted, all are told as denied: there are GPUs."""
+    script.error("nvmlDeviceGetHandleByIndex_v2", 4)
+    script.write()
+    assert [(one.index, one.state) for one in start().inventory().unopened] == [(0, "denied"), (1, "denied")]
+
+
+def test_a_gpu_that_opens_later(script: Script, start: Start) -> None:
+    """One that could not be opened is tried again, and is then as any other."""
+    script.error("nvmlDeviceGetHandleByIndex_v2", 15, gpu=0)
+    script.write()
+    child = start()
+    assert len(child.inventory().unopened) == 1
+    script.no_error("nvmlDeviceGetHandleByIndex_v2", gpu=0)
+    script.write()
+    inventory = child.inventory(lambda inventory: len(inventory.gpus) == 2)
+    assert inventory.unopened == ()
+
+
+@pytest.mark.parametrize("code", [2, 4, 17])
+def test_a_gpu_that_is_not_given_to_it(script: Script, start: Start, code: int) -> None:
+    """One that this process may not open, or that is not there, is none of its own."""
+    script.error("nvmlDeviceGetHandleByIndex_v2", code, gpu=0)
+    script.write()
+    assert start().inventory().unopened == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [(6, "lost"), (15, "lost"), (16, "reset_required"), (4, "denied"), (17, "denied"), (999, "failed")],
 )
 def test_a_known_gpu_that_cannot_be_opened_any_more(script: Script, start: Start, code: int, state: str) -> None:
     """A GPU that fails when all are opened anew keeps its identity, and its state says why."""

@@ -11,6 +11,7 @@ import pytest
 
 from nodescope.devices.nvidia.child.field_ids import FIELDS, LINK_CRC_ERRORS, LINK_RECOVERY_ERRORS, LINK_REPLAY_ERRORS
 from nodescope.devices.nvidia.child.library import driver_of
+from nodescope.health.rules.memory import RULES as MEMORY_RULES
 from nodescope.records.gpu import GpuReading
 
 OF_LINKS = {LINK_REPLAY_ERRORS, LINK_RECOVERY_ERRORS, LINK_CRC_ERRORS}
@@ -65,6 +66,13 @@ def test_dcgms_fields_are_read(shared: Path) -> None:
                 assert number in names, row["dcgm_field"]
                 if row["set"].startswith("auto"):
                     assert names[number].name, row["dcgm_field"]
+
+
+def test_what_health_looks_at_is_read() -> None:
+    """Each field of the driver's own that a rule on memory looks at is asked for."""
+    names = {field.name for field in FIELDS} | set(GpuReading.__struct_fields__)
+    worked_out = {"ecc_uncorrected_last_hour", "ecc_corrected_per_hour"}
+    assert {rule.input for rule in MEMORY_RULES} - names <= worked_out | {"retired_pages"}
 
 
 @pytest.mark.parametrize(

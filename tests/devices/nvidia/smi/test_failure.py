@@ -62,6 +62,8 @@ def test_statuses(status: int, kind: str) -> None:
         (" 0000:4C:00.0: GPU is lost.  Reboot the system to recover this GPU", "0000:4c:00.0", "lost"),
         ("0000:41:00.0: GPU is lost.  Reboot the system to recover this GPU", "0000:41:00.0", "lost"),
         (" 0000:08:00.0: Unknown Error", "0000:08:00.0", "failed"),
+        ("1: 0000:34:00.0: Unknown Error", "0000:34:00.0", "failed"),
+        ("12: 00000009:06:00.0: GPU is lost", "0009:06:00.0", "lost"),
         ("00000009:06:00.0: GPU requires reset", "0009:06:00.0", "reset_required"),
         (" 0000:01:00.0: Insufficient Permissions", "0000:01:00.0", "denied"),
     ],

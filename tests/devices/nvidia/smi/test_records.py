@@ -167,6 +167,18 @@ def test_driver_610() -> None:
 
 
 @pytest.mark.parametrize(
+    ("recommended", "told", "action"),
+    [("Yes", "", 4), ("No", "", None), ("N/A", "", None), ("Yes", "None", 0), ("Yes", "Reboot", 2)],
+)
+def test_a_drain_that_is_recommended(recommended: str, told: str, action: int | None) -> None:
+    """What drivers before 570 recommend is the recovery action of that name, unless there is one."""
+    for form, name in ((XML, "gpu_reset_status/drain_and_reset_recommended"), (TEXT, "")):
+        said = {name or "gpu reset status/drain and reset recommended": recommended}
+        said |= {"gpu_recovery_action" if form == XML else "gpu recovery action": told} if told else {}
+        assert one(said, form).report.reading.recovery_action == action
+
+
+@pytest.mark.parametrize(
     ("said", "state"),
     [
         ("GPU is lost", "lost"), ("[GPU is lost]", "lost"), ("[GPU requires reset]", "reset_required"),

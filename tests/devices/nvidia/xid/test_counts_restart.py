@@ -64,6 +64,25 @@ def test_restart_in_another_boot(known: Node) -> None:
     assert known.totals() == {("GPU-a", 31): 2}
 
 
+def test_the_last_xid_is_one_of_this_boot(known: Node) -> None:
+    """What was seen before a reboot is counted, and is not the last; after a restart in one boot the last still is."""
+
+    def last() -> dict[int, int]:
+        return {record.xid: record.last for record in known.counts.records((A,))}
+
+    known.kmsg(79)
+    known.restart()
+    assert last() == {79: 1}
+    for _ in range(2):
+        known.restart(boot="another")
+        assert last() == {79: 0}
+    known.counts.identities((A,))
+    known.nvml(31, -100)
+    assert last() == {31: 1, 79: 0}
+    known.restart(boot="another")
+    assert last() == {31: 1, 79: 0}
+
+
 def test_restart_without_boot_id(known: Node) -> None:
     """Where the kernel does not name the boot, an XID may count twice, but none is passed over."""
     known.restart(boot="")

@@ -25,3 +25,24 @@ def test_an_event_is_counted_and_kept(tmp_path: Path) -> None:
         assert (count.xid, count.count, count.identity.uuid) == (94, total, "GPU-1")
         xids.close()
     assert len(kinds) == 2
+
+
+def test_what_the_kernel_log_holds_is_in_the_first_counts(tmp_path: Path) -> None:
+    """Who looks but once sees what is at the end of a long kernel log."""
+    log = tmp_path / "kmsg"
+    lines = [f"6,{number},1,-;NVRM: loading {number}" for number in range(50_000)]
+    log.write_text("\n".join([*lines, "3,50000,1,-;NVRM: Xid (PCI:0000:18:00): 79, GPU has fallen off the bus.", ""]))
+    xids = Xids(Host(), None, str(log), lambda *_: None)
+    xids.identities((GPU,))
+    assert [count.xid for count in xids.records((GPU,))] == [79]
+    assert xids.problem == ""
+    xids.close()
+
+
+def test_a_kernel_log_that_cannot_be_read(tmp_path: Path) -> None:
+    """That XIDs may be missing is told, but not where the kernel log was not to be read."""
+    xids = Xids(Host(), None, str(tmp_path / "none"), lambda *_: None)
+    assert xids.records((GPU,)) == ()
+    assert "No such file" in xids.problem
+    xids.close()
+    assert Xids(Host(), None, "", lambda *_: None).problem == ""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from nodescope.devices.nvidia.child._pynvml import pynvml
-from nodescope.devices.nvidia.child.errors import NOT_NVML, SUCCESS, TIMEOUT, UNKNOWN, CallFailed
+from nodescope.devices.nvidia.child.errors import GPU_IS_LOST, NOT_NVML, SUCCESS, TIMEOUT, UNKNOWN, CallFailed
 from nodescope.devices.nvidia.child.frames import Frame, FrameWriter, xid
 from nodescope.devices.nvidia.child.library import Library, text_in
 
@@ -38,7 +38,8 @@ WAIT_CALL: Final = "nvmlEventSetWait_v2"
 class Events:
     """The events of some GPUs, asked for and waited for in a thread of their own, which ends where no GPU has any.
 
-    `divided`: called with the UUID of a GPU whose partition has changed.
+    `divided`: called with the UUID of a GPU whose partition has changed. `unknown`: the UUID of the GPU at whose
+    registration the driver answered UNKNOWN, "" where there was none.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class Events:
         self._stop = False
         self._set: Any = None
         self._asking: tuple[str, float] = ("", 0.0)
+        self._failed = False
+        self.unknown = ""
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
         self._thread.start()
 
@@ -64,6 +67,11 @@ class Events:
         """The UUID of the GPU whose events were asked for and which has not answered in time, "" where none."""
         uuid, since = self._asking
         return uuid if uuid and time.monotonic() - since > ASK_SECONDS else ""
+
+    @property
+    def given_up(self) -> bool:
+        """Whether its thread has ended because the driver failed, so that there are no events any more."""
+        return self.ended and self._failed
 
     @property
     def ended(self) -> bool:
@@ -100,6 +108,7 @@ class Events:
             code = self._library.call("nvmlDeviceRegisterEvents", handle, ctypes.c_ulonglong(types), events)
             if code == UNKNOWN:
                 # The set is in no state to be used further.
+                self._failed, self.unknown = True, uuid
                 some = False
                 break
             some = some or code == SUCCESS
@@ -122,8 +131,12 @@ class Events:
             if frames:
                 self._writer.write(*frames)
             failures = failures + 1 if code not in (SUCCESS, TIMEOUT) else 0
+            if code == GPU_IS_LOST:
+                # While it is in the set no other GPU's events come.
+                break
             if failures:
                 time.sleep(WAIT_MS / 1000)
+        self._failed = not self._stop
         self._library.call("nvmlEventSetFree", self._set)
 
     def _wait(self, milliseconds: int, frames: list[Frame]) -> int:

@@ -63,13 +63,19 @@ def hello(driver: str | None, library: str | None, cuda: str | None) -> Frame:
     return {"type": "hello", "pid": os.getpid(), **known(versions)}
 
 
-def inventory(generation: int, gpus: Iterable[Mapping[str, Any]], instances: Iterable[Mapping[str, Any]]) -> Frame:
+def inventory(
+    generation: int,
+    gpus: Iterable[Mapping[str, Any]],
+    instances: Iterable[Mapping[str, Any]],
+    unopened: Iterable[Mapping[str, Any]] = (),
+) -> Frame:
     """What is there."""
     return {
         "type": "inventory",
         "generation": generation,
         "gpus": [known(gpu) for gpu in gpus],
         "instances": [known(instance) for instance in instances],
+        "unopened": list(unopened),
     }
 
 

@@ -10,7 +10,10 @@ from typing import Any, Final
 from nodescope.devices.nvidia.child.frames import Frame, inventory
 from nodescope.devices.nvidia.child.gpu import report
 from nodescope.devices.nvidia.child.peers import Peer
-from nodescope.devices.nvidia.child.worker import Worker
+from nodescope.devices.nvidia.child.worker import DENIED_STATE, Worker
+
+OPENED_SECONDS: Final = 10.0
+"""What a call may take that opens a GPU: where the driver does not keep it initialised that is some seconds."""
 
 _NODE: Final = re.compile(r"nvidia\d+", re.ASCII)
 
@@ -46,11 +49,30 @@ def signature(workers: Iterable[Worker]) -> tuple[tuple[str, int], ...]:
     return tuple((worker.gpu.uuid, worker.version) for worker in workers if worker.gpu is not None)
 
 
-def frame(generation: int, workers: Sequence[Worker]) -> Frame:
+def unopened(workers: Sequence[Worker]) -> list[Values]:
+    """The GPUs that are counted and were never opened, by index.
+
+    Those that are denied to this process are others', unless all are: then it lacks a permission.
+    """
+    closed = [one for worker in workers if (one := _closed(worker)) is not None]
+    given = [one for one in closed if one["state"] != DENIED_STATE]
+    return given if given or any(worker.gpu is not None for worker in workers) else closed
+
+
+def _closed(worker: Worker) -> Values | None:
+    """Why a GPU was not opened; of one whose opening has not returned, that it starts, and then that it hangs."""
+    call, seconds = worker.in_flight()
+    if worker.unopened is not None or worker.gpu is not None or not call:
+        return worker.unopened
+    state = "starting" if seconds < OPENED_SECONDS else "unresponsive"
+    return {"index": worker.index, "state": state, "reason": f"{call} has not returned"}
+
+
+def frame(generation: int, workers: Sequence[Worker], never_opened: Iterable[Values]) -> Frame:
     """The inventory."""
     gpus = [worker.gpu for worker in workers if worker.gpu is not None]
     instances = [instance.identity for gpu in gpus for instance in gpu.instances]
-    return inventory(generation, [dict(gpu.identity) for gpu in gpus], instances)
+    return inventory(generation, [dict(gpu.identity) for gpu in gpus], instances, never_opened)
 
 
 def report_of(worker: Worker, uuid: str, but: str = "") -> Values:

@@ -26,7 +26,11 @@ OPEN_SECONDS: Final = 5.0
 
 LOOK_SECONDS: Final = 5.0
 MAX_GPUS: Final = 128
+EVENTS_REST_SECONDS: Final = 10.0
+"""Between two tries to have events, where the driver fails."""
+
 WITHOUT_EVENTS: Final = "asking for its events has not returned: its XIDs come from the kernel log alone"
+REFUSED_EVENTS: Final = "asking for its events failed: its XIDs come from the kernel log alone"
 
 
 class Loop:
@@ -42,7 +46,9 @@ class Loop:
         self._events: Events | None = None
         self._left: dict[str, Events] = {}
         self._registered: frozenset[str] = frozenset()
-        self._signature: tuple[tuple[str, int], ...] | None = None
+        self._registered_at = 0.0
+        self._refused: set[str] = set()
+        self._signature: object = None
         self._nodes = inventory.device_nodes()
         self._looked_at = time.monotonic()
         self._generation = 0
@@ -77,7 +83,7 @@ class Loop:
         self._watch_events()
         listed = inventory.listed(self._workers)
         reports = [
-            inventory.report_of(worker, worker.gpu.uuid, WITHOUT_EVENTS if worker.gpu.uuid in self._left else "")
+            inventory.report_of(worker, worker.gpu.uuid, self._without_events(worker.gpu.uuid))
             for worker in listed
             if worker.gpu is not None
         ]
@@ -102,25 +108,38 @@ class Loop:
     def _tell_inventory(self) -> None:
         """Sends it where it has changed."""
         listed = inventory.listed(self._workers)
-        signature = inventory.signature(listed)
+        unopened = inventory.unopened(self._workers)
+        signature = (inventory.signature(listed), unopened)
         if signature == self._signature:
             return
         self._signature = signature
         self._generation += 1
         self._register(listed)
-        self._writer.write(inventory.frame(self._generation, listed))
+        self._writer.write(inventory.frame(self._generation, listed, unopened))
+
+    def _without_events(self, uuid: str) -> str:
+        """Why a GPU has no events, "" where it has them or the driver gives none."""
+        if uuid in self._left:
+            return WITHOUT_EVENTS
+        return REFUSED_EVENTS if uuid in self._refused else ""
 
     def _watch_events(self) -> None:
-        """Goes on without the events of a GPU that does not say which it has, until it does."""
+        """Goes on without the events of a GPU that does not say which it has, until it does; those of the others are
+        asked for again where the driver has failed to give any."""
         back = [uuid for uuid, events in self._left.items() if events.ended]
         for uuid in back:
             del self._left[uuid]
-        hung = self._events.hung if self._events is not None else ""
-        if hung and self._events is not None:
-            self._events.leave()
-            self._left[hung] = self._events
+        events = self._events
+        if events is not None and events.hung:
+            events.leave()
+            self._left[events.hung] = events
             self._events = None
-        if hung or back:
+        elif events is not None and events.given_up:
+            if events.unknown:
+                self._refused.add(events.unknown)
+            if time.monotonic() - self._registered_at >= EVENTS_REST_SECONDS:
+                self._events = None
+        if back or self._events is None:
             self._register(inventory.listed(self._workers))
 
     def _register(self, listed: Iterable[Worker]) -> None:
@@ -132,12 +151,13 @@ class Loop:
             and worker.is_open
             and not worker.gpu.left_alone
             and worker.gpu.uuid not in self._left
+            and worker.gpu.uuid not in self._refused
         ]
         uuids = frozenset(uuid for _, uuid in handles)
         if self._events is not None and uuids == self._registered:
             return
         self._stop_events()
-        self._registered = uuids
+        self._registered, self._registered_at = uuids, time.monotonic()
         self._events = Events(self._library, self._writer, handles, self._divided)
 
     def _stop_events(self) -> None:
@@ -184,6 +204,7 @@ class Loop:
 
     def _open(self) -> None:
         """Opens all GPUs there are, each in its thread."""
+        self._refused.clear()
         count = min(self._library.count(), MAX_GPUS)
         for worker in self._workers[count:]:
             worker.end()

@@ -11,7 +11,11 @@ from typing import Any, Final
 from nodescope.devices.nvidia.child.calls import Calls, GpuLost
 from nodescope.devices.nvidia.child.errors import (
     GPU_IS_LOST,
+    INSUFFICIENT_POWER,
+    INVALID_ARGUMENT,
+    IRQ_ISSUE,
     NO_PERMISSION,
+    OPERATING_SYSTEM,
     RESET_REQUIRED,
     SUCCESS,
     UNKNOWN,
@@ -31,7 +35,15 @@ LEARN_AGAIN_SECONDS: Final = 60.0
 LONGEST_LEARN_AGAIN_SECONDS: Final = 3600.0
 """What a GPU did not say of itself when it was opened is asked again, ever less often where it never does."""
 
-_WITHOUT_HANDLE: Final = {NO_PERMISSION: "denied", RESET_REQUIRED: "reset_required", UNKNOWN: "failed"}
+DENIED_STATE: Final = "denied"
+_WITHOUT_HANDLE: Final = {
+    NO_PERMISSION: DENIED_STATE,
+    OPERATING_SYSTEM: DENIED_STATE,
+    RESET_REQUIRED: "reset_required",
+    INSUFFICIENT_POWER: "failed",
+    IRQ_ISSUE: "failed",
+    UNKNOWN: "failed",
+}
 """The state of a GPU that cannot be opened, by why; it is lost for any other reason."""
 
 Values = dict[str, Any]
@@ -40,7 +52,8 @@ Values = dict[str, Any]
 class Worker:
     """The GPU with index `index`. The main thread hands work over and reads the results when `busy` is false.
 
-    `gpu`: the one that was last there; None while it was never opened. `report`: the newest. `version` counts how often
+    `gpu`: the one that was last there; None while it was never opened. `unopened`: a dict of `frame.Unopened`, None
+    where it was, and where the index is one too many. `report`: the newest. `version` counts how often
     it was opened. `failed`: what ends the whole process. `look`: look at once whether it is divided anew.
     """
 
@@ -55,6 +68,7 @@ class Worker:
     ) -> None:
         self.index = index
         self.gpu: Gpu | None = None
+        self.unopened: Values | None = None
         self.report: Values | None = None
         self.version = 0
         self.failed: CallFailed | None = None
@@ -135,8 +149,10 @@ class Worker:
         uuid = uuid_of(calls, handle) if code == SUCCESS else None
         if uuid is None:
             call = "nvmlDeviceGetUUID" if code == SUCCESS else "nvmlDeviceGetHandleByIndex_v2"
-            self._lose(f"{call}: {text_of(code or UNKNOWN)}", _WITHOUT_HANDLE.get(code, "lost"))
+            state = _WITHOUT_HANDLE.get(code, "lost")
+            self._lose(f"{call}: {text_of(code or UNKNOWN)}", state, code != INVALID_ARGUMENT)
             return
+        self.unopened = None
         self.calls = calls = Calls(self._library, self._options.skip.get(uuid, frozenset()))
         gpu = Gpu(self._library, calls, handle, uuid, self.index, self._options)
         if self.gpu is None or self.gpu.uuid != uuid:
@@ -187,8 +203,10 @@ class Worker:
             self.calls = before
             self._plan_to_learn_again()
 
-    def _lose(self, reason: str, state: str = "lost") -> None:
-        """The GPU does not answer: it is tried again after a while, and keeps its identity."""
+    def _lose(self, reason: str, state: str = "lost", is_one: bool = True) -> None:
+        """The GPU does not answer: it is tried again after a while, and keeps its identity. `is_one`: there is one."""
         self._probe_at = time.monotonic() + PROBE_SECONDS
+        if self.gpu is None:
+            self.unopened = {"index": self.index, "state": state, "reason": reason} if is_one else None
         if self.gpu is not None:
             self.report = report(self.gpu.uuid, state, reason, time.monotonic())

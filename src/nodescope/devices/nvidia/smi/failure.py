@@ -81,7 +81,8 @@ _MEANT: Final = (
 """What is said, in lower case; the exit status that says the same; the kind of failure; the reason."""
 
 _HANDLE: Final = re.compile(
-    r"unable to determine the device handle for gpu ?"
+    # Driver 610 has the index too: "GPU1: 0000:34:00.0".
+    r"unable to determine the device handle for gpu ?(?:[0-9]{1,3}: ?)?"
     r"([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]): ?([^\r\n]{1,400})",
     re.IGNORECASE,
 )

@@ -50,6 +50,16 @@ RESET_REQUIRED: Final = fields(
     "yes", ("reset_required", "gpu_reset_status/reset_required", "gpu reset status/reset required")
 )[0]
 
+DRAIN_RECOMMENDED: Final = fields(
+    "yes",
+    (
+        "drain_recommended",
+        "gpu_reset_status/drain_and_reset_recommended",
+        "gpu reset status/drain and reset recommended",
+    ),
+)[0]
+"""Before driver 570, which has a recovery action in its place."""
+
 PROCESS: Final = fields(
     "count",
     ("pid", "pid", "process id"),

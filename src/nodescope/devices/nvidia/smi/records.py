@@ -17,6 +17,7 @@ from nodescope.devices.nvidia.smi.fields import DRIVER_FIELDS, READING
 from nodescope.devices.nvidia.smi.instance_fields import (
     ATTACHED,
     BOARD_PART,
+    DRAIN_RECOMMENDED,
     DRIVER,
     GPU_PART,
     IDENTITY,
@@ -40,6 +41,9 @@ VENDOR: Final = "nvidia"
 NO_LISTING: Final = Listing({}, {})
 FABRIC_COMPLETED: Final = 3
 """The fabric's status means something in this state alone (nvmlGpuFabricInfo_t)."""
+
+DRAIN_AND_RESET: Final = 4
+"""Of nvmlDeviceGpuRecoveryAction_t."""
 
 ALIVE: Final = (
     "temperature_celsius",
@@ -147,6 +151,8 @@ def _reading(values: Values, form: str, decoder: Decoder) -> tuple[dict[str, Any
     known: dict[str, Any] = numbers(values, READING, form, decoder)
     if known.get("fabric_state") != FABRIC_COMPLETED:
         known.pop("fabric_status", None)
+    if "recovery_action" not in known and number(values, DRAIN_RECOMMENDED, form, decoder):
+        known["recovery_action"] = DRAIN_AND_RESET
     ecc = ecc_errors(values, form, decoder)
     known |= ecc_totals(values, form, ecc, decoder)
     known["throttle_reasons"] = throttle_reasons(values, form, decoder)

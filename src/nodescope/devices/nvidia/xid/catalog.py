@@ -31,8 +31,9 @@ class Entry(NamedTuple):
 FALLEN_OFF_THE_BUS: Final = 79
 BY_SUBCODE: Final = "subcode"
 UNKNOWN: Final = "unknown"
+FATAL: Final = "critical"
 
-_SUBCODE_SEVERITIES: Final = (("nonfatal", "warning"), ("fatal", "critical"))
+_SUBCODE_SEVERITIES: Final = (("nonfatal", "warning"), ("fatal", FATAL))
 _KERNEL_LOG_NEEDED: Final = frozenset({62, 79, 119, 120})
 _NOTES: Final = {
     43: "no reason for an alarm alone",
@@ -224,3 +225,8 @@ def severity(xid: int, detail: str) -> str:
         return known
     said = detail.lower()
     return next((found for word, found in _SUBCODE_SEVERITIES if word in said), known)
+
+
+def is_fatal(xid: int, detail: str) -> bool:
+    """Whether the kernel's line says so, of one of which only that tells how bad it is."""
+    return entry(xid).severity == BY_SUBCODE and severity(xid, detail) == FATAL

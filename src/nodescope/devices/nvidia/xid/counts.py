@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Literal
 
-from nodescope.devices.nvidia.xid.catalog import FALLEN_OFF_THE_BUS, entry, severity
+from nodescope.devices.nvidia.xid.catalog import FALLEN_OFF_THE_BUS, entry, is_fatal, severity
 from nodescope.devices.nvidia.xid.events import KIND, Message, XidEvents
 from nodescope.devices.nvidia.xid.kmsg import gpu_of, xid_of
 from nodescope.devices.nvidia.xid.match import Matches, Open
@@ -140,6 +140,9 @@ class XidCounts:
             if self._is_new(gpu, xid, source, seconds, now):
                 attributes = _attributes(xid, pci_address, source, seconds, about)
                 messages = self._events.of(gpu if gpu != place else pci_address or gpu, xid, attributes, now)
+            if is_fatal(xid, detail):
+                # Of an error that the library told of first, too: its event does not say how bad it is.
+                self._tally.was_fatal(gpu, xid, seconds)
         self._changed()
         self._tell(messages)
 
@@ -219,7 +222,8 @@ class XidCounts:
         # An unknown boot is not taken for the same: an XID twice is better than none.
         if self._boot_id and saved.boot_id == self._boot_id:
             self._sequence = saved.sequence
-        self._tally.restore(saved.gpus)
+        rebooted = "" not in (self._boot_id, saved.boot_id) and saved.boot_id != self._boot_id
+        self._tally.restore(saved.gpus, earlier=rebooted)
         self._matches.restore(
             (Open((open_.gpu, open_.xid), open_.bucket, open_.told, open_.errors) for open_ in saved.open), self._now()
         )

@@ -19,11 +19,17 @@ _Name = Annotated[str, msgspec.Meta(max_length=128)]
 
 
 class SavedXid(msgspec.Struct, frozen=True):
-    """One XID of a GPU. `recent`: whole second of Unix time -> how many then, for those of the last minutes."""
+    """One XID of a GPU. `recent`: whole second of Unix time -> how many then, for those of the last minutes.
+
+    `fatal_seen_seconds`: when the kernel log last called one fatal, None where it never did. `earlier`: there was none
+    since the node was started.
+    """
 
     count: _Natural
     last_seen_seconds: _Seconds
     recent: dict[_Natural, _Natural] = {}
+    fatal_seen_seconds: _Seconds | None = None
+    earlier: bool = False
 
 
 class SavedOpen(msgspec.Struct, frozen=True):

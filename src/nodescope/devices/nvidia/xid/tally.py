@@ -18,14 +18,29 @@ NEVER: Final = (float("-inf"), -1)
 
 
 class _Xid:
-    """`recent`: whole second of Unix time -> how many then."""
+    """`recent`: whole second of Unix time -> how many then. `fatal_seen`: None where none was called fatal.
+    `earlier`: there was none in this boot."""
 
-    __slots__ = ("count", "last_seen", "recent")
+    __slots__ = ("count", "earlier", "fatal_seen", "last_seen", "recent")
 
-    def __init__(self, count: int = 0, last_seen: float = 0.0, recent: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        count: int = 0,
+        last_seen: float = 0.0,
+        recent: Mapping[int, int] | None = None,
+        fatal_seen: float | None = None,
+        earlier: bool = False,
+    ) -> None:
         self.count = count
         self.last_seen = last_seen
         self.recent = dict(recent or {})
+        self.fatal_seen = fatal_seen
+        self.earlier = earlier
+
+    def was_fatal(self, seconds: float | None) -> None:
+        """Notes that one was called fatal at that time; None: none was."""
+        if seconds is not None:
+            self.fatal_seen = max(self.fatal_seen or 0.0, seconds)
 
     def window(self, now: float) -> dict[int, int]:
         """What is left of `recent` in the window: `WINDOW_S` whole seconds, of which this is the last."""
@@ -36,7 +51,7 @@ class _Xid:
 
 
 class _Gpu:
-    """`newest`: time and number of the newest XID."""
+    """`newest`: time and number of the newest XID of this boot: what a reboot has ended is not told as the last."""
 
     __slots__ = ("newest", "xids")
 
@@ -59,6 +74,12 @@ class Tally:
         """Counts one. False where there is no room for it."""
         return self._put(gpu, xid, _Xid(1, seconds, {int(seconds): 1}))
 
+    def was_fatal(self, gpu: str, xid: int, seconds: float) -> None:
+        """Notes that one that is counted was called fatal."""
+        known = self._gpus.get(gpu)
+        if known is not None and xid in known.xids:
+            known.xids[xid].was_fatal(seconds)
+
     def move(self, gpu: str, to: str, joined: Mapping[int, Iterable[tuple[int, int]]]) -> None:
         """Adds the counts of one GPU to another's, but for those which are `joined`: XID -> (second, how many)."""
         moved = self._gpus.pop(gpu, None)
@@ -68,6 +89,8 @@ class Tally:
                 seen.recent[second] = max(0, seen.recent.get(second, 0) - count)
             if seen.count > 0:
                 self._put(to, xid, seen)
+            elif seen.fatal_seen is not None:
+                self.was_fatal(to, xid, seen.fatal_seen)
 
     def xids(self, gpu: str) -> list[int]:
         """The XIDs that a GPU has had."""
@@ -89,6 +112,7 @@ class Tally:
                 last_seen_seconds=seen.last_seen,
                 last=int(xid == gpu.newest[1]),
                 window_count=sum(seen.window(now).values()),
+                fatal_seen_seconds=seen.fatal_seen,
             )
             for xid, seen in sorted(gpu.xids.items())
         ]
@@ -96,14 +120,19 @@ class Tally:
     def saved(self, now: float) -> dict[str, dict[int, SavedXid]]:
         """All of it, for `restore`."""
         return {
-            name: {xid: SavedXid(seen.count, seen.last_seen, dict(seen.window(now))) for xid, seen in gpu.xids.items()}
+            name: {
+                xid: SavedXid(seen.count, seen.last_seen, dict(seen.window(now)), seen.fatal_seen, seen.earlier)
+                for xid, seen in gpu.xids.items()
+            }
             for name, gpu in self._gpus.items()
         }
 
-    def restore(self, saved: Mapping[str, Mapping[int, SavedXid]]) -> None:
+    def restore(self, saved: Mapping[str, Mapping[int, SavedXid]], earlier: bool = False) -> None:
+        """`earlier`: all of it is of an earlier boot."""
         for gpu, xids in saved.items():
             for xid, seen in xids.items():
-                self._put(gpu, xid, _Xid(seen.count, seen.last_seen_seconds, seen.recent))
+                about = (seen.last_seen_seconds, seen.recent, seen.fatal_seen_seconds, earlier or seen.earlier)
+                self._put(gpu, xid, _Xid(seen.count, *about))
 
     def _put(self, name: str, xid: int, seen: _Xid) -> bool:
         gpu = self._gpus.get(name)
@@ -114,13 +143,16 @@ class Tally:
         if gpu is None:
             gpu = self._gpus[name] = _Gpu()
         if known is None:
-            known = gpu.xids[xid] = _Xid()
+            known = gpu.xids[xid] = _Xid(earlier=True)
         known.count += seen.count
         known.last_seen = max(known.last_seen, seen.last_seen)
+        known.was_fatal(seen.fatal_seen)
         for second, count in seen.recent.items():
             known.recent[second] = known.recent.get(second, 0) + count
         if len(known.recent) > WINDOW_S:
             known.recent = dict(sorted(known.recent.items())[-WINDOW_S:])
-        if seen.last_seen >= gpu.newest[0]:
-            gpu.newest = seen.last_seen, xid
+        if not seen.earlier:
+            known.earlier = False
+            if seen.last_seen >= gpu.newest[0]:
+                gpu.newest = seen.last_seen, xid
         return True

@@ -14,6 +14,10 @@ from nodescope.records.gpu import GpuIdentity
 from nodescope.records.gpu_snapshot import XidCount
 
 WORDS: Final = (b"NVRM",)
+FIRST_READ_S: Final = 2.0
+"""How long the first counts wait for what the kernel log holds: who looks but once would miss it."""
+
+STILL_READ: Final = "the kernel log is still being read"
 
 
 class Xids:
@@ -24,7 +28,15 @@ class Xids:
         self, host: Host, state_path: str | None, kmsg: str, publish: Callable[[str, str, Mapping[str, str]], object]
     ) -> None:
         self._counts = XidCounts(state_path, publish, boot_id=boot_id(host))
+        self._patience_s = FIRST_READ_S
         self._log = KernelLog(host.root(kmsg), self._counts.kernel_record, "start", WORDS) if kmsg else None
+
+    @property
+    def problem(self) -> str:
+        """Why XIDs may be missing, "" where they are not; not to read the kernel log at all was asked for."""
+        if self._log is None:
+            return ""
+        return self._log.problem if self._log.is_settled() else STILL_READ
 
     def nvml(self, xid: Xid) -> None:
         """Counts an event of the library."""
@@ -43,6 +55,9 @@ class Xids:
 
     def records(self, gpus: Sequence[GpuIdentity]) -> tuple[XidCount, ...]:
         """The counts of these GPUs."""
+        if self._log is not None:
+            self._log.is_settled(self._patience_s)
+            self._patience_s = 0.0
         return self._counts.records(gpus)
 
     def close(self) -> None:
