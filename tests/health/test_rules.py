@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nodescope.health.gpu import COMPONENTS, READ
-from nodescope.health.rule import CONDITIONS, CRITICAL, OK, RANKS, UNKNOWN, WARNING, Rule, Rules, Unread, merged
+from nodescope.health.rule import CONDITIONS, RANKS, UNKNOWN, Rule, Rules, Unread, merged
 from nodescope.health.rules import RULES, UNREAD
 from nodescope.health.thresholds import TABLE, thresholds
 from nodescope.health.thresholds import thresholds as all_thresholds
@@ -313,42 +313,6 @@ def test_of_one_topic_the_worst_is_told() -> None:
     assert narrow.reason == "only 4 of 16 PCIe lanes are in use"
     mig = Judge().of("memory", gpu(mig_mode=1, remapped_rows_pending=None, ecc_uncorrected_volatile_errors=1))
     assert mig.reason == "memory lost data since the driver was loaded; uncorrected ECC errors: 1"
-
-
-@pytest.mark.parametrize(
-    ("junction", "state", "reason"),
-    [
-        (106, OK, ""),
-        (107, WARNING, "at 107 C the GPU is close to slowing itself down, at 110 C"),
-        (111, CRITICAL, "at 111 C the GPU slows itself down, as it does from 110 C on"),
-        (112, CRITICAL, "at 112 C the GPU is about to switch itself off, which it does at 115 C"),
-    ],
-)
-def test_the_junction_is_judged_by_its_own_limits(junction: int, state: str, reason: str) -> None:
-    """A GPU whose edge is cool is not well while its junction is at the limit of that sensor."""
-    limits = {"junction_temperature_crit_celsius": 110, "junction_temperature_emergency_celsius": 115}
-    found = Judge().of("thermal", gpu(junction_temperature_celsius=junction, driver_fields=limits))
-    assert (found.state, found.reason) == (state, reason)
-    assert state == OK or f"junction_temperature_celsius={junction}" in found.evidence.split(", ")
-
-
-def test_a_slot_that_can_less_than_the_gpu() -> None:
-    """A GPU that uses all lanes of its slot, as fast as that can, is well; one that uses fewer is told of them."""
-    slot: dict[str, Any] = {"driver_fields": {"pcie_slot_width_lanes": 8, "pcie_slot_generation": 4}}
-    assert Judge().of("pcie", gpu(pcie_width_lanes=8, pcie_generation=4, utilization_percent=99, **slot)).state == OK
-    found = Judge().of("pcie", gpu(pcie_width_lanes=4, **slot))
-    assert found.reason == "only 4 of 8 PCIe lanes are in use"
-    wide: dict[str, Any] = {"driver_fields": {"pcie_slot_width_lanes": 32}}
-    assert Judge().of("pcie", gpu(pcie_width_lanes=8, **wide)).reason == "only 8 of 16 PCIe lanes are in use"
-
-
-def test_the_edge_is_judged_beside_the_junction() -> None:
-    """The sensor that is nearer to its limit is judged; a junction without limits changes nothing."""
-    limits = {"junction_temperature_crit_celsius": 110}
-    hot: dict[str, Any] = {"temperature_celsius": 90, "junction_temperature_celsius": 95}
-    for fields in (limits, {}):
-        found = Judge().of("thermal", gpu(**hot, driver_fields=fields))
-        assert found.reason == "at 90 C the GPU slows itself down, as it does from 89 C on"
 
 
 def test_unread_rows_are_of_components() -> None:
