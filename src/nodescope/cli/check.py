@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
@@ -15,8 +15,9 @@ from nodescope import configuration, logs
 from nodescope.cli import EXIT_USAGE, Unwritable, say
 from nodescope.cli.check_text import EXIT_UNKNOWN, NO_GPU, part_of_gpus, part_of_links, summary
 from nodescope.cli.flags import of_gpus, parse, parser
+from nodescope.cli.gpu_findings import is_starting
 from nodescope.measurement import Measurement
-from nodescope.records.gpu_snapshot import Gpu, GpuHealth, GpuSource
+from nodescope.records.gpu_snapshot import GpuHealth, GpuSource
 from nodescope.records.health import DeviceHealth
 from nodescope.runner import Runner
 from nodescope.settings import Setting, Settings, SettingsError
@@ -30,7 +31,6 @@ TIMEOUT: Final = Setting("timeout", "duration", 10.0, "", unit="seconds", minimu
 """How long to wait for readings; no setting of the agent."""
 POLL_S: Final = 0.1
 
-STARTING: Final = "starting"
 LATE: Final = "no reading of the links in time"
 LATE_GPUS: Final = "no reading of all GPUs in time"
 FAILED: Final = "the GPUs of another vendor could not be read"
@@ -156,7 +156,7 @@ def awaited(loop: Loop, runner: Runner, deadline: float) -> Seen:
             tuple(record for record in records if isinstance(record, GpuSource)),
             outcome.reason or _missing(in_time, outcome.left_out),
         )
-        if (records and not _is_starting(records)) or remaining <= 0:
+        if (records and not is_starting(records)) or remaining <= 0:
             return seen
         time.sleep(min(POLL_S, remaining))
 
@@ -177,7 +177,3 @@ def awaited_links(loop: Loop, runner: Runner, deadline: float) -> SeenLinks:
     records = loop.snapshot.records if outcome.succeeded and loop.snapshot else ()
     verdicts = tuple(record for record in records if isinstance(record, DeviceHealth))
     return SeenLinks(verdicts, outcome.reason or ("" if outcome.succeeded else LATE))
-
-
-def _is_starting(records: Iterable[object]) -> bool:
-    return any(isinstance(record, (Gpu, GpuSource)) and record.state == STARTING for record in records)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from nodescope.cli.gpu_findings import gpu_name
 from nodescope.health.drivers import driver_verdicts
 from nodescope.records.gpu_snapshot import GpuHealth, GpuSource
 from nodescope.records.health import DeviceHealth
@@ -63,8 +64,7 @@ def part_of_gpus(
         if one.component == ALL or one.state == "ok":
             continue
         uuid = one.identity.uuid
-        index = uuid if one.identity.index is None else str(one.identity.index)
-        names[uuid] = f"{index} ({one.identity.pci_address or uuid})"
+        names[uuid] = gpu_name(one.identity)
         components.setdefault((uuid, one.state, one.reason, one.evidence, one.action), []).append(one.component)
     found = (
         (Problem(state, "GPU", tuple(of), *texts), names[uuid]) for (uuid, state, *texts), of in components.items()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import time
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 from nodescope import __version__, configuration, logs
 from nodescope.cli import EXIT_FAILURE, say
+from nodescope.cli.finding import Finding
 from nodescope.cli.flags import parse, parser
+from nodescope.cli.gpu_findings import gpu_findings, is_starting
 from nodescope.listening import address_problem, plans, web_config_problem
 from nodescope.measurement import Measurement, empty_roots
 from nodescope.roles import BY_NAME, Role
@@ -20,15 +23,7 @@ from nodescope.simulated import machine
 
 LEAST_DESCRIPTORS: Final = 1024
 FIRST_SAMPLES_S: Final = 10.0
-
-
-class Finding(NamedTuple):
-    """`level`: "ok", "missing" (not there, and nobody asked for it by name) or "problem" (asked for, cannot work)."""
-
-    level: str
-    subject: str
-    text: str
-    action: str = ""
+POLL_S: Final = 0.1
 
 
 _NO_RDMA: Final = "where there are RDMA adapters: load their driver (mlx5_ib, bnxt_re, irdma)"
@@ -120,12 +115,24 @@ def examine(settings: Settings, role: Role) -> list[Finding]:
     with machine(settings) as (here, surroundings):
         measurement = Measurement(here, {role.name: role.collectors}, None, surroundings)
         measurement.start()
-        measurement.first_samples(FIRST_SAMPLES_S)
         try:
+            records = _records(measurement, time.monotonic() + FIRST_SAMPLES_S)
             outcomes = measurement.runner.scrape(measurement.names[role.name], settings["scrape.timeout"])
         finally:
             measurement.stop()
-    return [*(_collector(outcome, settings) for outcome in outcomes), *_surroundings(settings, role)]
+    of_collectors = (_collector(outcome, settings) for outcome in outcomes)
+    return [*of_collectors, *gpu_findings(records), *_surroundings(settings, role)]
+
+
+def _records(measurement: Measurement, deadline: float) -> list[Any]:
+    """What the samplers have, once all have sampled and every GPU has been read, or at `deadline` (monotonic)."""
+    measurement.first_samples(deadline - time.monotonic())
+    while True:
+        snapshots = [loop.snapshot for loop in measurement.loops.values()]
+        records = [record for snapshot in snapshots if snapshot is not None for record in snapshot.records]
+        if not is_starting(records) or time.monotonic() >= deadline:
+            return records
+        time.sleep(POLL_S)
 
 
 def _collector(outcome: Outcome, settings: Settings) -> Finding:
