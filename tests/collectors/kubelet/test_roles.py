@@ -146,7 +146,8 @@ def test_a_role_without_a_kubelet(root: Path, cluster: Path, role: tuple[str, ..
     with agent(root, cluster, *role) as server:
         metrics = fetched(server, "/metrics", lambda text: "gpu" in text)
         pods: Any = json.loads(fetched(server, "/pods", lambda text: True))
-        assert "kubelet" not in server.log
+        # The test's own folder is called by its name, and is warned of.
+        assert "kubelet" not in server.log.replace(str(root), "")
     assert pods == []
     assert "node_k8s_gpu_allocation_rate" not in metrics
     assert "ephemeral_storage" not in metrics
