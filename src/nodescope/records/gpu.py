@@ -226,8 +226,9 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def memory_share_percent(self) -> float | None:
         """`memory_used_ratio` in percent; what a tool tells in percent is as it tells it."""
-        ratio = _used_ratio(self.memory_used_bytes, self.memory_total_bytes, self.memory_reserved_bytes)
-        return self.memory_used_percent if ratio is None else 100 * ratio
+        used = None if self.memory_used_bytes is None else 100 * self.memory_used_bytes
+        share = _used_ratio(used, self.memory_total_bytes, self.memory_reserved_bytes)
+        return self.memory_used_percent if share is None else share
 
 
 class InstanceReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

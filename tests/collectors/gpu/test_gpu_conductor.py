@@ -90,8 +90,9 @@ def test_a_machine_without_a_driver() -> None:
 
 
 def test_percent_that_a_tool_tells() -> None:
-    """It is shown as it is told, without the digits of a division."""
-    assert 'k8s_gpu_memory{gpu_id="0",node="node-7"} 7\n' in text(gpu(0, GpuReading(memory_used_percent=7.0)))
+    """It is shown as it is told, and that of bytes without the digits of a division."""
+    for reading in (GpuReading(memory_used_percent=7.0), GpuReading(memory_used_bytes=7, memory_total_bytes=100)):
+        assert 'k8s_gpu_memory{gpu_id="0",node="node-7"} 7\n' in text(gpu(0, reading))
 
 
 def test_failed_runs_are_command_errors() -> None:
