@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from nodescope.cli.lens_config import read
+from nodescope.cli.lens_config import USUAL_SOCKETS, read
 from nodescope.configuration import load
+from nodescope.containers.containerd.client import SOCKETS
+from nodescope.containers.engine.sockets import MOUNTED
 from nodescope.settings import SettingsError
 
 CODE = """
@@ -57,11 +59,34 @@ def test_as_the_document_spells_it(tmp_path: Path) -> None:
     assert len(warnings) == 1
 
 
-@pytest.mark.parametrize("number", ["0", "-3"])
+@pytest.mark.parametrize("number", ["0", "-3", "0s", "-30s", "0.0", "'0'"])
 def test_no_interval(number: str, tmp_path: Path) -> None:
     """A number that is no interval is Lens' own default of two seconds."""
     given, _ = read(written(tmp_path, f"netflow: {{scan_port_listen_interval_seconds: {number}}}"), "x")
     assert given["collector.listening_ports.interval"] == 2
+
+
+def test_the_usual_places() -> None:
+    """They are those where containerd is looked for."""
+    places = {folder + place.removeprefix("/run") for folder in ("/run", *MOUNTED) for place in SOCKETS}
+    assert {place for place in USUAL_SOCKETS if not place.startswith("/var/run/")} == places
+
+
+@pytest.mark.parametrize("group", ["nodeExporter", "node_exporter"])
+@pytest.mark.parametrize(
+    ("socket", "sockets"),
+    [
+        ("/hostrun/containerd/containerd.sock", None),
+        ("/run/k3s/containerd/containerd.sock", None),
+        ("/hostrun/k0s/containerd.sock", ("/hostrun/k0s/containerd.sock",)),
+        ("''", None),
+    ],
+)
+def test_the_socket_of_containerd(group: str, socket: str, sockets: tuple[str, ...] | None, tmp_path: Path) -> None:
+    """One that would not be looked for is followed; one that is found anyway keeps the other runtimes found."""
+    given, _ = read(written(tmp_path, f"{group}: {{containerd_socket_path: {socket}}}"), "x")
+    assert given.get("collector.container.sockets") == sockets
+    assert load({}, {}, given)["collector.container.sockets"] == (sockets or ())
 
 
 def test_nothing_in_it(tmp_path: Path) -> None:
@@ -78,6 +103,8 @@ def test_nothing_in_it(tmp_path: Path) -> None:
         ("httpPort: many", "httpPort is many, expected a port from 1 to 65535"),
         ("httpPort: 0", "expected a port"),
         ("httpPort: true", "expected a port"),
+        ("nodeExporter: {containerd_socket_path: 7}", "containerd_socket_path is 7, expected the path of a socket"),
+        ("node_exporter: {containerd_socket_path: a.sock}", "is a.sock, expected the path of a socket"),
         ("netflow: {scan_port_listen_interval: [1]}", "expected seconds or 30s"),
         ("netflow: {scan_port_listen_interval: true}", "expected seconds or 30s"),
         ("netflow: {scan_port_listen_interval: soon}", r"^file /.*: netflow\.scan_port_listen_interval: .* 'soon'"),

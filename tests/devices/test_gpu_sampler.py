@@ -9,6 +9,7 @@ import pytest
 
 from nodescope.devices.gpu_sampler import GpuSampler
 from nodescope.host import Absent, Host
+from nodescope.records.gpu_snapshot import GpuSource
 
 
 class Opened:
@@ -71,6 +72,28 @@ def test_a_driver_that_comes(tmp_path: Path, observer: Opened, sign: str) -> Non
 def test_who_asks_for_gpus_gets_them(tmp_path: Path, observer: Opened) -> None:
     """A source that was asked for by a setting is opened without a sign of a driver."""
     assert GpuSampler(Host(procfs=str(tmp_path)), signs(tmp_path), lambda: observer, 1.0, forced=True).sample()[0] == 1
+
+
+class Slow:
+    """An observer of a source that has a new round for every second sample."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+
+    def sample(self) -> tuple[Any, ...]:
+        self.samples += 1
+        rounds = (self.samples + 1) // 2
+        return (GpuSource(vendor="amd", kind="rocm-smi", state="ok", sample_seconds=0.5, rounds=rounds),)
+
+    def close(self) -> None: ...
+
+
+def test_each_round_is_timed_once(tmp_path: Path) -> None:
+    """A round that two samples show took its time once."""
+    sampler = GpuSampler(Host(procfs=str(tmp_path)), signs(tmp_path), Slow, 1.0, forced=True)
+    for _ in range(5):
+        *_, sampling = sampler.sample()
+    assert (sampling.samples, sampling.timed, sampling.seconds) == (5, 3, 1.5)
 
 
 def test_closing(tmp_path: Path, observer: Opened) -> None:

@@ -124,6 +124,21 @@ def test_values_by_name_lose_single_values() -> None:
     assert plausible.dropped == {"utilization": 3, "counter": 2, "process": 1}
 
 
+def test_one_reading_in_two_fields_is_counted_once() -> None:
+    """The use of AMD's shaders is that of the whole GPU too; an engine that tells something else is another reading."""
+    plausible = Plausible("amd")
+    reading = GpuReading(
+        utilization_percent=150.0, memory_utilization_percent=101.0, engines={"gfx": 150.0, "umc": 102.0, "mm": 5.0}
+    )
+    checked = plausible.checked(GpuReport(uuid="GPU-1", reading=reading)).reading
+    assert (checked.utilization_percent, checked.memory_utilization_percent, checked.engines) == (
+        None,
+        None,
+        {"mm": 5.0},
+    )
+    assert plausible.dropped == {"utilization": 3}
+
+
 def test_profiling_and_driver_fields_lose_single_values() -> None:
     """Percentages above 100, negative numbers and "not available" go; rates and cycles may be as great as they are."""
     plausible = Plausible("nvidia")
@@ -223,6 +238,7 @@ def test_whatever_comes_in_what_goes_out_is_in_range(
                 value = getattr(entry, name)
                 assert value is None or (low <= value <= high and value != not_available)
     counted = dict(plausible.dropped)
+    assert all(count > 0 for count in counted.values())
     assert (checked is sample) == (counted == {})
     assert plausible.checked(checked) is checked
     assert plausible.dropped == counted

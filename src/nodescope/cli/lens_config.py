@@ -6,6 +6,7 @@ has nothing to act on is accepted, and told of once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -22,9 +23,21 @@ INTERVALS: Final = ("scan_port_listen_interval_seconds", "scan_port_listen_inter
 INTERVAL_KEY: Final = "collector.listening_ports.interval"
 DEFAULT_SCAN: Final = 2.0
 """Seconds."""
+SOCKET: Final = "containerd_socket_path"
+SOCKETS_KEY: Final = "collector.container.sockets"
+USUAL_SOCKETS: Final = frozenset(
+    f"{folder}/{place}"
+    for folder in ("/run", "/var/run", "/hostrun", "/host/run")
+    for place in ("containerd/containerd.sock", "k3s/containerd/containerd.sock")
+)
+"""Where containerd is looked for anyway, beside the other runtimes."""
+
+_NO_INTERVAL: Final = re.compile(r"-.*|0+(\.0+)?[a-z]*")
 
 GROUPS: Final = frozenset({"multiCluster", "controller", "nodeExporter", "node_exporter", "jobs", "netflow"})
 """Groups of settings that are Lens'."""
+WITH_EFFECT: Final = {"netflow": INTERVALS[0], **dict.fromkeys(EXPORTER, f"{SOCKET} and netflow's {INTERVALS[0]}")}
+"""What of a group does something here."""
 
 
 def read(path: str, origin: str) -> tuple[dict[str, Any], list[str]]:
@@ -46,8 +59,21 @@ def read(path: str, origin: str) -> tuple[dict[str, Any], list[str]]:
         return {}, []
     if not isinstance(document, dict):
         raise SettingsError(f"{origin}: {path}: expected settings as NAME: VALUE, got a {type(document).__name__}")
-    given = {**dict(_listen(document, path)), **dict(_ports(document, path))}
+    given = {**dict(_listen(document, path)), **dict(_containerd(document, path)), **dict(_ports(document, path))}
     return given, list(_without_effect(document, path))
+
+
+def _containerd(document: Mapping[Any, Any], path: str) -> Iterator[tuple[str, Any]]:
+    """containerd's socket where it would not be looked for; whoever names it may name others' in our own setting."""
+    for name in EXPORTER:
+        group = document.get(name)
+        socket = group.get(SOCKET) if isinstance(group, dict) else None
+        if socket is None or socket == "":
+            continue
+        if not isinstance(socket, str) or not socket.startswith("/"):
+            raise SettingsError(f"file {path}: {SOCKET} is {str(socket)[:MAX_SHOWN]}, expected the path of a socket")
+        if socket not in USUAL_SOCKETS:
+            yield SOCKETS_KEY, (socket,)
 
 
 def _listen(document: Mapping[Any, Any], path: str) -> Iterator[tuple[str, Any]]:
@@ -69,7 +95,7 @@ def _ports(document: Mapping[Any, Any], path: str) -> Iterator[tuple[str, Any]]:
             if given is None:
                 continue
             # To Lens, a number that is none is its own default.
-            if isinstance(given, (int, float)) and given <= 0:
+            if given <= 0 if isinstance(given, (int, float)) else _NO_INTERVAL.fullmatch(str(given).strip()):
                 given = DEFAULT_SCAN
             if isinstance(given, bool) or not isinstance(given, (int, float, str)):
                 raise SettingsError(f"file {path}: netflow.{name} is {str(given)[:MAX_SHOWN]}, expected seconds or 30s")
@@ -81,7 +107,7 @@ def _without_effect(document: Mapping[Any, Any], path: str) -> Iterator[str]:
     for name in list(document)[:MAX_KEYS]:
         shown = str(name)[:MAX_SHOWN]
         if name in GROUPS:
-            others = f", but for {INTERVALS[0]}" if name in ("netflow", *EXPORTER) else ""
+            others = f", but for {WITH_EFFECT[name]}" if name in WITH_EFFECT else ""
             yield f"file {path}: {shown} has no effect here{others}"
         elif name not in PORT:
             yield f"file {path}: {shown} is not a setting of Primus-Lens' node-exporter"

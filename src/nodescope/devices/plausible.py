@@ -41,6 +41,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 Entry = TypeVar("Entry")
 Changes = dict[str, Any]
 
+TOLD_TWICE: Final = {"gfx": "utilization_percent", "umc": "memory_utilization_percent"}
+"""AMD's engines whose use is the whole GPU's too: one reading in two fields, dropped from both and counted once."""
+
 REQUIRED: Final = frozenset({"link", "pid"})
 """An entry without this is of nothing."""
 
@@ -100,7 +103,7 @@ class Plausible:
             self._at_most(reading, changes, name, most, "power")
         self._fields(reading.driver_fields, changes)
         self._profiling(reading.profiling, changes)
-        self._values("engines", reading.engines, MAX_PERCENT, "utilization", changes)
+        self._engines(reading, changes)
         self._values("throttled_ns", reading.throttled_ns, MAX_COUNT, "counter", changes)
         self._values("peer_nvlink_status", reading.peer_nvlink_status, MAX_PEER_STATUS, "driver_field", changes)
         return replace(reading, **changes) if changes else reading
@@ -166,6 +169,16 @@ class Plausible:
         if len(kept) != len(values):
             changes["profiling"] = kept
             self._count("profiling", len(values) - len(kept))
+
+    def _engines(self, reading: GpuReading, changes: Changes) -> None:
+        self._values("engines", reading.engines, MAX_PERCENT, "utilization", changes)
+        if "engines" in changes:
+            gone = reading.engines.keys() - changes["engines"].keys()
+            twice = (
+                engine in gone and reading.engines[engine] == getattr(reading, whole)
+                for engine, whole in TOLD_TWICE.items()
+            )
+            self._count("utilization", -sum(twice))
 
     def _values(self, name: str, values: Mapping[str, float], most: float, kind: str, changes: Changes) -> None:
         """Values by name of which those that are out of range are left out."""

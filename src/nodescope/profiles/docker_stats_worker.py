@@ -11,7 +11,7 @@ from typing import Final
 
 from nodescope import __version__
 from nodescope.profiles import Row
-from nodescope.records.docker_stats import DockerContainer, DockerEngine, DockerTotals
+from nodescope.records.docker_stats import DockerContainer, DockerEngine, DockerStatsExporter, DockerTotals
 
 _NAMED: Final = (("container", "name"),)
 _CONTAINER: Final = (*_NAMED, ("id", "id"))
@@ -23,17 +23,17 @@ def _gauges(labels: tuple[tuple[str, str], ...], *fields: tuple[str, str, str]) 
 
 
 PROFILE: Final[dict[type, tuple[Row, ...]]] = {
-    DockerTotals: (
-        *_gauges(
-            (),
-            ("stats_exporter_up", "Docker stats exporter is running", "=1"),
-            ("containers_total", "Total number of containers being monitored", "containers"),
-            ("containers_total_cpu_percent", "Total CPU usage of all containers in percent", "cpu_percent"),
-        ),
+    DockerStatsExporter: (
+        *_gauges((), ("stats_exporter_up", "Docker stats exporter is running", "=1")),
         *_gauges(
             (("version", f"={__version__}"), ("language", "=python")),
             ("stats_exporter_info", "Docker stats exporter information", "=1"),
         ),
+    ),
+    DockerTotals: _gauges(
+        (),
+        ("containers_total", "Total number of containers being monitored", "containers"),
+        ("containers_total_cpu_percent", "Total CPU usage of all containers in percent", "cpu_percent"),
     ),
     DockerEngine: _gauges(
         (),

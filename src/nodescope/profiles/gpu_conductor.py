@@ -14,7 +14,6 @@ from nodescope.records.gpu_sampling import ConductorCounts, GpuSampling
 from nodescope.records.gpu_snapshot import Gpu
 
 MILLI: Final = 1000
-PERCENT: Final = 100
 DURATIONS: Final = ("k8s_gpu_metrics_collection_duration_seconds", "gpu_metrics_collection_duration_seconds")
 """Both names that it has had."""
 
@@ -28,7 +27,7 @@ def profile(node: str) -> dict[type, tuple[Row, ...]]:
     return {
         Gpu: (
             Row("k8s_gpu_utilization", "gauge", "Use of the GPU in percent", of_gpu, "reading.utilization_percent"),
-            Row("k8s_gpu_memory", "gauge", "VRAM in use in percent", of_gpu, "reading.memory_used_ratio", PERCENT),
+            Row("k8s_gpu_memory", "gauge", "VRAM in use in percent", of_gpu, "reading.memory_share_percent"),
             Row("k8s_gpu_power", "gauge", "Power in watts", of_gpu, "reading.power_milliwatts", per=MILLI),
             Row("amd_gpu_utilization", "gauge", "Use of the GPU in percent", _GPU, "reading.utilization_percent"),
             Row("amd_gpu_memory_used_bytes", "gauge", "VRAM in use in bytes", _GPU, "reading.memory_used_bytes"),
@@ -50,7 +49,7 @@ def profile(node: str) -> dict[type, tuple[Row, ...]]:
                 for kind in ("collection", "validation")
             ),
             Row("gpu_metrics_parse_errors_total", "counter", "Readings out of range, dropped", (), "validation"),
-            Row("gpu_metrics_command_errors_total", "counter", "Reads that did not return in time", (), "commands"),
+            Row("gpu_metrics_command_errors_total", "counter", "Reads or runs of a tool that failed", (), "commands"),
         ),
     }  # fmt: skip
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from nodescope.profiles import Row
-from nodescope.profiles.kubelet_native import ALLOCATION, NODE_BYTES
+from nodescope.profiles.kubelet_native import NODE_BYTES
 from nodescope.records.kubelet import GpuAllocation, NodeEphemeralStorage, PodEphemeralStorage
 
 _POD: Final = (("pod_namespace", "namespace"), ("pod_name", "pod"), ("node", "node"))
 
 PROFILE: Final[dict[type, tuple[Row, ...]]] = {
-    GpuAllocation: (ALLOCATION,),
+    GpuAllocation: (
+        Row("node_k8s_gpu_allocation_rate", "gauge", "node k8s gpu allocation rate", (), "rate_percent"),
+    ),
     NodeEphemeralStorage: (
         *NODE_BYTES,
         Row("node_ephemeral_storage_usage_percent", "gauge",
@@ -19,7 +21,8 @@ PROFILE: Final[dict[type, tuple[Row, ...]]] = {
             (("node", "node"),), "used_ratio"),
     ),
     PodEphemeralStorage: (
-        Row("pod_ephemeral_storage_usage_bytes", "gauge", "Bytes of ephemeral storage that a pod uses.", _POD,
+        # Spelled as it is there.
+        Row("pod_ephemeral_storage_usage_bytes", "gauge", "Pod emphermeral storage usage in bytes (gauge)", _POD,
             "used_bytes"),
     ),
 }  # fmt: skip

@@ -32,6 +32,10 @@ class DockerEngine(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.memory_bytes is None else self.memory_bytes / KIBIBYTE
 
 
+class DockerStatsExporter(msgspec.Struct, frozen=True, kw_only=True):
+    """The exporter itself, which says that it runs whether or not there is a runtime."""
+
+
 class DockerContainer(msgspec.Struct, frozen=True, kw_only=True):
     """A container as `docker stats` shows it; the texts None where a part of them is not known.
 

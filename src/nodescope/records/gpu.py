@@ -223,6 +223,13 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         ratio = _used_ratio(self.memory_used_bytes, self.memory_total_bytes, self.memory_reserved_bytes)
         return self.memory_used_percent / 100 if ratio is None and self.memory_used_percent is not None else ratio
 
+    @property
+    def memory_share_percent(self) -> float | None:
+        """`memory_used_ratio` in percent; what a tool tells in percent is as it tells it."""
+        used = None if self.memory_used_bytes is None else 100 * self.memory_used_bytes
+        share = _used_ratio(used, self.memory_total_bytes, self.memory_reserved_bytes)
+        return self.memory_used_percent if share is None else share
+
 
 class InstanceReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a partition reads. Memory is that of its GPU instance: two compute instances of one share it."""

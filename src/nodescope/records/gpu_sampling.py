@@ -24,7 +24,7 @@ class ConductorCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Errors as the conductor's exporter counts them, since this agent's start.
 
     `collection`: samples in which the driver could not be read. `validation`: readings that were out of range.
-    `commands`: reads that did not return in time.
+    `commands`: reads that did not return in time, and runs of a tool that failed.
     """
 
     collection: int

@@ -145,7 +145,8 @@ class GpuSource(msgspec.Struct, frozen=True, kw_only=True):
     `kind`: "nvml", "nvidia-smi", "sysfs", "amd-smi", "rocm-smi", "simulated". `state`: "ok", "starting", "paused",
     "failed", "abandoned". `reason`: why it is not ok. `interval_seconds`: the least time between two samples, where the
     source sets it. `sample_seconds`: how long the newest round of readings took, None where the source does not measure
-    it. `generation`: of the inventory. Counters are since this agent's start.
+    it; it is the round of that number, `rounds`. `generation`: of the inventory. `failed_runs`: of a tool, those that
+    hung left out. Counters are since this agent's start.
     """
 
     vendor: str
@@ -157,10 +158,12 @@ class GpuSource(msgspec.Struct, frozen=True, kw_only=True):
     cuda_version: str | None = None
     interval_seconds: float = 0.0
     sample_seconds: float | None = None
+    rounds: int = 0
     generation: int = 0
     gpus: int = 0
     starts: int = 0
     hung_calls: int = 0
+    failed_runs: int = 0
     abandoned: int = 0
 
 

@@ -100,8 +100,10 @@ class NodeEphemeralStorage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def used_percent(self) -> float | None:
         """What is used of the capacity, 0 to 100; None unless both are known."""
-        ratio = self.used_ratio
-        return None if ratio is None else ratio * PERCENT
+        if self.used_bytes is None or not self.capacity_bytes:
+            return None
+        # Multiplied first: 7 of 100 are 7, not 7.000000000000001.
+        return PERCENT * self.used_bytes / self.capacity_bytes
 
 
 class KubeletSource(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from nodescope.collectors.container.docker_stats import DockerStatsCollector, memory_total_bytes
-from nodescope.host import Host
+from nodescope.collectors.joined import Loop
+from nodescope.host import Absent, Host
 from nodescope.records.container import Container, ContainerUse, ContainerWithoutNetwork
 from nodescope.records.docker_stats import size
+from nodescope.sampler import Snapshot
 from tests.collectors.container.container_snapshot import MIB, RECORDS, golden
 from tests.collectors.container.test_docker_engine import PAGE_BYTES, write_engine
 from tests.collectors.gpu.gpu_snapshot import shown
@@ -26,6 +29,22 @@ def test_the_whole_of_a_snapshot(tmp_path: Path) -> None:
     write_engine(tmp_path, pages=10 * MIB // PAGE_BYTES)
     known = host(tmp_path)
     assert shown(lambda loop: DockerStatsCollector(known, loop), *RECORDS) == golden("docker_stats")
+
+
+class NoRuntime:
+    """The loop of a sampler that finds no runtime."""
+
+    def fresh(self) -> Snapshot:
+        raise Absent("a container")
+
+
+def test_a_machine_without_containers(tmp_path: Path) -> None:
+    """The exporter says that it runs, always, and how many containers there are only where that is known."""
+    families = DockerStatsCollector(host(tmp_path), cast(Loop, NoRuntime())).collect()
+    assert [(family.metric.name, [value for _, value in family.rows]) for family in families] == [
+        ("docker_stats_exporter_up", [1]),
+        ("docker_stats_exporter_info", [1]),
+    ]
 
 
 def test_all_names() -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gzip
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from nodescope.collectors.gpu.gpu_conductor import GpuConductorCollector
+from nodescope.collectors.joined import Loop
+from nodescope.exposition.text import TextEncoder
+from nodescope.host import Absent
 from nodescope.records.gpu import GpuReading
 from nodescope.records.gpu_snapshot import GpuSource
+from nodescope.sampler import Snapshot
 from tests.collectors.gpu.amd_snapshot import READING, SNAPSHOT, gpu
 from tests.collectors.gpu.golden import golden
 from tests.collectors.gpu.gpu_snapshot import shown
@@ -51,6 +55,51 @@ def test_unknown_is_absent() -> None:
     """A GPU that tells nothing has no series, and memory without its total no share of it."""
     assert text(gpu(0, GpuReading())) == ""
     assert "k8s_gpu_memory" not in text(gpu(0, GpuReading(memory_used_bytes=5)))
+
+
+class Driver:
+    """The loop of a sampler whose driver can go."""
+
+    def __init__(self, *records: Any) -> None:
+        self.snapshot: Snapshot | None = Snapshot(records, 0.0, 0.0)
+
+    def fresh(self) -> Snapshot:
+        if self.snapshot is None:
+            raise Absent("amdgpu")
+        return self.snapshot
+
+
+def test_a_driver_that_goes() -> None:
+    """How collections went is told on, with the time of the last, so that an alert on it fires; no GPU has a series."""
+    loop = Driver(*SNAPSHOT)
+    collector = GpuConductorCollector(cast(Loop, loop), "node-7")
+    before = TextEncoder().encode(collector.collect()).decode().splitlines()
+    loop.snapshot = None
+    after = TextEncoder().encode(collector.collect()).decode().splitlines()
+    assert after == [line for line in before if "_total" in line or "collection" in line]
+    assert 'k8s_gpu_last_collection_timestamp{node="node-7"} 1.76e+09' in after
+
+
+def test_a_machine_without_a_driver() -> None:
+    """There were no errors, and no collection: neither its time nor its duration is there."""
+    loop = Driver()
+    loop.snapshot = None
+    families = GpuConductorCollector(cast(Loop, loop), "node-7").collect()
+    assert {value for family in families for _, value in family.rows} == {0}
+    assert not [family.metric.name for family in families if "collection_" in family.metric.name]
+
+
+def test_percent_that_a_tool_tells() -> None:
+    """It is shown as it is told, and that of bytes without the digits of a division."""
+    for reading in (GpuReading(memory_used_percent=7.0), GpuReading(memory_used_bytes=7, memory_total_bytes=100)):
+        assert 'k8s_gpu_memory{gpu_id="0",node="node-7"} 7\n' in text(gpu(0, reading))
+
+
+def test_failed_runs_are_command_errors() -> None:
+    """Runs of a tool that failed count beside the reads that hung."""
+    sampling = [record for record in SNAPSHOT if type(record).__name__ == "GpuSampling"]
+    source = GpuSource(vendor="amd", kind="rocm-smi", state="failed", hung_calls=2, failed_runs=3)
+    assert "gpu_metrics_command_errors_total 5\n" in text(*sampling, source)
 
 
 def test_errors_are_there_before_they_happen() -> None:

@@ -13,7 +13,7 @@ from tests.containers.kubelet.fake_kubelet import container, pod, pod_list, pod_
 
 
 def test_as_metrics(start: Start, cluster: Path) -> None:
-    """Pods' labels are Lens', what is called percent of storage is a ratio and says so, and nothing else is shown."""
+    """Pods' labels are Lens', help is Lens', what is called percent of storage is a ratio and says so."""
     kubelet = start()
     kubelet.bodies["/pods"] = pod_list(pod("web", [container("main")]))
     kubelet.bodies["/stats/summary"] = summary(
@@ -33,4 +33,6 @@ def test_as_metrics(start: Start, cluster: Path) -> None:
     ]
     (told,) = [line for line in lines if line.startswith("# HELP node_ephemeral_storage_usage_percent")]
     assert "ratio (0 to 1)" in told
+    assert "# HELP node_k8s_gpu_allocation_rate node k8s gpu allocation rate" in lines
+    assert "# HELP pod_ephemeral_storage_usage_bytes Pod emphermeral storage usage in bytes (gauge)" in lines
     assert collector.left_out == 0

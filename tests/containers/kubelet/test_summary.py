@@ -34,6 +34,7 @@ def test_absent_numbers() -> None:
     assert node == NodeEphemeralStorage(node="given", used_bytes=3)
     assert (node.used_percent, pods, left_out) == (None, (), 0)
     assert NodeEphemeralStorage(node="n", used_bytes=0, capacity_bytes=0).used_percent is None
+    assert NodeEphemeralStorage(node="n", used_bytes=7, capacity_bytes=100).used_percent == 7
     assert decoded(b"{}", None, "here") == (None, (), 0)
     assert decoded(b'{"node":null,"pods":null}', None, "here") == (None, (), 0)
 

@@ -41,7 +41,9 @@ def test_json(smi: FakeTool, source: ToolSource) -> None:
     assert (gpu.uuid, gpu.compute_partition, gpu.memory_partition, gpu.driver_version) == (
         "0000:0c:00.0", "SPX", "NPS1", "6.1",
     )  # fmt: skip
-    assert (source.status().kind, source.status().state) == ("rocm-smi", "ok")
+    status = source.status()
+    assert (status.kind, status.state, status.rounds, status.failed_runs) == ("rocm-smi", "ok", 1, 0)
+    assert status.sample_seconds is not None
 
 
 def test_an_older_release(smi: FakeTool, source: ToolSource) -> None:
@@ -66,7 +68,10 @@ def test_nothing(smi: FakeTool, source: ToolSource, tmp_path: Path) -> None:
     with pytest.raises(Absent, match="rocm-smi finds no AMD GPU"):
         source.observe(WAIT_S)
     smi.answer("default", "\xff\xfe garbage", status=1)
+    assert source.status().failed_runs == 0
     assert "status 1 and without a card" in first_failure(source)
+    assert source.status().failed_runs >= 1
+    assert (source.status().rounds, source.status().sample_seconds) == (0, None)
 
 
 def first_failure(source: ToolSource) -> str:

@@ -14,7 +14,7 @@ from nodescope.kernel.number import uint64
 from nodescope.metric import Family, Metric
 from nodescope.profiles.docker_stats_worker import PROFILE, TEXT_ROWS
 from nodescope.records.container_view import ContainerView, views
-from nodescope.records.docker_stats import DockerContainer, docker_containers, totals
+from nodescope.records.docker_stats import DockerContainer, DockerStatsExporter, docker_containers, totals
 from nodescope.sampler import Snapshot
 from nodescope.settings import Settings
 
@@ -28,8 +28,8 @@ class DockerStatsCollector:
     *Source*: the newest snapshot of the containers' sampler; /proc/meminfo (proc_meminfo(5)) for the host's memory,
     which is the limit of a container that has none; the process of dockerd. *Units*: percent (of one CPU), bytes,
     kibibytes. *Absent when*: there is no runtime; a container is not running; a value that its cgroup does not tell;
-    of the engine, where /run/docker.pid does not name it. *Cost*: three files, and making the families of a new
-    snapshot. `left_out`: samplers that failed.
+    of the engine, where /run/docker.pid does not name it; without a runtime all but that the exporter runs. *Cost*:
+    three files, and making the families of a new snapshot. `left_out`: samplers that failed.
     """
 
     name: ClassVar[str] = "docker_stats"
@@ -46,9 +46,14 @@ class DockerStatsCollector:
         self._shown = Shown(PROFILE)
         self._texts = {field: Columns(rows) for field, rows in TEXT_ROWS.items()}
         self._newest = Newest()
+        self._exporter = Shown(PROFILE).render((DockerStatsExporter(),))
 
     def collect(self) -> list[Family]:
-        snapshot = self._loop.fresh()
+        try:
+            snapshot = self._loop.fresh()
+        except Absent:
+            self.left_out = 0
+            return self._exporter
         self.left_out = failed(self._loop)
         return self._newest.of(snapshot, self._families)
 
@@ -57,7 +62,8 @@ class DockerStatsCollector:
         memory = memory_total_bytes(self._host)
         containers = docker_containers((record for record in records if type(record) is ContainerView), memory)
         engine = self._engine.read(memory)
-        families = self._shown.render((totals(containers), *((engine,) if engine else ()), *containers))
+        told = (totals(containers), *((engine,) if engine else ()), *containers)
+        families = [*self._exporter, *self._shown.render(told)]
         for field, columns in self._texts.items():
             families += columns.render(_telling(containers, field))
         return families

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from nodescope.collectors.columns import Shown, metrics
 from nodescope.collectors.joined import Loop
-from nodescope.host import Host
+from nodescope.host import Absent, Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles.gpu_conductor import PROFILE, profile
 from nodescope.records.gpu_sampling import ConductorCounts, GpuSampling
@@ -18,12 +18,16 @@ from nodescope.settings import Settings
 NODE_NAME: Final = "NODE_NAME"
 """The environment name that gives the label node; else the host's own name does."""
 
+OF_COLLECTIONS: Final = (GpuSampling, ConductorCounts)
+"""Records of how collections went, which is told also while there is nothing to collect from."""
+
 
 class GpuConductorCollector:
     """What the conductor's exporter shows of AMD GPUs, from sysfs instead of rocm-smi's text.
 
     *Source*: the newest snapshot of the sampler of AMD's GPUs. *Units*: percent, watts, bytes, degrees Celsius,
-    seconds. *Absent when*: amdgpu is not loaded; a value that the GPU does not tell. *Cost*: see `Shown`.
+    seconds. *Absent when*: amdgpu is not loaded, but for how collections went until then; a value that the GPU does not
+    tell. *Cost*: see `Shown`.
     """
 
     name: ClassVar[str] = "gpu_conductor"
@@ -33,9 +37,21 @@ class GpuConductorCollector:
     def __init__(self, loop: Loop, node: str) -> None:
         self._loop = loop
         self._shown = Shown(profile(node))
+        self._collections: tuple[Any, ...] = (ConductorCounts(collection=0, validation=0, commands=0),)
 
     def collect(self) -> list[Family]:
-        return self._shown.families(self._loop.fresh(), with_counts)
+        try:
+            snapshot = self._loop.fresh()
+        except Absent:
+            # An alert on the time of the last collection is to fire when the driver goes.
+            return self._shown.render(self._collections)
+        return self._shown.families(snapshot, self._made)
+
+    def _made(self, records: tuple[Any, ...]) -> tuple[Any, ...]:
+        made = tuple(with_counts(records))
+        collections = tuple(record for record in made if type(record) in OF_COLLECTIONS)
+        self._collections = collections or self._collections
+        return made
 
 
 def with_counts(records: tuple[Any, ...]) -> Iterator[Any]:
@@ -46,7 +62,7 @@ def with_counts(records: tuple[Any, ...]) -> Iterator[Any]:
         yield ConductorCounts(
             collection=sampling.failures,
             validation=sum(record.count for record in records if type(record) is DroppedReadings),
-            commands=sum(record.hung_calls for record in records if type(record) is GpuSource),
+            commands=sum(record.hung_calls + record.failed_runs for record in records if type(record) is GpuSource),
         )
 
 

@@ -63,6 +63,7 @@ class SysfsSource:
         self._observed: Observed | None = None
         self._driver_version: str | None = None
         self._sample_s: float | None = None
+        self._rounds = 0
         self._generation = 0
         self._hung: set[str] = set()
         self._hung_calls = 0
@@ -78,6 +79,7 @@ class SysfsSource:
             self._due = began + self._interval_s
             self._observed = self._sampled()
             self._sample_s = time.monotonic() - began
+            self._rounds += 1
         return self._observed
 
     def status(self) -> GpuSource:
@@ -94,6 +96,7 @@ class SysfsSource:
             driver_version=self._driver_version,
             interval_seconds=self._interval_s,
             sample_seconds=self._sample_s,
+            rounds=self._rounds,
             generation=observed.generation if observed else 0,
             gpus=len(observed.gpus) if observed else 0,
             hung_calls=self._hung_calls,

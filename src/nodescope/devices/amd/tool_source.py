@@ -6,6 +6,7 @@ waits for a run longer than they said.
 
 from __future__ import annotations
 
+import time
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -80,6 +81,9 @@ class ToolSource:
         self._failure: Unreadable | None = None
         self._generation = 0
         self._hung = 0
+        self._failed = 0
+        self._round_s: float | None = None
+        self._rounds = 0
 
     def observe(self, timeout_s: float) -> Observed:
         with self._changed:
@@ -107,11 +111,14 @@ class ToolSource:
                 state="failed" if self._failure else "ok" if self._runs.ended else "starting",
                 reason=str(self._failure or ""),
                 interval_seconds=self._interval_s,
+                sample_seconds=self._round_s,
+                rounds=self._rounds,
                 driver_version=versions[0] if versions else None,
                 generation=observed.generation,
                 gpus=len(observed.gpus),
                 starts=self._tool.starts,
                 hung_calls=self._hung,
+                failed_runs=self._failed,
             )
 
     def close(self) -> None:
@@ -121,6 +128,7 @@ class ToolSource:
 
     def _round(self) -> bool:
         """One round, in a thread of its own; whether it went well."""
+        began = time.monotonic()
         try:
             found = self._tool.ask()
         except Unreadable as error:
@@ -129,6 +137,8 @@ class ToolSource:
         fresh = self._inventoried(found[:MAX_GPUS])
         with self._changed:
             self._failure = None
+            self._round_s = time.monotonic() - began
+            self._rounds += 1
             self._observed = fresh
             self._statics = tuple(static for one in found for static in one.statics)
         return True
@@ -165,6 +175,7 @@ class ToolSource:
         with self._changed:
             self._failure = error
             self._hung += error.kind == HUNG
+            self._failed += error.kind not in (HUNG, *ABSENT)
             if error.kind in ABSENT:
                 self._observed = None
                 self._statics = ()
