@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -100,6 +101,36 @@ def test_a_users_engine_takes_no_container_of_the_hosts(root: Path, engine: Fake
         agent.runtimes.look()
         wait_for(lambda: [status.state for status in agent.runtimes.statuses()] == ["ok", "ok"])
         assert [one.name for one in agent.runtimes.containers()] == ["web", "own"]
+        agent.runtimes.close()
+
+
+def test_a_link_to_another_users_engine(root: Path) -> None:
+    """A user who links to another's engine gets none of its containers as his own, and does not hide them."""
+    for uid in ("1000", "1001"):
+        (root / f"run/user/{uid}").mkdir(parents=True)
+    (root / "run/user/1000/docker.sock").symlink_to("../1001/docker.sock")
+    with FakeEngine(root / "run/user/1001/docker.sock") as other:
+        other.create(1, name="hers")
+        agent = Agent(root, KeptContainers(None))
+        agent.ready()
+        assert [(one.name, one.engine_uid) for one in agent.runtimes.containers()] == [("hers", 1001)]
+        agent.runtimes.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to another user, which takes root")
+def test_a_folder_of_another_than_who_listens(root: Path) -> None:
+    """Who listens below a user's folder, reached in whatever way, is that user or is not asked."""
+    folder = root / "run/user/1000"
+    folder.mkdir(parents=True)
+    os.chown(folder, 1000, 1000)
+    with FakeEngine(folder / "docker.sock") as roots:
+        roots.create(1)
+        agent = Agent(root, KeptContainers(None))
+        agent.runtimes.look()
+        wait_for(lambda: [status.state for status in agent.runtimes.statuses()] == ["failed"])
+        (status,) = agent.runtimes.statuses()
+        assert status.reason.endswith("user 0 listens there, expected user 1000, whose folder it is in")
+        assert (agent.runtimes.containers(), list(roots.requests)) == ((), [])
         agent.runtimes.close()
 
 

@@ -35,6 +35,7 @@ MOBY: Final = "moby"
 DOCKER: Final = "docker"
 ROOT: Final = "0"
 """The user who may say anything of the host's containers."""
+NOBODY: Final = -1
 _UID: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 log = logging.getLogger(__name__)
@@ -174,8 +175,10 @@ class Runtimes:
         if "containerd" in name:
             return Watch(Containerd(path, allowed, frozenset({MOBY} if self._asks_docker() else ())), self._take, kept)
         runtime = "podman" if "podman" in path else DOCKER
-        room = HOSTS if self._uid(place) in (None, ROOT) else USERS_ROOM
-        return EngineFollower(path, self._take, runtime, self._labels, kept, room=room)
+        uid = self._uid(place)
+        room = HOSTS if uid in (None, ROOT) else USERS_ROOM
+        owner = None if uid is None else _owner(self._host.root(f"{USERS}/{uid}"))
+        return EngineFollower(path, self._take, runtime, self._labels, kept, room=room, owner=owner)
 
     def _uid(self, place: str) -> str | None:
         """The name of the user's folder that a socket is in, as systemd makes it; None of the host's own."""
@@ -209,6 +212,14 @@ class Runtimes:
             return
         self._ooms.heard(event)
         self._kept.changed()
+
+
+def _owner(folder: str) -> int:
+    """Whose a folder is; nobody's where it is gone."""
+    try:
+        return os.stat(folder).st_uid
+    except OSError:
+        return NOBODY
 
 
 def _of_user(container: Container, uid: str) -> Container:

@@ -53,7 +53,8 @@ class EngineFollower:
 
     `runtime`: what it is thought to be until it says so itself. `labels`: names of those that containers keep. `kept`:
     containers as they were when the agent ended, so that what happened since is told. While the engine does not answer,
-    its containers are those it had: they may well run on. `room`: how much it may tell.
+    its containers are those it had: they may well run on. `room`: how much it may tell. `owner`: the
+    user who is to listen there, None for any.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class EngineFollower:
         kept: KeptRuntime | None = None,
         pace: Pace | None = None,
         room: Room = HOSTS,
+        owner: int | None = None,
     ) -> None:
         self._path = path
         self._emit = emit
@@ -72,6 +74,7 @@ class EngineFollower:
         self._known = KnownContainers(runtime, kept, room.containers)
         self._pace = pace or Pace()
         self._room = room
+        self._owner = owner
         self._status = RuntimeStatus(runtime=runtime, socket=path, state="absent", reason="not asked yet")
         self._malformed = self._connected = 0
         self._closing = self._closed = self._abandoned = False
@@ -147,7 +150,9 @@ class EngineFollower:
         retry_s = self._pace.first_retry_s
         while not self._closing:
             began = time.monotonic()
-            session = EngineSession(self._path, self._known, self._labels, self._pace.request_s, self._room)
+            session = EngineSession(
+                self._path, self._known, self._labels, self._pace.request_s, self._room, self._owner
+            )
             try:
                 self._follow(session)
             except Absent:

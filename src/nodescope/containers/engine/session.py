@@ -40,12 +40,18 @@ class EngineSession:
     """
 
     def __init__(
-        self, path: str, known: KnownContainers, labels: Collection[str], timeout_s: float, room: Room
+        self,
+        path: str,
+        known: KnownContainers,
+        labels: Collection[str],
+        timeout_s: float,
+        room: Room,
+        owner: int | None = None,
     ) -> None:
         self.engine: Engine | None = None
         self.malformed = 0
         self.told: list[ContainerEvent] = []
-        self._client = EngineClient(path)
+        self._client = EngineClient(path, owner)
         self._stream: LineStream | None = None
         self._known = known
         self._labels = labels
