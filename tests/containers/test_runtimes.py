@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
 
+from nodescope.containers.engine.room import USERS as USERS_ROOM
+from nodescope.containers.grpc.wire import encode_bytes
 from nodescope.containers.kept import KeptContainers
-from nodescope.containers.runtimes import Runtimes
+from nodescope.containers.runtimes import MOBY, Runtimes
 from nodescope.host import Host
 from nodescope.records.container import ContainerEvent
 from tests.conftest import NoThreads
 from tests.containers.engine.fake_engine import FakeEngine
+from tests.containers.grpc_fake import serving
 
 LONG_S = 20.0
 QUIET_S = 0.5
+LISTED = encode_bytes(1, encode_bytes(1, "a" * 64))
 
 
 def wait_for(done: Callable[[], bool]) -> None:
@@ -95,6 +101,84 @@ def test_a_users_engine_takes_no_container_of_the_hosts(root: Path, engine: Fake
         agent.runtimes.look()
         wait_for(lambda: [status.state for status in agent.runtimes.statuses()] == ["ok", "ok"])
         assert [one.name for one in agent.runtimes.containers()] == ["web", "own"]
+        agent.runtimes.close()
+
+
+def test_a_link_to_another_users_engine(root: Path) -> None:
+    """A user who links to another's engine gets none of its containers as his own, and does not hide them."""
+    for uid in ("1000", "1001"):
+        (root / f"run/user/{uid}").mkdir(parents=True)
+    (root / "run/user/1000/docker.sock").symlink_to("../1001/docker.sock")
+    with FakeEngine(root / "run/user/1001/docker.sock") as other:
+        other.create(1, name="hers")
+        agent = Agent(root, KeptContainers(None))
+        agent.ready()
+        assert [(one.name, one.engine_uid) for one in agent.runtimes.containers()] == [("hers", 1001)]
+        agent.runtimes.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to another user, which takes root")
+def test_a_folder_of_another_than_who_listens(root: Path) -> None:
+    """Who listens below a user's folder, reached in whatever way, is that user or is not asked."""
+    folder = root / "run/user/1000"
+    folder.mkdir(parents=True)
+    os.chown(folder, 1000, 1000)
+    with FakeEngine(folder / "docker.sock") as roots:
+        roots.create(1)
+        agent = Agent(root, KeptContainers(None))
+        agent.runtimes.look()
+        wait_for(lambda: [status.state for status in agent.runtimes.statuses()] == ["failed"])
+        (status,) = agent.runtimes.statuses()
+        assert status.reason.endswith("user 0 listens there, expected user 1000, whose folder it is in")
+        assert (agent.runtimes.containers(), list(roots.requests)) == ((), [])
+        agent.runtimes.close()
+
+
+def silence(end: threading.Event) -> Iterator[bytes]:
+    """A stream of no events."""
+    end.wait(LONG_S)
+    yield from ()
+
+
+def test_a_users_engine_hides_no_containers_of_docker(root: Path) -> None:
+    """Docker's containers that containerd tells of are shown, whatever engine a user has: the host's alone has them."""
+    (root / "run/user/1000").mkdir(parents=True)
+    (root / "run/containerd").mkdir()
+    services = "/containerd.services"
+    hung = threading.Event()
+    unary = {
+        f"{services}.version.v1.Version/Version": lambda *_: encode_bytes(1, "2.0"),
+        f"{services}.namespaces.v1.Namespaces/List": lambda *_: encode_bytes(1, encode_bytes(1, MOBY)),
+        f"{services}.tasks.v1.Tasks/List": lambda *_: b"",
+    }
+    streaming = {
+        f"{services}.containers.v1.Containers/ListStream": lambda *_: iter(
+            [encode_bytes(1, encode_bytes(1, "a" * 64))]
+        ),
+        f"{services}.events.v1.Events/Subscribe": lambda *_: silence(hung),
+    }
+    with (
+        FakeEngine(root / "run/user/1000/docker.sock"),
+        serving(root / "run/containerd/containerd.sock", unary, streaming),
+    ):
+        agent = Agent(root, KeptContainers(None))
+        agent.runtimes.look()
+        wait_for(lambda: [status.state for status in agent.runtimes.statuses()] == ["ok", "ok"])
+        wait_for(lambda: [one.id for one in agent.runtimes.containers()] == ["a" * 64])
+        hung.set()
+        agent.runtimes.close()
+
+
+@pytest.mark.parametrize(("uid", "known"), [("1000", USERS_ROOM.containers), ("0", USERS_ROOM.containers + 1)])
+def test_a_users_engine_has_less_room(root: Path, uid: str, known: int) -> None:
+    """A user's own engine cannot fill the agent with containers; root's can."""
+    (root / f"run/user/{uid}").mkdir(parents=True)
+    with FakeEngine(root / f"run/user/{uid}/docker.sock") as own:
+        for number in range(USERS_ROOM.containers + 1):
+            own.create(number)
+        agent = Agent(root, KeptContainers(None))
+        agent.ready()
+        assert len(agent.runtimes.containers()) == known
         agent.runtimes.close()
 
 

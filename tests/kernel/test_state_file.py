@@ -29,6 +29,11 @@ class Counts(msgspec.Struct):
     sequence: int = 0
 
 
+class Named(msgspec.Struct):
+    version: int = 1
+    name: str = ""
+
+
 SAVED: Final = Counts(sequence=7)
 
 
@@ -51,6 +56,18 @@ def test_a_folder_in_its_place(tmp_path: Path) -> None:
     assert file.load() is None
     assert file.save(SAVED)
     assert (tmp_path / "x.json.bad").is_dir()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"\0" * 4096, b'{"version":1,"name":"\xff"}', b'{"x":' + b"[" * 100_000, b"\xff"],
+)
+def test_bytes_that_are_no_state(tmp_path: Path, data: bytes) -> None:
+    """Whatever a disk made of it, what cannot be used is kept aside, and it starts anew."""
+    path = tmp_path / "x.json"
+    path.write_bytes(data)
+    assert StateFile(str(path), Named, 1, "a name").load() is None
+    assert (tmp_path / "x.json.bad").read_bytes() == data
 
 
 def test_pipes_in_its_place(tmp_path: Path) -> None:

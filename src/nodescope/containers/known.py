@@ -37,21 +37,22 @@ class KnownContainers:
 
     `stale`: those to be looked at again, longest first; `stale_later`: in a while. `heard_count`: events heard and
     told; `inferred_count`: told and not heard; `dropped_count`: events and containers for which there was no room.
-    `kept`: as they were when the agent ended; else the first list is what there is, and no event.
+    `kept`: as they were when the agent ended; else the first list is what there is, and no event. `most`: containers.
     """
 
-    def __init__(self, runtime: str, kept: KeptRuntime | None = None) -> None:
+    def __init__(self, runtime: str, kept: KeptRuntime | None = None, most: int = MAX_CONTAINERS) -> None:
         self.runtime = kept.runtime if kept is not None else runtime
         self.stale: dict[Key, None] = {}
         self.stale_later: dict[Key, None] = {}
         self.heard_count = self.inferred_count = self.dropped_count = 0
+        self._most = most
         self._lives: dict[Key, Life] = {}
         self._deleted: OrderedDict[Key, tuple[Container, float]] = OrderedDict()
         self._compared = False
         self._listed = kept is not None
         self._listed_at = 0.0
         self._settling = True
-        for one in kept.lives[:MAX_CONTAINERS] if kept is not None else ():
+        for one in kept.lives[:most] if kept is not None else ():
             self._lives[one.namespace, one.id] = one.life(runtime)
 
     def __len__(self) -> int:
@@ -229,7 +230,7 @@ class KnownContainers:
         )
 
     def _has_room(self) -> bool:
-        if len(self._lives) < MAX_CONTAINERS:
+        if len(self._lives) < self._most:
             return True
         self.dropped_count += 1
         return False

@@ -17,6 +17,8 @@ from nodescope.containers.containerd.client import SOCKETS as CONTAINERD_SOCKETS
 from nodescope.containers.containerd.client import Client as Containerd
 from nodescope.containers.cri.client import Client as Cri
 from nodescope.containers.engine.follower import EngineFollower
+from nodescope.containers.engine.room import HOSTS
+from nodescope.containers.engine.room import USERS as USERS_ROOM
 from nodescope.containers.engine.sockets import MAX_SOCKETS, MOUNTED, USERS, engine_sockets
 from nodescope.containers.kept import KeptContainers, KeptLife, KeptRuntime
 from nodescope.containers.known import Emit
@@ -33,6 +35,7 @@ MOBY: Final = "moby"
 DOCKER: Final = "docker"
 ROOT: Final = "0"
 """The user who may say anything of the host's containers."""
+NOBODY: Final = -1
 _UID: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 log = logging.getLogger(__name__)
@@ -102,12 +105,11 @@ class Runtimes:
         What a user's own engine tells of a container that the host's runtimes know is left out, and so is whose, and of
         which pod, it says that one is: any user can have one that says anything.
         """
-        users = f"{self._host.root(USERS)}/"
         own: list[Container] = []
         told: list[Container] = []
         for place, follower in self._followers.items():
-            if place.startswith(users):
-                uid = place.removeprefix(users).partition("/")[0]
+            uid = self._uid(place)
+            if uid is not None:
                 own += (_of_user(container, uid) for container in follower.containers())
             else:
                 told += follower.containers()
@@ -172,12 +174,24 @@ class Runtimes:
             return Watch(Cri(path, allowed), self._take, kept)
         if "containerd" in name:
             return Watch(Containerd(path, allowed, frozenset({MOBY} if self._asks_docker() else ())), self._take, kept)
-        return EngineFollower(path, self._take, "podman" if "podman" in path else DOCKER, self._labels, kept)
+        runtime = "podman" if "podman" in path else DOCKER
+        uid = self._uid(place)
+        room = HOSTS if uid in (None, ROOT) else USERS_ROOM
+        owner = None if uid is None else _owner(self._host.root(f"{USERS}/{uid}"))
+        return EngineFollower(path, self._take, runtime, self._labels, kept, room=room, owner=owner)
+
+    def _uid(self, place: str) -> str | None:
+        """The name of the user's folder that a socket is in, as systemd makes it; None of the host's own."""
+        users = f"{self._host.root(USERS)}/"
+        return place.removeprefix(users).partition("/")[0] if place.startswith(users) else None
 
     def _asks_docker(self) -> bool:
-        """Whether a Docker Engine is followed whose socket may be opened."""
+        """Whether the host's Docker Engine is followed, and its socket may be opened: a user's tells of others."""
         return any(
-            isinstance(one, EngineFollower) and one.status().runtime == DOCKER and os.access(place, os.R_OK | os.W_OK)
+            isinstance(one, EngineFollower)
+            and self._uid(place) in (None, ROOT)
+            and one.status().runtime == DOCKER
+            and os.access(place, os.R_OK | os.W_OK)
             for place, one in self._followers.items()
         )
 
@@ -198,6 +212,14 @@ class Runtimes:
             return
         self._ooms.heard(event)
         self._kept.changed()
+
+
+def _owner(folder: str) -> int:
+    """Whose a folder is; nobody's where it is gone."""
+    try:
+        return os.stat(folder).st_uid
+    except OSError:
+        return NOBODY
 
 
 def _of_user(container: Container, uid: str) -> Container:

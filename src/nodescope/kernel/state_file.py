@@ -52,7 +52,7 @@ class StateFile(Generic[State]):
             saved = msgspec.json.decode(read_stored(self.path), type=self._kind)
         except Absent:
             return None
-        except (Malformed, OSError, msgspec.DecodeError, RecursionError) as error:
+        except (Malformed, OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._set_aside(f"{type(error).__name__}: {error}")
             return None
         version = getattr(saved, "version", None)

@@ -21,6 +21,7 @@ REMEMBERED_EVENTS: Final = 256
 MAX_REQUESTS: Final = 100_000
 PID: Final = 4242
 CHUNK_BYTES: Final = 100
+TOO_DEEP: Final = 100_000
 NEVER: Final = "0001-01-01T00:00:00Z"
 
 _ERRORS: Final = {"500": (500, b'{"message":"it broke"}'), "404": (404, b'{"message":"No such container"}')}
@@ -36,7 +37,8 @@ class FakeEngine:
 
     "hang": none comes; "half": no more than half of it; "slow": 0.2 s late; "drip": byte by byte; "truncated": the
     connection ends in it; "not json": half of the body as if it were whole; "not http": something else is spoken;
-    "500", "404": an error; "garbage chunk": of the events, no chunk.
+    "too deep": of the version, JSON that nests without end; "500", "404": an error; "garbage chunk": of the events, no
+    chunk.
 
     `requests`: targets so far. `silent`: nothing is told. `chunked`: bodies come in chunks, as from podman, else with
     their length. `dropped`, `repeated`: of so many events each nth is not told, is told twice; 0 for none.
@@ -257,6 +259,8 @@ class FakeEngine:
         if bare.startswith("events"):
             return self._watch(connection, bare, fault)
         status, body = _ERRORS[fault] if fault in _ERRORS else self._body(bare)
+        if fault == "too deep":
+            body = body.removesuffix(b"}") + b',"Deep":' + b"[" * TOO_DEEP + b"]" * TOO_DEEP + b"}"
         if fault == "not json":
             body = body[: len(body) // 2]
         return self._send(connection, self._framed(status, body), fault)

@@ -67,6 +67,7 @@ def test_a_container_that_cannot_be_inspected(engine: FakeEngine, follow: Follow
         ("version", "not json"),
         ("version", "not http"),
         ("version", "half"),
+        ("version", "too deep"),
         ("containers/json", "hang"),
         ("containers/json", "half"),
         ("containers/json", "500"),

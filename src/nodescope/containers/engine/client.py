@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import socket
+import struct
 import time
 from typing import Final
 
@@ -22,6 +23,8 @@ MAX_MESSAGE_CHARACTERS: Final = 200
 MAX_PATH_BYTES: Final = 107
 
 _NOBODY_LISTENS: Final = frozenset({*GONE, errno.ECONNREFUSED})
+_UCRED: Final = struct.Struct("iII")
+"""Process, user and group."""
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM})
 
 
@@ -54,8 +57,10 @@ class EngineClient:
     `EngineFailed` (deadline passed, connection lost, answer too long) and `Malformed`.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, owner: int | None = None) -> None:
+        """`owner`: the user who is to have opened the socket; None for any."""
         self.path = path
+        self._owner = owner
         self._kept: socket.socket | None = None
 
     def get(self, target: str, timeout_s: float, max_bytes: int) -> bytes:
@@ -76,7 +81,7 @@ class EngineClient:
 
     def stream(self, target: str, timeout_s: float) -> LineStream:
         """The lines of an answer that does not end, on a connection of their own. Does not wait for its head."""
-        opened = connect(self.path, timeout_s)
+        opened = connect(self.path, timeout_s, self._owner)
         try:
             opened.settimeout(timeout_s)
             opened.sendall(_request(target))
@@ -93,7 +98,7 @@ class EngineClient:
             self._kept = None
 
     def _exchange(self, target: str, source: str, deadline: float, max_bytes: int) -> bytes:
-        connection = self._kept or connect(self.path, max(deadline - time.monotonic(), 0.001))
+        connection = self._kept or connect(self.path, max(deadline - time.monotonic(), 0.001), self._owner)
         self._kept = None
         reader = AnswerParser(source)
         try:
@@ -155,14 +160,20 @@ class _Stale(Exception):
     """A connection ended before the first byte of an answer."""
 
 
-def connect(path: str, timeout_s: float) -> socket.socket:
-    """A connection to a Unix socket. Raises `Absent`, `EngineDenied`, `EngineFailed`."""
+def connect(path: str, timeout_s: float, owner: int | None = None) -> socket.socket:
+    """A connection to a Unix socket. Raises `Absent`, `EngineDenied`, `EngineFailed`, also of another's than `owner`.
+
+    Source: unix(7), SO_PEERCRED: the user who listens, through whatever links the path leads.
+    """
     opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         opened.settimeout(timeout_s)
         if len(os.fsencode(path)) > MAX_PATH_BYTES:
             raise EngineFailed(f"{path}: a socket's path has at most {MAX_PATH_BYTES} bytes: mount it on a shorter one")
         opened.connect(path)
+        listener = _UCRED.unpack(opened.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))[1]
+        if owner not in (None, listener):
+            raise EngineFailed(f"{path}: user {listener} listens there, expected user {owner}, whose folder it is in")
     except OSError as error:
         opened.close()
         if error.errno in _NOBODY_LISTENS:

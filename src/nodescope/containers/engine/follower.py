@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from nodescope import threads
 from nodescope.containers.engine.client import EngineDenied, EngineFailed, readable
+from nodescope.containers.engine.room import HOSTS, Room
 from nodescope.containers.engine.session import EngineSession
 from nodescope.containers.engine.version import Engine
 from nodescope.containers.kept import KeptLife, KeptRuntime
@@ -36,6 +37,7 @@ class Pace(NamedTuple):
     """Seconds: the deadline of a request, between two lists, before the first and at most before any new attempt.
 
     `settling_s`: for so long after a list events may still come that it included.
+    `steady_s`: a connection that lasted so long was a good one, and the next attempt comes as after the first failure.
     """
 
     request_s: float = 5.0
@@ -43,6 +45,7 @@ class Pace(NamedTuple):
     first_retry_s: float = 0.2
     longest_retry_s: float = 10.0
     settling_s: float = 5.0
+    steady_s: float = 30.0
 
 
 class EngineFollower:
@@ -50,7 +53,8 @@ class EngineFollower:
 
     `runtime`: what it is thought to be until it says so itself. `labels`: names of those that containers keep. `kept`:
     containers as they were when the agent ended, so that what happened since is told. While the engine does not answer,
-    its containers are those it had: they may well run on.
+    its containers are those it had: they may well run on. `room`: how much it may tell. `owner`: the
+    user who is to listen there, None for any.
     """
 
     def __init__(
@@ -61,12 +65,16 @@ class EngineFollower:
         labels: Collection[str] = (),
         kept: KeptRuntime | None = None,
         pace: Pace | None = None,
+        room: Room = HOSTS,
+        owner: int | None = None,
     ) -> None:
         self._path = path
         self._emit = emit
         self._labels = frozenset(labels)
-        self._known = KnownContainers(runtime, kept)
+        self._known = KnownContainers(runtime, kept, room.containers)
         self._pace = pace or Pace()
+        self._room = room
+        self._owner = owner
         self._status = RuntimeStatus(runtime=runtime, socket=path, state="absent", reason="not asked yet")
         self._malformed = self._connected = 0
         self._closing = self._closed = self._abandoned = False
@@ -141,8 +149,10 @@ class EngineFollower:
     def _keep_following(self) -> None:
         retry_s = self._pace.first_retry_s
         while not self._closing:
-            connected = self._connected
-            session = EngineSession(self._path, self._known, self._labels, self._pace.request_s)
+            began = time.monotonic()
+            session = EngineSession(
+                self._path, self._known, self._labels, self._pace.request_s, self._room, self._owner
+            )
             try:
                 self._follow(session)
             except Absent:
@@ -156,7 +166,8 @@ class EngineFollower:
                 self._tell(session)
                 self._malformed += session.malformed
                 session.close()
-            retry_s = self._pace.first_retry_s if self._connected > connected else retry_s
+            # One that fails each time after its first answers must not be asked for all of them five times a second.
+            retry_s = self._pace.first_retry_s if time.monotonic() - began >= self._pace.steady_s else retry_s
             self._wait(-1, retry_s)
             retry_s = min(2 * retry_s, self._pace.longest_retry_s)
 

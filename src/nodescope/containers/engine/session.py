@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from nodescope.containers.engine.client import NOT_FOUND, EngineClient, EngineFailed, EngineRefused, LineStream
 from nodescope.containers.engine.events import parse_event
 from nodescope.containers.engine.inspect import parse_container, parse_list
+from nodescope.containers.engine.room import LINE_BYTES, Room
 from nodescope.containers.engine.version import Engine, negotiate
 from nodescope.containers.known import KnownContainers, Shown
 from nodescope.containers.lifecycle import Key, key_of
@@ -23,8 +24,6 @@ from nodescope.kernel.file import Malformed
 from nodescope.records.container import Container, ContainerEvent
 
 MAX_VERSION_BYTES: Final = 1024 * 1024
-MAX_LIST_BYTES: Final = 64 * 1024 * 1024
-MAX_INSPECT_BYTES: Final = 4 * 1024 * 1024
 MAX_PENDING_LINES: Final = 65_536
 MAX_FAILED_INSPECTIONS: Final = 3
 """So many in a row, and the others of a pass are not tried: the engine hangs, and each costs its deadline."""
@@ -40,15 +39,25 @@ class EngineSession:
     inspections could not be read.
     """
 
-    def __init__(self, path: str, known: KnownContainers, labels: Collection[str], timeout_s: float) -> None:
+    def __init__(
+        self,
+        path: str,
+        known: KnownContainers,
+        labels: Collection[str],
+        timeout_s: float,
+        room: Room,
+        owner: int | None = None,
+    ) -> None:
         self.engine: Engine | None = None
         self.malformed = 0
         self.told: list[ContainerEvent] = []
-        self._client = EngineClient(path)
+        self._client = EngineClient(path, owner)
         self._stream: LineStream | None = None
         self._known = known
         self._labels = labels
         self._timeout_s = timeout_s
+        self._room = room
+        self._lines = 0
         self._pending: deque[bytes] = deque()
         self._unread: set[Key] = set()
 
@@ -72,15 +81,19 @@ class EngineSession:
         source = self._target("containers/json?all=1")
         asked_at = time.time()
         listed = parse_list(
-            self._client.get(source, self._timeout_s, MAX_LIST_BYTES), self._known.runtime, self._labels, source
+            self._client.get(source, self._timeout_s, self._room.list_bytes),
+            self._known.runtime,
+            self._labels,
+            source,
         )
+        self._lines = 0
         self.malformed += listed.malformed
         if not everything:
             self.hear()
         gone = self._known.keys() - {key_of(container) for container in listed.containers}
         if listed.malformed:
             gone = set()  # any of them may be one that cannot be read
-        differing = [entry for entry in listed.containers if everything or self._differs(entry)]
+        differing = self._with_room([entry for entry in listed.containers if everything or self._differs(entry)], gone)
         shown: dict[Key, Shown] = {}
         failed = 0
         for entry in differing:
@@ -152,6 +165,7 @@ class EngineSession:
             lines = stream.lines()
             if not lines:
                 break
+            self._count(lines)
             self._pending.extend(line for line in lines if line.strip())
             if len(self._pending) > MAX_PENDING_LINES:
                 self._known.dropped_count += len(self._pending)
@@ -159,9 +173,23 @@ class EngineSession:
                 raise EngineFailed(f"{self._client.path}: more than {MAX_PENDING_LINES} events wait to be heard")
         return stream is None or stream.ended
 
+    def _count(self, lines: Sequence[bytes]) -> None:
+        self._lines += sum(1 + len(line) // LINE_BYTES for line in lines)
+        if self._lines > self._room.lines:
+            raise EngineFailed(f"{self._client.path}: more than {self._room.lines} lines of events since the last list")
+
     def _differs(self, entry: Container) -> bool:
         key = key_of(entry)
         return key in self._unread or _steady(entry.state) != _steady(self._known.state_of(key))
+
+    def _with_room(self, entries: Sequence[Container], gone: Collection[Key]) -> list[Container]:
+        """Those that are known, and of the others as many as there is room for: no other need be inspected."""
+        known = self._known.keys()
+        room = max(self._room.containers - len(known) + len(gone), 0)
+        new = [entry for entry in entries if key_of(entry) not in known]
+        self._known.dropped_count += max(len(new) - room, 0)
+        dropped = {key_of(entry) for entry in new[room:]}
+        return [entry for entry in entries if key_of(entry) not in dropped]
 
     def _as_listed(self, entry: Container) -> Container:
         """What the list tells, and what was known besides."""
@@ -173,7 +201,7 @@ class EngineSession:
     def _inspect(self, container_id: str) -> Shown:
         source = self._target(f"containers/{container_id}/json")
         asked_at = time.time()
-        body = self._client.get(source, self._timeout_s, MAX_INSPECT_BYTES)
+        body = self._client.get(source, self._timeout_s, self._room.inspect_bytes)
         return Shown(parse_container(body, self._known.runtime, self._labels, source), asked_at)
 
     def _target(self, path: str) -> str:

@@ -29,11 +29,15 @@ def engine_sockets(host: Host) -> tuple[str, ...]:
         users = host.list(host.root(USERS))[:MAX_USERS]
     except (Absent, OSError):
         users = []
+    own = f"{host.root(USERS)}/"
     folders += [host.root(f"{USERS}/{user}") for user in users]
     found: dict[tuple[int, int], str] = {}
     for folder in folders:
         for place in PLACES:
             path = f"{folder}/{place}"
+            if folder.startswith(own) and any(map(os.path.islink, (path, os.path.dirname(path)))):
+                # A user's link to another's engine would make it that user's; where it leads to is looked at as well.
+                continue
             try:
                 status = os.stat(path)
             except OSError:

@@ -48,7 +48,7 @@ def negotiate(body: bytes, source: str) -> Engine:
     """
     try:
         told = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Malformed(source, body, "an engine's version") from None
     newest = _numbers(told.api_version)
     oldest = _numbers(told.min_api_version) or OLDEST

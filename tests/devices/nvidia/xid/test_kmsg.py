@@ -32,6 +32,10 @@ UUID: Final = "GPU-509665ad-b600-ac93-3616-d754b23d636d"
             "Xid (PCI:0000:05:00 GPU-I:05 GPU-CI:00): 94, pid=7, name=a b, Contained: SM (0x1). RST: No, D-RST: No",
             KernelXid("0000:05:00.0", 94, "Contained: SM (0x1). RST: No, D-RST: No", 7, "a b", 5, 0),
         ),
+        (
+            "Xid (PCI:0000:05:00): 31, pid=7, name=a\nNVRM: b, Ch 0000000a",
+            KernelXid("0000:05:00.0", 31, "Ch 0000000a", 7, "a\nNVRM: b"),
+        ),
         ("Xid (PCI:0000:05:00 GPU-I:11): 95, x", KernelXid("0000:05:00.0", 95, "x", gpu_instance_id=11)),
         ("Xid (PCI:10000:01:00.1 new words): 8, x", KernelXid("10000:01:00.1", 8, "x")),
         (

@@ -24,7 +24,8 @@ _XID: Final = re.compile(
     r" ([0-9]{1,9})(?![0-9])[, ]*"
 )
 _PID: Final = re.compile(r"pid='?(<unknown>|[0-9]{1,10})'?(?:, |$)")
-_NAME: Final = re.compile(r"name=(.{0,64}?)(?:, |$)")
+_NAME: Final = re.compile(r"name=(.{0,64}?)(?:, |$)", re.DOTALL)
+"""Whoever runs a process chooses its name, line breaks in it too."""
 _GONE: Final = re.compile(
     rf"NVRM: (?:The NVIDIA )?GPU (?:at )?{_PLACE}(?![0-9a-fA-F]).{{0,160}}?fallen off the bus", re.DOTALL
 )
