@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from nodescope.containers.grpc.connection import Unreachable
 from nodescope.containers.kept import KeptRuntime
 from nodescope.containers.lifecycle import Heard
@@ -28,6 +30,7 @@ class Runtime:
         self.lists = 0
         self.down = False
         self.ended = False
+        self.broken: Exception | None = None
         self._heard: list[Heard] = []
         self._stream: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
@@ -55,6 +58,8 @@ class Runtime:
 
     def containers(self) -> tuple[Container, ...]:
         self.lists += 1
+        if self.broken is not None:
+            raise self.broken
         return tuple(self.there.values())
 
     def subscribe(self) -> Runtime:
@@ -170,3 +175,39 @@ def test_a_stream_that_ends() -> None:
         assert told(events, 1) == ["a ~exited"]
         assert events[0].exit_code == 4
         assert watch.status().reconnects == 1
+
+
+@pytest.mark.parametrize("error", [MemoryError(), KeyError("tasks")])
+def test_a_failure_of_our_own(error: Exception) -> None:
+    """Whatever fails in what follows a runtime, it says so and follows again, and what happened meanwhile is told."""
+    runtime = Runtime()
+    runtime.tell("a", "running", 5)
+    with watching(runtime) as (watch, events):
+        runtime.broken = error
+        runtime.ended = True
+        until(lambda: watch.status().state == "failed" and type(error).__name__ in watch.status().reason)
+        runtime.there["a"] = container("a", "exited", code=4)
+        runtime.broken = None
+        assert told(events, 1) == ["a ~exited"]
+
+
+def test_an_event_that_cannot_be_told() -> None:
+    """It is counted as dropped, and costs the others nothing."""
+    runtime = Runtime()
+    events: list[str] = []
+
+    def emit(event: ContainerEvent) -> None:
+        if event.kind == "running":
+            raise MemoryError
+        events.append(event.kind)
+
+    watch = Watch(runtime, emit)
+    watch.start()
+    try:
+        until(lambda: watch.status().state == "ok")
+        runtime.lives(1, 2)
+        until(lambda: len(events) == 6)
+        assert events == ["created", "exited", "deleted"] * 2
+        assert (watch.status().state, watch.status().events_dropped) == ("ok", 2)
+    finally:
+        watch.close()

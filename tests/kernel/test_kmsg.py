@@ -300,3 +300,24 @@ def test_without_a_thread_nothing_stays_open(tmp_path: Path, taken: Taken, no_th
     with no_threads(), pytest.raises(RuntimeError, match="thread"):
         KernelLog(str(tmp_path / "kmsg"), taken)
     assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_record_that_cannot_be_taken(tmp_path: Path) -> None:
+    """It is lost and counted, `problem` says why, and those after it are given all the same."""
+    path = tmp_path / "kmsg"
+    path.write_text(record(1, "one") + record(2, "two") + record(3, "three"))
+    taken: list[int] = []
+
+    def take(one: KmsgRecord, written_at: float) -> None:
+        if one.sequence == 2:
+            raise MemoryError
+        taken.append(one.sequence)
+
+    log = KernelLog(str(path), take, "start", retry_s=0.3)
+    try:
+        until(lambda: "MemoryError" in log.problem)
+        assert log.is_settled()
+        until(lambda: taken == [1, 3] and not log.problem)
+        assert log.lost == 1
+    finally:
+        log.close()

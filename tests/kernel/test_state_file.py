@@ -266,3 +266,24 @@ def test_what_nobody_foresaw_ends_no_saving(caplog: pytest.LogCaptureFixture) ->
         saver.close()
     assert len(tries) == 2
     assert "counts could not be saved" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_ended() -> None:
+    """Where the thread that saves has ended, as it does for want of memory, the next change starts another."""
+    threads: list[threading.Thread] = []
+
+    def save() -> bool:
+        threads.append(threading.current_thread())
+        if len(threads) == 1:
+            raise SystemExit
+        return True
+
+    saver = Saver(save, "counts")
+    saver.changed()
+    until(lambda: len(threads) == 1 and not threads[0].is_alive())
+    saver.changed()
+    until(lambda: len(threads) == 2)
+    saver.close()
+    saver.close()
+    assert not any(thread.is_alive() for thread in threads)

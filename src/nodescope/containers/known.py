@@ -5,6 +5,7 @@ Nothing here reads a socket or a clock. Each event is given once and in the orde
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
@@ -20,6 +21,8 @@ MAX_CONTAINERS: Final = 8192
 MAX_DELETED: Final = 512
 """So many deleted containers are remembered, for who asks what an event was about."""
 SHORT_ID_CHARACTERS: Final = 12
+
+log = logging.getLogger(__name__)
 
 Emit = Callable[[ContainerEvent], None]
 """Takes an event; called by the thread that follows the runtime."""
@@ -154,6 +157,15 @@ class KnownContainers:
         name = heard.name or life.record.name
         before = (self._event(heard, kind, name, inferred=True) for kind in kinds[:-1])
         return (*before, self._event(heard, kinds[-1], name))
+
+    def tell(self, events: Iterable[ContainerEvent], emit: Emit) -> None:
+        """Gives all to `emit`; one that it fails for is counted as dropped, and costs the others nothing."""
+        for event in events:
+            try:
+                emit(event)
+            except Exception:  # whatever it is, the runtime shall be followed further
+                self.dropped_count += 1
+                log.exception("%s: an event of container %s could not be told", self.runtime, event.id)
 
     def refresh(self, container: Container, asked_at: float, at: float) -> list[ContainerEvent]:
         """Takes a newer look at one. Of podman, whose events name no health, a change of it is an event."""

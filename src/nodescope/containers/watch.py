@@ -151,6 +151,9 @@ class Watch:
                 self._fares("denied", "may not be opened: run nodescope as root, or as a member of the socket's group")
             except (Unreachable, CallFailed, Malformed, OSError) as error:
                 self._fares("failed", str(error))
+            except Exception as error:  # such as MemoryError: nobody else would ever follow it again
+                logger.exception("following %s at %s failed", self._client.runtime, self._client.socket)
+                self._fares("failed", f"following it failed: {type(error).__name__}: {error}")
             self._client.close()
             failures = 0 if time.monotonic() - began > STEADY_SECONDS else failures + 1
             stop.wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS)) - 1] if failures else RETRY_SECONDS[0])
@@ -228,8 +231,8 @@ class Watch:
         return asked_at, listed
 
     def _tell(self, events: Iterable[ContainerEvent]) -> None:
-        for event in events if not self._abandoned else ():
-            self._emit(event)
+        if not self._abandoned:
+            self._known.tell(events, self._emit)
 
     def _fares(self, state: str, reason: str) -> None:
         if state != self._state and state != "absent":

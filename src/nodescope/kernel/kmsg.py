@@ -92,7 +92,7 @@ def _sequence(data: bytes) -> int | None:
 
 
 class KernelLog:
-    """A daemon thread that gives every record of the kernel itself to `on_record`, which must not raise.
+    """A daemon thread that gives every record of the kernel itself to `on_record`. One for which that raises is lost.
 
     `since`: "start" for all that the kernel still holds, "end" for new records only. `words`: give only records that
     have one of these bytes in them; to pass over the others costs little more than to read them. `kernel_only`: pass
@@ -100,7 +100,7 @@ class KernelLog:
     kernel's clock, which knows nothing of time spent in suspend.
 
     Where the log cannot be read `problem` says why and what to do, and it is tried again each `retry_s`. `lost` counts
-    records that were overwritten before they were read, `malformed` those that are none.
+    records that were overwritten before they were read, or could not be taken, `malformed` those that are none.
 
     A file or a named pipe of records may stand in for the device: it is read by lines, and again as it grows.
     Raises `RuntimeError` where no thread is to be had, `OSError` where no descriptor is.
@@ -167,6 +167,11 @@ class KernelLog:
                     self._follow(fd)
                 except OSError as error:
                     self._tell(error)
+                except Exception as error:  # such as MemoryError: what comes later must not be missed for it
+                    log.exception("a record of %s could not be taken", self._path)
+                    self.lost += 1
+                    self.problem = f"following the kernel log failed: {type(error).__name__}: {error}"
+                    self._settled.set()
                 finally:
                     os.close(fd)
             self._wait(self._retry_s)

@@ -154,18 +154,19 @@ class Saver:
         self._refused = False
 
     def changed(self) -> None:
-        if self._dirty.is_set() and self._thread is not None:
+        if self._dirty.is_set() and self._works:
             return
         self._dirty.set()
         with self._lock:
-            if self._thread is None and not self._closing.is_set():
+            if not self._works and not self._closing.is_set():
                 self._start()
 
     def close(self) -> None:
         """Saves what has changed, and waits `CLOSE_S` for that at most, or to its end where no thread is to be had."""
         with self._lock:
+            again = self._closing.is_set()
             self._closing.set()
-            if self._thread is None and self._dirty.is_set() and not self._start():
+            if not again and not self._works and self._dirty.is_set() and not self._start():
                 self._save_safely()
             thread = self._thread
         if thread is not None:
@@ -174,6 +175,11 @@ class Saver:
             thread.join(CLOSE_S)
             if thread.is_alive():
                 log.warning("%s could not be saved within %g s", self._what, CLOSE_S)
+
+    @property
+    def _works(self) -> bool:
+        """Whether there is a thread: one can end for want of memory."""
+        return self._thread is not None and self._thread.is_alive()
 
     def _start(self) -> bool:
         """Whether there is a thread now; else the next change asks for one again, and so does closing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 from nodescope import configuration
@@ -89,7 +90,9 @@ def test_a_container_that_no_list_showed() -> None:
     for id_ in "1234":
         watched.take((id_, "exited"))
     watched.gate.decided([])
-    assert watched.passed == [(id_, kind) for kind in ("running", "exited") for id_ in "134"]
+    assert sorted(watched.passed, key=lambda told: told[0]) == [
+        (id_, kind) for id_ in "134" for kind in ("running", "exited")
+    ]
     assert watched.gate.left_out == 2
 
 
@@ -102,3 +105,36 @@ def test_a_flood_of_unknown_containers() -> None:
     assert len(watched.passed) == MAX_HELD + 5
     watched.take(("0", "exited"))
     assert len(watched.passed) == MAX_HELD + 5
+
+
+def test_a_flood_while_no_list_comes() -> None:
+    """While no list comes nothing is kept of a container whose events have passed."""
+    watched = Watched(CUDA)
+    first = watched.known["first"] = container("first", "nginx")
+    watched.take(("first", "running"))
+    kept = sys.getrefcount(first)
+    watched.take(*((str(number), "running") for number in range(MAX_HELD)))
+    assert (sys.getrefcount(first), watched.gate.left_out) == (kept - 1, 1)
+
+
+def test_the_end() -> None:
+    """What waits when the settings are read again, or the agent ends, is told then, judged by what is known of it."""
+    watched = Watched(CUDA)
+    watched.known["1"], watched.known["2"] = container("1", "cuda:12"), container("2", "nginx")
+    watched.take(("1", "created"), ("2", "created"), ("3", "created"), ("1", "running"))
+    assert watched.passed == []
+    watched.gate.close()
+    assert watched.passed == [("1", "created"), ("3", "created"), ("1", "running")]
+    assert watched.gate.left_out == 1
+
+
+def test_no_list_comes() -> None:
+    """While what a list reads hangs, an event waits no longer than it is to, once there is another."""
+    watched = Watched(CUDA, hold_seconds=0.0)
+    watched.known["1"], watched.known["2"] = container("1", "cuda:12"), container("2", "nginx")
+    watched.take(("1", "created"), ("2", "created"))
+    watched.known.clear()
+    watched.take(("2", "exited"), ("1", "exited"), ("4", "created"))
+    watched.gate.close()
+    assert watched.passed == [("1", "created"), ("1", "exited"), ("4", "created")]
+    assert watched.gate.left_out == 2

@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from nodescope.containers.engine.follower import Pace
 from nodescope.records.container import ContainerEvent
 from tests.containers.engine.fake_engine import PID, FakeEngine
 from tests.containers.engine.followed import PACE, UNHURRIED, Follow, heard, kinds, until
@@ -264,3 +265,28 @@ def test_events_out_of_order(engine: FakeEngine, follow: Follow) -> None:
     assert kinds(events) == ["exited", "~restarted"]
     assert events[0].exit_code == 9
     assert [container.pid for container in follower.containers()] == [5000]
+
+
+class Short(Pace):
+    """A pace at which there is no memory the first time that a list has been compared."""
+
+    @property
+    def list_s(self) -> float:
+        if not failures:
+            failures.append(1)
+            raise MemoryError
+        return PACE.list_s
+
+
+failures: list[int] = []
+
+
+def test_a_failure_of_our_own(engine: FakeEngine, follow: Follow) -> None:
+    """Whatever fails in what follows an engine, it is followed again."""
+    one = engine.create(1)
+    failures.clear()
+    follower = follow(pace=Short(*PACE))
+    until(lambda: follower.status().reconnects == 1 and follower.status().state == "ok")
+    engine.start(one)
+    assert kinds(heard(follower, 1)) == ["running"]
+    assert failures

@@ -40,6 +40,20 @@ def test_a_pause_with_an_end_and_one_without(file: PauseFile) -> None:
     assert not file.resume()
 
 
+@pytest.mark.parametrize("set_by_s", [-365 * 86_400.0, -3600.0, 3600.0, 365 * 86_400.0])
+def test_the_clock_is_set_during_a_pause(tmp_path: Path, set_by_s: float) -> None:
+    """A pause lasts as long as it was to last, though the clock is set back or forward meanwhile."""
+    clocks = {"now": 1_700_000_000.0, "since boot": 5000.0}
+    file = PauseFile(str(tmp_path / "gpu.paused"), lambda: clocks["now"], lambda: clocks["since boot"])
+    file.pause(600)
+    assert file.until() == 1_700_000_600.0
+    clocks["now"] += set_by_s
+    for passed_s, is_paused in ((590.0, True), (20.0, False)):
+        clocks["now"] += passed_s
+        clocks["since boot"] += passed_s
+        assert file.is_paused() == is_paused
+
+
 def test_modes_do_not_depend_on_the_umask(file: PauseFile, tmp_path: Path) -> None:
     """Anyone may read the file and its folder, whatever the umask."""
     before = os.umask(0o077)

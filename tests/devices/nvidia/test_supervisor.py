@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 
+from nodescope.devices.nvidia.pause import PauseFile
 from nodescope.devices.source import LibraryMissing, Observed, SourceFailed
 from nodescope.host import Absent
 from tests.devices.nvidia.supervised import SHORT, Supervised, processes_of_ours, until
@@ -225,3 +227,37 @@ def test_complaints_without_end_cost_little(supervised: Make) -> None:
     time.sleep(1.5)
     assert time.process_time() - before < 0.5
     assert one.source.observe(20).reports[0].state == "ok"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_ended(supervised: Make) -> None:
+    """Where the supervising thread has ended, as it does for want of memory, the next look starts another, and the
+    child goes on."""
+    ends: list[threading.Thread] = []
+
+    class Ending(PauseFile):
+        def until(self) -> float | None:
+            if one.source.status().state == "ok" and not ends:
+                ends.append(threading.current_thread())
+                raise SystemExit
+            return None
+
+    one = supervised("good('GPU-0')", pause_file=Ending())
+    until(lambda: one.observe() and ends and not ends[0].is_alive())
+    ended_at = time.monotonic()
+    until(lambda: one.reports()["GPU-0"].sampled_monotonic_seconds > ended_at)
+    assert one.source.status().starts == 1
+
+
+def test_a_child_that_grows(supervised: Make) -> None:
+    """A child that takes more memory than it may is replaced, once another tells of every GPU, and no sooner than it
+    may be."""
+    one = supervised(
+        "held = b'x' * (150 * 2**20 if NUMBER == 1 else 0)\ngood('GPU-0')", limits=SHORT._replace(least_life_s=0.5)
+    )
+    one.until_states(GPU_0="ok")
+    until(lambda: one.source.status().starts == 2)
+    until(lambda: len(processes_of_ours()) == 1)
+    assert one.states() == {"GPU-0": "ok"}
+    status = one.source.status()
+    assert (status.state, status.starts, status.hung_calls, one.kinds()) == ("ok", 2, 0, [])

@@ -172,8 +172,9 @@ class ContainerSampler:
             )
 
     def close(self) -> None:
-        """Ends what follows the runtimes."""
+        """Ends what follows the runtimes; then nothing waits any more to be told."""
         self._runtimes.close()
+        self._gate.close()
 
     def _chosen(
         self, known: Sequence[Container], claims: Sequence[DeviceClaim]

@@ -140,13 +140,6 @@ class EngineFollower:
         return self._malformed
 
     def _run(self) -> None:
-        try:
-            self._keep_following()
-        finally:
-            if not self._closing:
-                self._note("failed", f"{self._path}: what follows it has broken: restart nodescope, and report this")
-
-    def _keep_following(self) -> None:
         retry_s = self._pace.first_retry_s
         while not self._closing:
             began = time.monotonic()
@@ -154,22 +147,29 @@ class EngineFollower:
                 self._path, self._known, self._labels, self._pace.request_s, self._room, self._owner
             )
             try:
-                self._follow(session)
+                self._follow_to_the_end(session)
             except Absent:
                 self._note("absent", f"nothing listens on {self._path}")
             except EngineDenied as error:
                 self._note("denied", str(error))
             except (EngineFailed, Malformed, OSError) as error:
                 self._note("failed", str(error))
-            finally:
-                # What was heard until then has happened.
-                self._tell(session)
-                self._malformed += session.malformed
-                session.close()
+            except Exception as error:  # such as MemoryError: nobody else would ever follow it again
+                log.exception("following %s failed", self._path)
+                self._note("failed", f"{self._path}: following it failed: {type(error).__name__}: {error}")
             # One that fails each time after its first answers must not be asked for all of them five times a second.
             retry_s = self._pace.first_retry_s if time.monotonic() - began >= self._pace.steady_s else retry_s
             self._wait(-1, retry_s)
             retry_s = min(2 * retry_s, self._pace.longest_retry_s)
+
+    def _follow_to_the_end(self, session: EngineSession) -> None:
+        try:
+            self._follow(session)
+        finally:
+            # What was heard until then has happened.
+            self._tell(session)
+            self._malformed += session.malformed
+            session.close()
 
     def _follow(self, session: EngineSession) -> None:
         """One connection, until it fails or `close` is called."""
@@ -220,8 +220,8 @@ class EngineFollower:
 
     def _tell(self, session: EngineSession) -> None:
         told, session.told = session.told, []
-        for event in told if not self._abandoned else ():
-            self._emit(event)
+        if not self._abandoned:
+            self._known.tell(told, self._emit)
 
     def _note(self, state: str, reason: str, engine: Engine | None = None) -> None:
         """Takes down how the engine fares; says it when that has changed, and only then."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -17,6 +18,8 @@ from nodescope.host import Malformed
 READS_A_TURN: Final = 64
 """How many times one child is read, 64 KiB each, before others have their turn."""
 STATUS_WAIT_S: Final = 0.2
+MEMORY_LOOK_S: Final = 10.0
+MAX_STATM_BYTES: Final = 256
 MAX_TEXT_CHARACTERS: Final = 200
 MAX_NOTED: Final = 1024
 
@@ -62,6 +65,7 @@ class ChildProcess:
         self.noted: set[tuple[str, str]] = set()
         self._broken = ""
         self._ended_at: float | None = None
+        self._weighed_at = float("-inf")
         self._complaints = bytearray()
         self._reader = FrameReader(f"GPU child, process {process.pid}")
 
@@ -135,6 +139,13 @@ class ChildProcess:
         self.noted.add(call)
         return True
 
+    def has_grown(self, now: float, limits: Limits) -> bool:
+        """Whether it has lived for long and taken more memory than it may. Looks each `MEMORY_LOOK_S`."""
+        if now < max(self._weighed_at + MEMORY_LOOK_S, self.started_at + limits.least_life_s):
+            return False
+        self._weighed_at = now
+        return _resident_bytes(self.pid) > limits.child_bytes
+
     def kill(self) -> None:
         self.process.kill()
 
@@ -184,6 +195,15 @@ def start(
     """Starts a child that leaves out `skip`. Raises `CommandFailed`."""
     told = msgspec.json.encode(msgspec.structs.replace(options, skip=skip)).decode()
     return ChildProcess(command.start([*argv, told], env), number, skip, now)
+
+
+def _resident_bytes(pid: int) -> int:
+    """Of a process of ours; 0 where nobody tells. Source: proc(5), /proc/PID/statm."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb", buffering=0) as file:
+            return int(file.read(MAX_STATM_BYTES).split()[1]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _failed(failure: Failure) -> Fault:

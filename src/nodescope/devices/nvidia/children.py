@@ -6,6 +6,7 @@ A state machine without threads: `turn` is called again and again, and looks at 
 - A child that hangs in a call of one GPU goes on telling of the others. A replacement that leaves that call out is
   started beside it, and takes its place when it has something to say of every GPU. Later a replacement that makes the
   call again is tried in the same way.
+- A child that has grown too large is replaced in the same way: libraries leak.
 - A killed child that does not end is abandoned. With `max_abandoned` of them no more are started.
 """
 
@@ -225,7 +226,10 @@ class Children:
         elif self._current.sample is not None and not blocked:
             # One that does not end shows that its call still hangs: to try that again would cost another child.
             skip = self._quarantine.skip(now, try_again=not self.killed.count)
-            if skip != self._current.skip:
+            grown = self._current.has_grown(now, self._limits)
+            if grown:
+                log.warning("GPU child %d takes too much memory and is replaced", self._current.pid)
+            if grown or skip != self._current.skip:
                 self._replacement = self._start(skip, now)
 
     def _start(self, skip: Skip, now: float) -> ChildProcess | None:

@@ -23,6 +23,10 @@ LONGEST_QUARANTINE_S: Final = 600.0
 MAX_ABANDONED: Final = 3
 IDENTITY_KEPT_S: Final = 60.0
 LOOK_S: Final = 0.25
+MAX_CHILD_BYTES: Final = 128 * 1024 * 1024
+"""Of resident memory. One that is well has a fifth of it; the driver's libraries have been known to leak."""
+LEAST_LIFE_S: Final = 600.0
+"""No child is replaced for its size before: where each grows at once, another costs more than it gives."""
 
 
 class Limits(NamedTuple):
@@ -33,6 +37,7 @@ class Limits(NamedTuple):
     `longest_back_off_s`: between a failure and the next start, until the source was well for `healthy_s`.
     `quarantine_s`, doubled up to `longest_quarantine_s`: until a call that hung is tried again. `identity_kept_s`: for
     how long a source that failed still tells which GPUs there were. `look_s`: between two looks at the pause file.
+    `child_bytes`: of resident memory; a child of more that lives for `least_life_s` is replaced.
     """
 
     start_s: float = START_LIMIT_S
@@ -49,6 +54,8 @@ class Limits(NamedTuple):
     max_abandoned: int = MAX_ABANDONED
     identity_kept_s: float = IDENTITY_KEPT_S
     look_s: float = LOOK_S
+    child_bytes: int = MAX_CHILD_BYTES
+    least_life_s: float = LEAST_LIFE_S
 
     def silence_s(self, interval_s: float) -> float:
         """How long a child that samples each `interval_s` may be silent."""

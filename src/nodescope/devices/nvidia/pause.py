@@ -10,6 +10,7 @@ import logging
 import os
 import stat
 import time
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
@@ -31,13 +32,28 @@ def parse_until(data: bytes) -> float | None:
     return decimal(line) if line else inf
 
 
-class PauseFile:
-    """The pause file at `path`. `until` is for one thread; `pause` and `resume` are for any."""
+def _since_boot() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
-    def __init__(self, path: str = DEFAULT_PATH) -> None:
+
+class PauseFile:
+    """The pause file at `path`. `until` is for one thread; `pause` and `resume` are for any.
+
+    Once the file is read a pause lasts as long as it was to last then, by `since_boot` (seconds), though `now` (Unix
+    time) be set back or forward meanwhile: a pause of ten minutes must not become one of a year, nor end in a reset.
+    """
+
+    def __init__(
+        self,
+        path: str = DEFAULT_PATH,
+        now: Callable[[], float] = time.time,
+        since_boot: Callable[[], float] = _since_boot,
+    ) -> None:
         self.path = path
+        self._now = now
+        self._since_boot = since_boot
         self._mark: _Mark | None = None
-        self._until = -inf
+        self._until = self._ends_at = -inf
         self._unseen = False
 
     def until(self) -> float | None:
@@ -59,7 +75,8 @@ class PauseFile:
         if mark != self._mark:
             self._mark = mark
             self._until = self._learn(status.st_uid)
-        return self._until if time.time() < self._until else None
+            self._ends_at = self._since_boot() + self._until - self._now()
+        return self._until if self._since_boot() < self._ends_at else None
 
     def is_paused(self) -> bool:
         """Whether there is a pause now. For one thread, as `until`."""
@@ -70,7 +87,7 @@ class PauseFile:
 
         The file appears whole. A symbolic link that is in its place is replaced, not followed.
         """
-        line = "" if seconds is None else f"{time.time() + seconds:.3f}\n"
+        line = "" if seconds is None else f"{self._now() + seconds:.3f}\n"
         folder, name = os.path.split(os.path.abspath(self.path))
         _make(folder)
         place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -125,7 +125,8 @@ class Supervisor:
                 self._wake_fd = -1
 
     def _start(self) -> None:
-        if self._thread is not None or self._closing:
+        # A thread can end for want of memory while it tells of just that.
+        if (self._thread is not None and self._thread.is_alive()) or self._closing:
             return
         if self._wake_fd < 0:
             self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)

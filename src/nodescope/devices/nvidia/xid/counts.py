@@ -52,6 +52,7 @@ class XidCounts:
         self._boot_id = boot_id
         self._lock = threading.Lock()
         self._sequence = -1
+        self._clock = float("-inf")
         self._tally = Tally()
         self._matches = Matches()
         self._events = XidEvents()
@@ -133,7 +134,7 @@ class XidCounts:
                 self._sequence = sequence
             place = _place(pci_address)
             gpu = uuid or self._uuids.get(place or "") or place or ""
-            now = self._now()
+            now = self._moment()
             # Not a number is no time either.
             seconds = min(time_seconds, now) if time_seconds >= 0 else now
             messages: list[Message] = []
@@ -163,7 +164,7 @@ class XidCounts:
     def records(self, gpus: Sequence[GpuIdentity]) -> tuple[XidCount, ...]:
         """The counts of these GPUs, by GPU and XID."""
         with self._lock:
-            now = self._now()
+            now = self._moment()
             records = tuple(record for gpu in gpus for record in self._tally.records(gpu, now))
             messages = self._events.due(now)
             self._matches.prune(now)
@@ -179,6 +180,14 @@ class XidCounts:
             self._saver.close()
         if self._file is not None:
             self._file.close()
+
+    def _moment(self) -> float:
+        """Unix time; where the clock was set back, what was counted at a later time becomes of now."""
+        now = self._now()
+        if now < self._clock:
+            self._tally.set_back(now)
+        self._clock = now
+        return now
 
     def _is_new(self, gpu: str, xid: int, source: XidSource, seconds: float, now: float) -> bool:
         if not 0 < len(gpu) <= MAX_GPU_CHARACTERS or not 0 <= xid <= MAX_XID:
@@ -208,7 +217,7 @@ class XidCounts:
 
     def _save(self, file: StateFile[Saved]) -> bool:
         with self._lock:
-            now = self._now()
+            now = self._moment()
             self._matches.prune(now)
             saved = Saved(
                 boot_id=self._boot_id,
@@ -223,9 +232,12 @@ class XidCounts:
         if self._boot_id and saved.boot_id == self._boot_id:
             self._sequence = saved.sequence
         rebooted = "" not in (self._boot_id, saved.boot_id) and saved.boot_id != self._boot_id
+        now = self._moment()
         self._tally.restore(saved.gpus, earlier=rebooted)
+        # It may have been saved under another clock.
+        self._tally.set_back(now)
         self._matches.restore(
-            (Open((open_.gpu, open_.xid), open_.bucket, open_.told, open_.errors) for open_ in saved.open), self._now()
+            (Open((open_.gpu, open_.xid), open_.bucket, open_.told, open_.errors) for open_ in saved.open), now
         )
 
 

@@ -42,6 +42,17 @@ class _Xid:
         if seconds is not None:
             self.fatal_seen = max(self.fatal_seen or 0.0, seconds)
 
+    def set_back(self, now: float) -> None:
+        """The clock shows `now`, which was later before: what was seen then was seen now."""
+        self.last_seen = min(self.last_seen, now)
+        if self.fatal_seen is not None:
+            self.fatal_seen = min(self.fatal_seen, now)
+        seen: dict[int, int] = {}
+        for second, count in self.recent.items():
+            second = min(second, int(now))
+            seen[second] = seen.get(second, 0) + count
+        self.recent = seen
+
     def window(self, now: float) -> dict[int, int]:
         """What is left of `recent` in the window: `WINDOW_S` whole seconds, of which this is the last."""
         end = int(now) - WINDOW_S
@@ -79,6 +90,14 @@ class Tally:
         known = self._gpus.get(gpu)
         if known is not None and xid in known.xids:
             known.xids[xid].was_fatal(seconds)
+
+    def set_back(self, now: float) -> None:
+        """The clock shows `now`, which was later before. Kept as they are, those times would be recent until it shows
+        them again, be it in years, and no newer XID would be the last."""
+        for gpu in self._gpus.values():
+            gpu.newest = min(gpu.newest[0], now), gpu.newest[1]
+            for seen in gpu.xids.values():
+                seen.set_back(now)
 
     def move(self, gpu: str, to: str, joined: Mapping[int, Iterable[tuple[int, int]]]) -> None:
         """Adds the counts of one GPU to another's, but for those which are `joined`: XID -> (second, how many)."""

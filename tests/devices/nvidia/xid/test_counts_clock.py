@@ -1,0 +1,68 @@
+"""Counts of XIDs while the machine's clock is set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from nodescope.devices.nvidia.xid.tally import WINDOW_S
+from nodescope.health.xids import xid_findings
+from tests.devices.nvidia.xid.xid_node import A, B, Node
+
+YEAR_S: Final = 365 * 86_400.0
+FATAL: Final = "NETIR_LINK_EVT  Fatal   XC0 i0 Link 01 (0x021425c6 0x00000000)"
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    node = Node(str(tmp_path / "gpu_xids.json"))
+    node.counts.identities((A, B))
+    yield node
+    node.counts.close()
+
+
+def shown(node: Node) -> dict[int, tuple[int, int, int]]:
+    """XID -> (count, in the window, last)."""
+    return {one.xid: (one.count, one.window_count, one.last) for one in node.counts.records((A,))}
+
+
+def states(node: Node) -> set[str]:
+    now = node.clock.now
+    return {finding.state for finding in xid_findings(node.counts.records((A,)), "GPU-a", now, 0.0)}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_set_back_by_a_year(node: Node, restarted: bool) -> None:
+    """XIDs of before the clock was set back age from then on, be it that the agent was restarted meanwhile."""
+    node.kmsg(31)
+    node.kmsg(149, said=FATAL)
+    if restarted:
+        node.counts.close()
+    node.clock.now -= YEAR_S
+    if restarted:
+        node.restart()
+        node.counts.identities((A, B))
+    assert shown(node) == {31: (1, 1, 0), 149: (1, 1, 1)}
+    assert states(node) == {"warning", "critical"}
+    node.clock.now += WINDOW_S + 1
+    assert shown(node) == {31: (1, 0, 0), 149: (1, 0, 1)}
+    node.clock.now += 86_400
+    assert states(node) == set()
+
+
+def test_the_last_after_the_clock_was_set_back(node: Node) -> None:
+    """An XID that comes after the clock was set back is the last, whatever the time of those before."""
+    node.nvml(31)
+    node.clock.now -= YEAR_S
+    node.counts.seen(79, node.clock.now, "nvml", uuid="GPU-a")
+    assert shown(node) == {31: (1, 1, 0), 79: (1, 1, 1)}
+
+
+def test_set_forward(node: Node) -> None:
+    """A clock that is set forward changes no count."""
+    node.nvml(31)
+    node.clock.now += YEAR_S
+    assert shown(node) == {31: (1, 0, 1)}
