@@ -17,6 +17,8 @@ from tests.devices.nvidia.supervised import SHORT, Supervised, processes_of_ours
 
 Make = Callable[..., Supervised]
 
+LOOKING = SHORT._replace(least_life_s=0.5, memory_look_s=0.1)
+
 
 def test_a_good_child_is_passed_on(supervised: Make) -> None:
     """Inventory, reports, versions and XIDs of a child that is well are given, each newer than the last."""
@@ -250,14 +252,21 @@ def test_a_thread_that_ended(supervised: Make) -> None:
 
 
 def test_a_child_that_grows(supervised: Make) -> None:
-    """A child that takes more memory than it may is replaced, once another tells of every GPU, and no sooner than it
-    may be."""
-    one = supervised(
-        "held = b'x' * (150 * 2**20 if NUMBER == 1 else 0)\ngood('GPU-0')", limits=SHORT._replace(least_life_s=0.5)
-    )
+    """A child that grows to more memory than it may take is replaced, once another tells of every GPU, and no sooner
+    than it may be."""
+    grows = "import threading\nheld = []\ntake = lambda: held.append(b'x' * (150 * 2**20 if NUMBER == 1 else 0))\n"
+    one = supervised(f"{grows}threading.Timer(0.5, take).start()\ngood('GPU-0')", limits=LOOKING)
     one.until_states(GPU_0="ok")
     until(lambda: one.source.status().starts == 2)
     until(lambda: len(processes_of_ours()) == 1)
     assert one.states() == {"GPU-0": "ok"}
     status = one.source.status()
     assert (status.state, status.starts, status.hung_calls, one.kinds()) == ("ok", 2, 0, [])
+
+
+def test_a_child_that_is_large_from_the_first(supervised: Make) -> None:
+    """One that does not grow is not replaced, however large it is: another would be no smaller."""
+    one = supervised("held = b'x' * (150 * 2**20)\ngood('GPU-0')", limits=LOOKING)
+    one.until_states(GPU_0="ok")
+    time.sleep(1.5)
+    assert one.source.status().starts == 1

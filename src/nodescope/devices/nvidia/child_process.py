@@ -18,7 +18,8 @@ from nodescope.host import Malformed
 READS_A_TURN: Final = 64
 """How many times one child is read, 64 KiB each, before others have their turn."""
 STATUS_WAIT_S: Final = 0.2
-MEMORY_LOOK_S: Final = 10.0
+GROWTH: Final = 2
+"""So many times what it took at first a child may take: on a node of many GPUs one that is well may be large."""
 MAX_STATM_BYTES: Final = 256
 MAX_TEXT_CHARACTERS: Final = 200
 MAX_NOTED: Final = 1024
@@ -66,6 +67,7 @@ class ChildProcess:
         self._broken = ""
         self._ended_at: float | None = None
         self._weighed_at = float("-inf")
+        self._first_bytes = 0
         self._complaints = bytearray()
         self._reader = FrameReader(f"GPU child, process {process.pid}")
 
@@ -140,11 +142,14 @@ class ChildProcess:
         return True
 
     def has_grown(self, now: float, limits: Limits) -> bool:
-        """Whether it has lived for long and taken more memory than it may. Looks each `MEMORY_LOOK_S`."""
-        if now < max(self._weighed_at + MEMORY_LOOK_S, self.started_at + limits.least_life_s):
+        """Whether it has lived for long and takes more memory than it may, and far more than at first."""
+        if now < self._weighed_at + limits.memory_look_s:
             return False
         self._weighed_at = now
-        return _resident_bytes(self.pid) > limits.child_bytes
+        resident = _resident_bytes(self.pid)
+        self._first_bytes = self._first_bytes or resident
+        most = max(limits.child_bytes, GROWTH * self._first_bytes)
+        return resident > most and now >= self.started_at + limits.least_life_s
 
     def kill(self) -> None:
         self.process.kill()

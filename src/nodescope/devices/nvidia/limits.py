@@ -25,6 +25,7 @@ IDENTITY_KEPT_S: Final = 60.0
 LOOK_S: Final = 0.25
 MAX_CHILD_BYTES: Final = 128 * 1024 * 1024
 """Of resident memory. One that is well has a fifth of it; the driver's libraries have been known to leak."""
+MEMORY_LOOK_S: Final = 10.0
 LEAST_LIFE_S: Final = 600.0
 """No child is replaced for its size before: where each grows at once, another costs more than it gives."""
 
@@ -37,7 +38,8 @@ class Limits(NamedTuple):
     `longest_back_off_s`: between a failure and the next start, until the source was well for `healthy_s`.
     `quarantine_s`, doubled up to `longest_quarantine_s`: until a call that hung is tried again. `identity_kept_s`: for
     how long a source that failed still tells which GPUs there were. `look_s`: between two looks at the pause file.
-    `child_bytes`: of resident memory; a child of more that lives for `least_life_s` is replaced.
+    `child_bytes`: of resident memory, looked at each `memory_look_s`; a child that grows to more and lives for
+    `least_life_s` is replaced.
     """
 
     start_s: float = START_LIMIT_S
@@ -55,6 +57,7 @@ class Limits(NamedTuple):
     identity_kept_s: float = IDENTITY_KEPT_S
     look_s: float = LOOK_S
     child_bytes: int = MAX_CHILD_BYTES
+    memory_look_s: float = MEMORY_LOOK_S
     least_life_s: float = LEAST_LIFE_S
 
     def silence_s(self, interval_s: float) -> float:
