@@ -126,6 +126,15 @@ def test_metrics_and_doctor_are_as_the_role_is(run: Run) -> None:
     assert " 127.0.0.1:0 is free to listen on" in done.stdout
 
 
+def test_doctor_misses_what_an_exporter_says_nothing_of(run: Run, tmp_path: Path) -> None:
+    """An exporter that says that it runs where there is nothing to measure misses that, as others do."""
+    (tmp_path / "stat").write_text("")
+    roots = (f"--path.procfs={tmp_path}", f"--path.sysfs={tmp_path}", f"--path.rootfs={tmp_path}")
+    for role, collector in (("conductor", "gpu_conductor"), ("docker-stats", "docker_stats")):
+        done = run("doctor", f"--role={role}", "--web.listen-address=127.0.0.1:0", *roots)
+        assert f"\n  {collector} " in done.stdout.partition("missing:")[2], done.stdout
+
+
 def test_doctor_names_a_busy_port(run: Run) -> None:
     """An address that is taken is a problem."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import platform
 import time
@@ -14,6 +15,7 @@ from nodescope.cli import EXIT_FAILURE, say
 from nodescope.cli.finding import Finding
 from nodescope.cli.flags import parse, parser
 from nodescope.cli.gpu_findings import gpu_findings, is_starting
+from nodescope.host import Absent
 from nodescope.listening import address_problem, plans, web_config_problem
 from nodescope.measurement import Measurement, empty_roots
 from nodescope.roles import BY_NAME, Role
@@ -21,10 +23,11 @@ from nodescope.runner import Outcome
 from nodescope.settings import Settings
 from nodescope.simulated import machine
 
+log = logging.getLogger(__name__)
+
 LEAST_DESCRIPTORS: Final = 1024
 FIRST_SAMPLES_S: Final = 10.0
 POLL_S: Final = 0.1
-
 
 _NO_RDMA: Final = "where there are RDMA adapters: load their driver (mlx5_ib, bnxt_re, irdma)"
 _NO_EDAC: Final = "virtual machines have none; else load the controller's driver (modprobe i10nm_edac, amd64_edac)"
@@ -118,6 +121,7 @@ def examine(settings: Settings, role: Role) -> list[Finding]:
         try:
             records = _records(measurement, time.monotonic() + FIRST_SAMPLES_S)
             outcomes = measurement.runner.scrape(measurement.names[role.name], settings["scrape.timeout"])
+            outcomes = [_without_samples(outcome, measurement) for outcome in outcomes]
         finally:
             measurement.stop()
     of_collectors = (_collector(outcome, settings) for outcome in outcomes)
@@ -133,6 +137,20 @@ def _records(measurement: Measurement, deadline: float) -> list[Any]:
         if not is_starting(records) or time.monotonic() >= deadline:
             return records
         time.sleep(POLL_S)
+
+
+def _without_samples(outcome: Outcome, measurement: Measurement) -> Outcome:
+    """That of a collector with nothing to measure is "absent", though it says, as some exporters do, that it runs."""
+    loop = measurement.loops.get(outcome.collector)
+    if outcome.succeeded and loop is not None:
+        try:
+            loop.fresh()
+        except Absent as absent:
+            reason = f"{absent} is not there"
+            return Outcome(outcome.collector, "absent", (), outcome.duration_seconds, reason)
+        except Exception:
+            log.debug("collector %s has no new sample", outcome.collector, exc_info=True)
+    return outcome
 
 
 def _collector(outcome: Outcome, settings: Settings) -> Finding:
