@@ -39,6 +39,10 @@ NOT_SAID: Final = {
     "retired_pages_corrected",
     "retired_pages_uncorrected",
     "retired_pages_pending",
+    # It is on driver 570, which tells of no repair.
+    "channel_repair_pending",
+    "tpc_repair_pending",
+    "memory_unrepairable",
     "vgpu_license_status",
     "pcie_tx_kilobytes_per_second",
     "pcie_rx_kilobytes_per_second",

@@ -130,6 +130,8 @@ DEVICE: Final[tuple[Row, ...]] = (
         "card.remapped_rows_failure"),
     Row("DCGM_FI_DEV_ROW_REMAP_PENDING", "gauge", "Whether rows are to be remapped at the next reset", (),
         "card.remapped_rows_pending"),
+    Row("DCGM_FI_DEV_MEMORY_UNREPAIRABLE_FLAG", "gauge", "Whether memory has an error that cannot be repaired.", (),
+        "card.memory_unrepairable"),
     Row("DCGM_FI_DEV_BANKS_REMAP_ROWS_AVAIL_MAX", "gauge", "Banks with all their spare rows.", (),
         "card.remap_banks_max"),
     Row("DCGM_FI_DEV_BANKS_REMAP_ROWS_AVAIL_HIGH", "gauge", "Banks with many spare rows.", (),

@@ -273,6 +273,11 @@ ERRORS: Final = (
         ("hw_gpu_remapped_rows_pending", "Whether rows wait for a reset to be remapped.",
          "reading.remapped_rows_pending"),
         ("hw_gpu_remapped_rows_failure", "Whether a row could not be remapped.", "reading.remapped_rows_failure"),
+        ("hw_gpu_channel_repair_pending", "Whether a channel of memory waits for a reset to be repaired.",
+         "reading.channel_repair_pending"),
+        ("hw_gpu_tpc_repair_pending", "Whether a TPC waits for a reset to be repaired.", "reading.tpc_repair_pending"),
+        ("hw_gpu_memory_unrepairable", "Whether memory has an error that cannot be repaired.",
+         "reading.memory_unrepairable"),
     ),
 )  # fmt: skip
 

@@ -199,6 +199,9 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     remap_banks_partial: int | None = None
     remap_banks_low: int | None = None
     remap_banks_none: int | None = None
+    channel_repair_pending: int | None = None
+    tpc_repair_pending: int | None = None
+    memory_unrepairable: int | None = None
 
     recovery_action: int | None = None
     persistence_mode: int | None = None

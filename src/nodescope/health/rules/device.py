@@ -121,6 +121,15 @@ RULES: Final[tuple[Rule, ...]] = (
         "see nvidia-smi -q, GPU Recovery Action, for what it is",
     ),
     Rule(
+        "device",
+        "tpc_repair_pending",
+        ">=",
+        1,
+        WARNING,
+        "a bad group of the GPU's processors (TPC) is repaired only when the GPU is reset",
+        "let its jobs end, then {reset_command}",
+    ),
+    Rule(
         "driver",
         "source_state",
         "is",

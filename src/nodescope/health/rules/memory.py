@@ -25,6 +25,16 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "memory",
+        "memory_unrepairable",
+        ">=",
+        1,
+        CRITICAL,
+        "memory has an error that cannot be repaired",
+        _REPLACE,
+        (*_REMAPPED, "remap_banks_none"),
+    ),
+    Rule(
+        "memory",
         "ecc_uncorrected_last_hour",
         ">=",
         "ecc_uncorrected_last_hour",
@@ -62,6 +72,15 @@ RULES: Final[tuple[Rule, ...]] = (
         1,
         WARNING,
         "a bad bank of memory is replaced only when the GPU is reset",
+        _RESET_SOON,
+    ),
+    Rule(
+        "memory",
+        "channel_repair_pending",
+        ">=",
+        1,
+        WARNING,
+        "a bad channel of memory is repaired only when the GPU is reset",
         _RESET_SOON,
     ),
     Rule(

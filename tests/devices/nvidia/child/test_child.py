@@ -60,6 +60,8 @@ def test_a_reading_is_complete(script: Script, start: Start) -> None:
     script.set("fans", 1, gpu=0)
     script.field(230, 2, gpu=0)
     script.set("license.supported", 1, gpu=0)
+    script.set("repair.tpc", 1, gpu=0)
+    script.set("unrepairable", 1, gpu=0)
     script.write()
     child = start()
     child.sample()
@@ -89,6 +91,7 @@ def test_a_reading_is_complete(script: Script, start: Start) -> None:
     assert (reading.power_violation_ns, reading.recovery_action, reading.fan_speed_percent) == (1200000, 2, 30)
     assert (reading.pcie_generation, reading.pcie_width_lanes) == (5, 16)
     assert (reading.fabric_state, reading.remap_banks_max) == (3, 3072)
+    assert (reading.channel_repair_pending, reading.tpc_repair_pending, reading.memory_unrepairable) == (0, 1, 1)
     assert reading.driver_fields["nvlink_throughput_data_tx"] == 1000000
     assert reading.driver_fields["temperature_shutdown_tlimit"] == -8
     assert reading.driver_fields["ecc_current"] == 1

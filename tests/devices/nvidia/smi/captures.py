@@ -78,6 +78,9 @@ MOVING: Final = (
     ("pcie_replays", "PCI", "Replays Since Reset", 1),
     ("pcie_tx_kilobytes_per_second", "PCI", "Tx Throughput", 1),
     ("pcie_rx_kilobytes_per_second", "PCI", "Rx Throughput", 1),
+    ("channel_repair_pending", "ECC Errors", "Channel Repair Pending", 1),
+    ("tpc_repair_pending", "ECC Errors", "TPC Repair Pending", 1),
+    ("memory_unrepairable", "ECC Errors", "Unrepairable Memory", 1),
 )  # fmt: skip
 DRIVER_FIELDS: Final = (
     ("temperature_shutdown_tlimit", "Temperature", "GPU Shutdown T.Limit Temp", 1),
@@ -167,6 +170,9 @@ XML: Final = (
     ("mig_mode", "mig_mode/current_mig", 1), ("mig_mode_pending", "mig_mode/pending_mig", 1),
     ("compute_mode", "compute_mode", 1), ("performance_state", "performance_state", 1),
     ("recovery_action", "gpu_recovery_action", 1), ("fabric_state", "fabric/state", 1),
+    ("channel_repair_pending", "ecc_errors/channel_repair_pending", 1),
+    ("tpc_repair_pending", "ecc_errors/tpc_repair_pending", 1),
+    ("memory_unrepairable", "ecc_errors/unrepairable_memory", 1),
 )  # fmt: skip
 
 

@@ -28,6 +28,14 @@ MULTIPLE_SINGLE_BIT, DOUBLE_BIT = range(2)
 """nvmlPageRetirementCause_t."""
 
 VGPU_LICENSE: Final = 1
+UNREPAIRABLE_MEMORY_V1: Final = 0x1000008
+
+
+class UnrepairableMemory(ctypes.Structure):
+    """nvmlUnrepairableMemoryStatus_v1_t, which nvidia-ml-py has from 13.590 on."""
+
+    _fields_ = (("version", ctypes.c_uint), ("unrepairableMemory", ctypes.c_uint))
+
 
 FAST: Final[tuple[Choice, ...]] = (
     (
@@ -170,6 +178,21 @@ SLOW: Final[tuple[Choice, ...]] = (
             remap_banks_partial="partial",
             remap_banks_low="low",
             remap_banks_none="none",
+        ),
+    ),
+    (
+        struct(
+            "nvmlDeviceGetRepairStatus",
+            pynvml.c_nvmlRepairStatus_t,
+            channel_repair_pending="bChannelRepairPending",
+            tpc_repair_pending="bTpcRepairPending",
+        ),
+    ),
+    (
+        struct(
+            "nvmlDeviceGetUnrepairableMemoryFlag_v1",
+            versioned(UnrepairableMemory, UNREPAIRABLE_MEMORY_V1),
+            memory_unrepairable="unrepairableMemory",
         ),
     ),
     (

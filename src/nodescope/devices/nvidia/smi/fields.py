@@ -172,6 +172,9 @@ READING: Final[tuple[Field, ...]] = (
         ),
         ("remapped_rows_pending", "remapped_rows/remapped_row_pending", "remapped rows/pending"),
         ("remapped_rows_failure", "remapped_rows/remapped_row_failure", "remapped rows/remapping failure occurred"),
+        ("channel_repair_pending", "ecc_errors/channel_repair_pending", "ecc errors/channel repair pending"),
+        ("tpc_repair_pending", "ecc_errors/tpc_repair_pending", "ecc errors/tpc repair pending"),
+        ("memory_unrepairable", "ecc_errors/unrepairable_memory", "ecc errors/unrepairable memory"),
     ),
     *fields(
         "enabled",
