@@ -17,6 +17,11 @@ class Observed(NamedTuple):
     reports: tuple[GpuReport, ...]
 
 
+def without_readings(known: Observed, state: str, reason: str) -> Observed:
+    """The inventory, with a report of each GPU that says only why there is no reading."""
+    return known._replace(reports=tuple(GpuReport(uuid=gpu.uuid, state=state, reason=reason) for gpu in known.gpus))
+
+
 class Source(Protocol):
     """`observe` waits at most `timeout_s` for something newer than it gave last, then gives the newest there is.
 

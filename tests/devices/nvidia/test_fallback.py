@@ -16,6 +16,8 @@ class Told:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.error: Exception | None = None
+        self.state = "ok"
+        self.gpus = (GpuIdentity(vendor="nvidia", uuid=kind),)
         self.waits: list[float] = []
         self.closed = 0
 
@@ -23,10 +25,10 @@ class Told:
         self.waits.append(timeout_s)
         if self.error is not None:
             raise self.error
-        return Observed(1, (GpuIdentity(vendor="nvidia", uuid=self.kind),), (), ())
+        return Observed(1, self.gpus, (), ())
 
     def status(self) -> GpuSource:
-        return GpuSource(vendor="nvidia", kind=self.kind, state="ok")
+        return GpuSource(vendor="nvidia", kind=self.kind, state=self.state)
 
     def close(self) -> None:
         self.closed += 1
@@ -77,14 +79,28 @@ def test_another_failure_is_no_reason_to_change(library: Told, program: Told) ->
 
 
 def test_a_library_that_fails_once_it_is_there(library: Told, program: Told) -> None:
-    """Where the library has come and fails, or the driver is paused, nvidia-smi is closed."""
+    """Where the library has come and fails, nvidia-smi is closed."""
     source = Fallback(library, lambda: program)
     library.error = LibraryMissing("libnvidia-ml.so.1 is not there")
     source.observe(1.0)
-    library.error = SourceFailed("paused")
-    with pytest.raises(SourceFailed, match="paused"):
+    library.error = SourceFailed("the driver and its library differ")
+    with pytest.raises(SourceFailed, match="differ"):
         source.observe(1.0)
     assert (program.closed, source.status().kind, len(program.waits)) == (1, "nvml", 1)
+
+
+def test_a_pause(library: Told, program: Told) -> None:
+    """In a pause, and until the library was looked for after it, nvidia-smi keeps the word: it knows the GPUs."""
+    source = Fallback(library, lambda: program)
+    library.error = LibraryMissing("libnvidia-ml.so.1 is not there")
+    source.observe(1.0)
+    library.error, library.state, library.gpus = None, "paused", ()
+    assert source.observe(1.0).gpus[0].uuid == "nvidia-smi"
+    library.error, library.state = SourceFailed("waits for the library"), "starting"
+    assert source.observe(1.0).gpus[0].uuid == "nvidia-smi"
+    library.error = LibraryMissing("libnvidia-ml.so.1 is not there")
+    assert source.observe(1.0).gpus[0].uuid == "nvidia-smi"
+    assert (program.closed, source.status().kind) == (0, "nvidia-smi")
 
 
 def test_the_end(library: Told, program: Told) -> None:

@@ -12,6 +12,7 @@ from nodescope.devices.nvidia.pausable import Pausable
 from nodescope.devices.nvidia.pause import PauseFile
 from nodescope.devices.nvidia.smi.source import SmiSource
 from nodescope.devices.source import Observed, SourceFailed
+from nodescope.records.gpu import GpuIdentity, GpuReport
 from nodescope.records.gpu_snapshot import GpuSource
 from tests.devices.nvidia.smi.fake_nvidia_smi import empty_host, gpu_xml, log_xml
 
@@ -29,18 +30,25 @@ wait
 """A program that holds a file open for half a minute, and so does what it starts."""
 
 
+GPU = GpuIdentity(vendor="nvidia", uuid="GPU-a")
+
+
 class Opened:
     """A source that says whether it is closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: str = "ok") -> None:
         self.closed = False
+        self.state = state
+        self.gpus: tuple[GpuIdentity, ...] = ()
+        self.meanwhile: Callable[[], object] = lambda: None
 
     def observe(self, timeout_s: float) -> Observed:
         assert not self.closed
-        return Observed(1, (), (), ())
+        self.meanwhile()
+        return Observed(1, self.gpus, (), tuple(GpuReport(uuid=gpu.uuid) for gpu in self.gpus))
 
     def status(self) -> GpuSource:
-        return GpuSource(vendor="nvidia", kind="nvidia-smi", state="ok")
+        return GpuSource(vendor="nvidia", kind="nvidia-smi", state=self.state)
 
     def close(self) -> None:
         self.closed = True
@@ -67,6 +75,39 @@ def test_a_pause_and_its_end(tmp_path: Path) -> None:
     assert (source.status().state, [one.closed for one in opened]) == ("ok", [True, False])
     source.close()
     assert opened[-1].closed
+
+
+def test_gpus_stay_known(tmp_path: Path) -> None:
+    """In a pause the GPUs that were known are told of as paused, then as starting until the source has read again."""
+    opened: list[Opened] = []
+
+    def open_one() -> Opened:
+        opened.append(Opened("starting" if opened else "ok"))
+        return opened[-1]
+
+    file = PauseFile(str(tmp_path / "paused"))
+    source = Pausable(open_one, file)
+    opened[0].gpus = (GPU,)
+    assert told(source.observe(0.0)) == ("GPU-a", "ok")
+    # It begins while the source is asked, whose run is ended by it: that is no failure of the GPU.
+    opened[0].meanwhile = lambda: file.pause(None)
+    assert [told(source.observe(0.0)) for _ in range(2)] == [("GPU-a", "paused")] * 2
+    file.resume()
+    assert told(source.observe(0.0)) == ("GPU-a", "starting")
+    opened[1].gpus = (GPU,)
+    assert told(source.observe(0.0)) == ("GPU-a", "ok")
+    opened[1].gpus, opened[1].state = (), "ok"
+    assert source.observe(0.0).gpus == ()
+    file.pause(None)
+    with pytest.raises(SourceFailed, match="resume"):
+        source.observe(0.0)
+
+
+def told(observed: Observed) -> tuple[str, str]:
+    """UUID and state of the one GPU."""
+    (gpu,), (report,) = observed.gpus, observed.reports
+    assert report.uuid == gpu.uuid
+    return gpu.uuid, report.state
 
 
 def test_a_pause_ends_by_itself(tmp_path: Path) -> None:

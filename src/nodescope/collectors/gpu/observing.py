@@ -43,9 +43,9 @@ def observer(parts: Parts) -> GpuObserver:
 def _source(parts: Parts, on_xid: Callable[[Xid], None]) -> Source:
     kind = parts.settings["collector.gpu.source"]
     if kind == "nvidia-smi":
-        return Pausable(lambda: smi_source(parts), PauseFile(parts.settings["collector.gpu.pause-file"]))
+        return _pausable_smi(parts)
     if kind == "auto":
-        return Fallback(nvml_source(parts, on_xid), lambda: smi_source(parts))
+        return Fallback(nvml_source(parts, on_xid), lambda: _pausable_smi(parts))
     return nvml_source(parts, on_xid)
 
 
@@ -67,6 +67,10 @@ def nvml_source(parts: Parts, on_xid: Callable[[Xid], None]) -> Source:
         kind="simulated" if simulated else "nvml",
         pause_file=PauseFile(settings["collector.gpu.pause-file"]),
     )
+
+
+def _pausable_smi(parts: Parts) -> Source:
+    return Pausable(lambda: smi_source(parts), PauseFile(parts.settings["collector.gpu.pause-file"]))
 
 
 def smi_source(parts: Parts) -> Source:

@@ -16,7 +16,7 @@ from nodescope.records.gpu import GpuIdentity, GpuReport, InstanceIdentity
 DRIVER: Final = "nvidia"
 VENDOR: Final = "nvidia"
 _NAME: Final = "unopened-%d"
-"""In the place of the UUID of a GPU of which only the index is known."""
+"""In the place of the UUID of a GPU of which only the index is known, or its place among those of that kind."""
 
 
 class KnownGpus:
@@ -98,8 +98,8 @@ class KnownGpus:
         else:
             pairs = [(one, "") for one in unopened[len(lost) :]]
         found = {}
-        for one, address in pairs:
-            unknown = GpuIdentity(vendor=VENDOR, uuid=_NAME % one.index)
+        for place, (one, address) in enumerate(pairs):
+            unknown = GpuIdentity(vendor=VENDOR, uuid=_NAME % (place if one.index is None else one.index))
             known = procfs.identity(self._host, address) if address else unknown
             report = GpuReport(uuid=known.uuid, state=one.state, reason=one.reason)
             found[known.uuid] = (msgspec.structs.replace(known, index=one.index), report)

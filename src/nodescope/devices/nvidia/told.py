@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from nodescope.devices import source
 from nodescope.devices.nvidia.frame import Hello, Xid
 from nodescope.devices.nvidia.known_gpus import KnownGpus
 from nodescope.devices.nvidia.quarantine import ALL, Skip
@@ -94,8 +95,7 @@ def observed(known: KnownGpus, reports: Iterable[GpuReport]) -> Observed:
 
 def without_readings(known: KnownGpus, state: str, reason: str) -> Observed:
     """The inventory, with a report of each GPU that says only why there is no reading."""
-    reports = tuple(GpuReport(uuid=gpu.uuid, state=state, reason=reason) for gpu in known.gpus)
-    return Observed(known.generation, known.gpus, known.instances, reports)
+    return source.without_readings(Observed(known.generation, known.gpus, known.instances, ()), state, reason)
 
 
 def judged(report: GpuReport, skip: Skip, calls: tuple[str, ...], call_limit_s: float) -> GpuReport:

@@ -180,6 +180,25 @@ def test_a_gpu_was_lost_before(smi: FakeNvidiaSmi, source: SmiSource, tmp_path: 
     assert {gpu.uuid: gpu.index for gpu in observed.gpus} == {uuid_of(0): 0, uuid_of(1): None, uuid_of(2): 2}
 
 
+def test_a_gpu_that_is_only_counted(smi: FakeNvidiaSmi, source: SmiSource, tmp_path: Path) -> None:
+    """A GPU that nvidia-smi counts and says nothing of has failed: the kernel module says who it is, and -L where."""
+    seen_by_module(tmp_path, 0, 1, 2)
+    smi.answer("-q -x", log_xml(gpu_xml(0), gpu_xml(2), attached=3))
+    smi.answer("-L", f"GPU 0: X (UUID: {uuid_of(0)})\nGPU 2: X (UUID: {uuid_of(2)})\n")
+    observed = source.observe(WAIT_S)
+    assert states(observed) == {uuid_of(0): "ok", uuid_of(1): "failed", uuid_of(2): "ok"}
+    assert {gpu.uuid: gpu.index for gpu in observed.gpus} == {uuid_of(0): 0, uuid_of(1): 1, uuid_of(2): 2}
+    assert "tells nothing of it" in report_of(observed, 1).reason
+
+
+def test_gpus_that_are_only_counted_and_nobody_knows(smi: FakeNvidiaSmi, source: SmiSource) -> None:
+    """Of such GPUs there is a row each also where neither the kernel module nor -L says which they are."""
+    smi.answer("-q -x", log_xml(gpu_xml(0), attached=3))
+    observed = source.observe(WAIT_S)
+    assert states(observed) == {uuid_of(0): "ok", "unopened-0": "failed", "unopened-1": "failed"}
+    assert {gpu.uuid: gpu.index for gpu in observed.gpus} == {uuid_of(0): None, "unopened-0": None, "unopened-1": None}
+
+
 def test_a_lost_gpu_and_no_way_around(smi: FakeNvidiaSmi, source: SmiSource, tmp_path: Path) -> None:
     """Where the others cannot be asked for by address they failed, and are not called lost."""
     seen_by_module(tmp_path, 0, 1)

@@ -39,6 +39,7 @@ UNSEEN: Final = (
 """State and reason of a GPU of which only the kernel module tells."""
 
 UNASKED: Final = ("failed", "nvidia-smi stops at another GPU, which it cannot open, and tells nothing of this one")
+UNTOLD: Final = "failed", "nvidia-smi counts this GPU and tells nothing of it: see the kernel log for NVRM"
 NO_GPU: Final = "nvidia-smi tells of no GPU"
 UNREACHABLE: Final = (
     "NVIDIA's kernel module is loaded and nvidia-smi cannot talk to it: give access to /dev/nvidiactl and /dev/nvidia*,"

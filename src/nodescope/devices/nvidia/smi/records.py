@@ -31,7 +31,7 @@ from nodescope.devices.nvidia.smi.instance_fields import (
     PROCESS_TYPE,
     RESET_REQUIRED,
 )
-from nodescope.devices.nvidia.smi.log import GpuLog, Log, Values, kernel_address
+from nodescope.devices.nvidia.smi.log import MAX_GPUS, GpuLog, Log, Values, kernel_address
 from nodescope.devices.nvidia.smi.states import fabric_health_mask, throttle_reasons
 from nodescope.devices.nvidia.smi.text import Listing
 from nodescope.devices.nvidia.smi.values import DENIED, FAILED, LOST, RESET, Decoder, word
@@ -85,10 +85,14 @@ def driver_versions(log: Log) -> dict[str, str]:
     return {name: version.partition(" [")[0].strip() for name, version in said if version is not None}
 
 
+def attached_gpus(log: Log) -> int:
+    """How many GPUs there are, told of or not; 0 where that is not said."""
+    return min(int(number(log.values, ATTACHED, log.form, Decoder()) or 0), MAX_GPUS)
+
+
 def told(log: Log, listing: Listing, now: float) -> tuple[Told, ...]:
     """Every GPU of a log. `now`: when it was written, CLOCK_MONOTONIC."""
-    attached = number(log.values, ATTACHED, log.form, Decoder())
-    complete = attached is None or int(attached) == len(log.gpus)
+    complete = attached_gpus(log) in (0, len(log.gpus))
     versions = driver_versions(log)
     found: dict[str, Told] = {}
     for position, gpu in enumerate(log.gpus):

@@ -7,18 +7,18 @@ waits for a run longer than they said.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 import msgspec
 
 from nodescope.devices.nvidia import procfs
-from nodescope.devices.nvidia.frame import Inventory
+from nodescope.devices.nvidia.frame import Inventory, Unopened
 from nodescope.devices.nvidia.known_gpus import KnownGpus
 from nodescope.devices.nvidia.smi.failure import HUNG, NO_DEVICES, NO_DRIVER, NO_LIBRARY, NO_PROGRAM, Unreadable
 from nodescope.devices.nvidia.smi.log import Log
-from nodescope.devices.nvidia.smi.program import Read, SmiProgram
-from nodescope.devices.nvidia.smi.records import NO_LISTING, Told, driver_versions, told
+from nodescope.devices.nvidia.smi.program import UNTOLD, Read, SmiProgram
+from nodescope.devices.nvidia.smi.records import NO_LISTING, Told, attached_gpus, driver_versions, told
 from nodescope.devices.nvidia.smi.text import Listing
 from nodescope.devices.paced_runs import PacedRuns
 from nodescope.devices.source import LibraryMissing, Observed, SourceFailed
@@ -128,7 +128,8 @@ class SmiSource:
         except Unreadable as error:
             self._take_failure(error)
             return False
-        fresh = self._inventoried((*found, *self._broken(read, known, observed)), observed)
+        attached = attached_gpus(read.log) if read.log is not None else 0
+        fresh = self._inventoried((*found, *self._broken(read, known, observed)), observed, attached)
         with self._changed:
             self._failure = None
             self._observed = fresh
@@ -159,15 +160,16 @@ class SmiSource:
             gone.append(Told(identity, instances, msgspec.structs.replace(last, state=state, reason=reason)))
         return gone
 
-    def _inventoried(self, found: tuple[Told, ...], before: Observed) -> Observed:
-        """With the GPUs that are no longer told of, though their devices are there."""
+    def _inventoried(self, found: tuple[Told, ...], before: Observed, attached: int) -> Observed:
+        """With the GPUs that are no longer told of, though their devices are there, and those that are only counted."""
         indices = {gpu.uuid: gpu.index for gpu in before.gpus}
         gpus: dict[str, Told] = {}
         for one in found:
             gpus.setdefault(one.identity.uuid, one)
         identities = tuple(_indexed(one.identity, indices) for one in gpus.values())
         instances = tuple(instance for one in gpus.values() for instance in one.instances)
-        self._known.take(Inventory(generation=0, gpus=identities, instances=instances), 0)
+        unopened = _untold(identities, attached)
+        self._known.take(Inventory(generation=0, gpus=identities, instances=instances, unopened=unopened), 0)
         reports = (*(one.report for one in gpus.values()), *self._known.reports_of_lost())
         return Observed(self._known.generation, self._known.gpus, self._known.instances, reports)
 
@@ -184,6 +186,20 @@ class SmiSource:
                     msgspec.structs.replace(one, state=state, reason=str(error)) for one in self._observed.reports
                 )
                 self._observed = self._observed._replace(reports=tuple(reports))
+
+
+def _untold(told_of: Collection[GpuIdentity], attached: int) -> tuple[Unopened, ...]:
+    """The GPUs that are counted and of which nothing is said. `attached`: how many there are."""
+    state, reason = UNTOLD
+    free: list[int | None] = list(range(attached))
+    for gpu in told_of:
+        if gpu.index is None:
+            free = [None] * attached
+            break
+        if gpu.index in free:
+            free.remove(gpu.index)
+    missing = max(0, attached - len(told_of))
+    return tuple(Unopened(index=index, state=state, reason=reason) for index in free[:missing])
 
 
 def _indexed(identity: GpuIdentity, indices: dict[str, int | None]) -> GpuIdentity:
