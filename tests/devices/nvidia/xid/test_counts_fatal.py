@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nodescope.devices.nvidia.xid.held import HELD_S, MAX_HELD
 from tests.devices.nvidia.xid.xid_node import NOW, A, B, Node
 
 FATAL = "NETIR_LINK_EVT  Fatal   XC0 i0 Link 01 (0x021425c6 0x00000000)"
@@ -56,3 +57,38 @@ def test_over_a_restart(node: Node) -> None:
     node.kmsg(149, said=FATAL)
     node.restart()
     assert fatal_seen(node) == {("GPU-a", 149): NOW}
+
+
+def told(node: Node) -> list[tuple[str, str, str, str]]:
+    return [(subject, about["xid"], about["severity"], about["count"]) for _, subject, about in node.events]
+
+
+def test_the_event_waits_for_the_line(node: Node) -> None:
+    """An event of the library's is published once, as bad as the kernel's line that follows says."""
+    node.counts.identities((A, B))
+    node.nvml(149, -1.0)
+    node.nvml(79)
+    assert told(node) == [("GPU-a", "79", "critical", "1")]
+    node.kmsg(149, -0.5, said=FATAL)
+    node.clock.now += 2 * HELD_S
+    node.counts.records((A, B))
+    assert told(node)[1:] == [("GPU-a", "149", "critical", "1")]
+
+
+def test_an_event_without_a_line(node: Node) -> None:
+    """Where no line follows the event comes with the next records after a while, at the end, or for want of room."""
+    node.counts.identities((A, B))
+    node.nvml(145, -1.0)
+    node.counts.records((A, B))
+    assert told(node) == []
+    node.clock.now += HELD_S
+    node.counts.records((A, B))
+    assert told(node) == [("GPU-a", "145", "subcode", "1")]
+    node.nvml(146)
+    node.restart()
+    assert told(node)[1:] == [("GPU-a", "146", "subcode", "1")]
+    for _ in range(MAX_HELD + 1):
+        node.nvml(147)
+    assert told(node)[2:] == [("GPU-a", "147", "subcode", "1")]
+    node.counts.close()
+    assert sum(int(count) for _, xid, _, count in told(node) if xid == "147") == MAX_HELD + 1

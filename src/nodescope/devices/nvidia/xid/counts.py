@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Literal
 
-from nodescope.devices.nvidia.xid.catalog import FALLEN_OFF_THE_BUS, entry, is_fatal, severity
+from nodescope.devices.nvidia.xid.catalog import BY_SUBCODE, FALLEN_OFF_THE_BUS, entry, is_fatal, severity
 from nodescope.devices.nvidia.xid.events import KIND, Message, XidEvents
+from nodescope.devices.nvidia.xid.held import HeldEvents
 from nodescope.devices.nvidia.xid.kmsg import gpu_of, xid_of
 from nodescope.devices.nvidia.xid.match import Matches, Open
 from nodescope.devices.nvidia.xid.state import WHAT, Saved, SavedOpen, state_file
@@ -40,8 +41,9 @@ class XidCounts:
     happened meanwhile is told by the kernel log alone. After a kill what was counted in the last `SAVE_S` seconds is
     counted again from the kernel log, and lost where only the library told of it.
 
-    `publish` gets an event for each XID (see `XidEvents`), at once; it is called by the thread that tells of the XID.
-    All methods may be called by any thread.
+    `publish` gets an event for each XID (see `XidEvents`), at once, but for those of which only the kernel's line says
+    how bad they are: where the library tells of one first, its event waits for that line (see `HeldEvents`). It is
+    called by the thread that tells of the XID or takes the records. All methods may be called by any thread.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class XidCounts:
         self._tally = Tally()
         self._matches = Matches()
         self._events = XidEvents()
+        self._held = HeldEvents()
         self._uuids: dict[str, str] = {}
         self._inventory: tuple[tuple[str | None, str], ...] = ()
         self._file = state_file(state_path) if state_path else None
@@ -138,9 +141,13 @@ class XidCounts:
             # Not a number is no time either.
             seconds = min(time_seconds, now) if time_seconds >= 0 else now
             messages: list[Message] = []
-            if self._is_new(gpu, xid, source, seconds, now):
+            is_new = self._is_new(gpu, xid, source, seconds, now)
+            if is_new or (source != "nvml" and self._held.release((gpu, xid))):
                 attributes = _attributes(xid, pci_address, source, seconds, about)
-                messages = self._events.of(gpu if gpu != place else pci_address or gpu, xid, attributes, now)
+                subject = gpu if gpu != place else pci_address or gpu
+                waits = source == "nvml" and entry(xid).severity == BY_SUBCODE
+                if not (waits and self._held.hold((gpu, xid), subject, attributes, now)):
+                    messages = self._events.of(subject, xid, attributes, now)
             if is_fatal(xid, detail):
                 # Of an error that the library told of first, too: its event does not say how bad it is.
                 self._tally.was_fatal(gpu, xid, seconds)
@@ -166,7 +173,7 @@ class XidCounts:
         with self._lock:
             now = self._moment()
             records = tuple(record for gpu in gpus for record in self._tally.records(gpu, now))
-            messages = self._events.due(now)
+            messages = [*self._released(now), *self._events.due(now)]
             self._matches.prune(now)
         self._tell(messages)
         return records
@@ -174,12 +181,21 @@ class XidCounts:
     def close(self) -> None:
         """Publishes what was held back, and saves; within two seconds. May be called twice."""
         with self._lock:
-            messages = self._events.due(self._now(), force=True)
+            now = self._now()
+            messages = [*self._released(now, force=True), *self._events.due(now, force=True)]
         self._tell(messages)
         if self._saver is not None:
             self._saver.close()
         if self._file is not None:
             self._file.close()
+
+    def _released(self, now: float, force: bool = False) -> list[Message]:
+        """Events that have waited for the kernel's line and are told without it."""
+        return [
+            message
+            for (_, xid), (subject, attributes) in self._held.over(now, force)
+            for message in self._events.of(subject, xid, attributes, now)
+        ]
 
     def _moment(self) -> float:
         """Unix time; where the clock was set back, what was counted at a later time becomes of now."""
