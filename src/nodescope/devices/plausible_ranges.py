@@ -128,7 +128,8 @@ READING: Final[tuple[Range, ...]] = (
         0,
         MAX_STATE,
         "ecc_mode ecc_mode_pending retired_pages_pending remapped_rows_pending remapped_rows_failure recovery_action "
-        "channel_repair_pending tpc_repair_pending memory_unrepairable persistence_mode compute_mode mig_mode mig_mode_pending cc_mode fabric_state fabric_status "
+        "channel_repair_pending tpc_repair_pending memory_unrepairable "
+        "persistence_mode compute_mode mig_mode mig_mode_pending cc_mode fabric_state fabric_status "
         "fabric_health_mask vgpu_license_status",
     ),
 )

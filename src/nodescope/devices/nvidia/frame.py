@@ -47,7 +47,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
 
 
 class Unopened(msgspec.Struct, frozen=True, kw_only=True):
-    """A GPU that the driver counts and has never let be opened, so that its index is all that is known of it, or not even that.
+    """A GPU that the driver counts and has never let be opened, so that its index is all that is known of it,
+    or not even that.
 
     `state`: as that of a `GpuReport`. `reason`: the call and what it said.
     """

@@ -217,3 +217,24 @@ def test_a_mode_that_changes_is_seen_without_being_told(script: Script, start: S
     script.write()
     assert child.inventory(lambda inventory: inventory.generation == 2).instances == ()
     assert child.report(1).reading.utilization_percent == 40
+
+
+def test_sums_over_links_outlive_a_change_of_mig(script: Script, start: Start) -> None:
+    """A link that is down keeps its errors in the sum when the GPU is learnt anew."""
+    script.set("nvlink.errors.crc", 5, gpu=1)
+    script.write()
+    child = start()
+    name = "nvlink_error_dl_crc"
+    before = child.report(1, lambda report: name in report.reading.driver_fields).reading.driver_fields[name]
+    assert before > 5
+    script.set("nvlink.state:3", 0, gpu=1)
+    script.mig(1, {0: (7, 0, "1g.18gb")})
+    script.event(0x100, 0, gpu=1)
+    script.write()
+    child.report(1, lambda report: report.reading.mig_mode == 1)
+    script.no_mig(1)
+    script.event(0x100, 1, gpu=1)
+    script.write()
+    report = child.report(1, lambda report: report.reading.mig_mode == 0)
+    assert [link.active for link in report.links if link.link == 3] == [0]
+    assert report.reading.driver_fields[name] == before

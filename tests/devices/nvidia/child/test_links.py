@@ -16,11 +16,10 @@ UNSIGNED_LONG_LONG = 3
 class Fabric:
     """Two links of a GPU: link -> CRC errors, of those that are up."""
 
-    def __init__(self, errors: dict[int, int]) -> None:
+    def __init__(self, errors: dict[int, int], counted: dict[str, dict[int, int]] | None = None) -> None:
         self.errors = errors
-        self.links = Links(
-            Calls(spoken(nvmlDeviceGetFieldValues=self._fields, nvmlDeviceGetNvLinkState=self._state)), 1
-        )
+        spoken_to = spoken(nvmlDeviceGetFieldValues=self._fields, nvmlDeviceGetNvLinkState=self._state)
+        self.links = Links(Calls(spoken_to), 1, counted)
 
     def crc(self) -> int | None:
         self.links.read_slow()
@@ -47,6 +46,14 @@ def test_a_sum_does_not_fall_with_a_link() -> None:
     assert fabric.crc() == 108
     fabric.errors = {0: 8, 1: 103}
     assert fabric.crc() == 111
+
+
+def test_a_sum_does_not_fall_where_the_gpu_is_learnt_anew() -> None:
+    """A link that is down when the GPU is learnt anew, as after a change of MIG, stays in the sum too."""
+    counted: dict[str, dict[int, int]] = {}
+    before = Fabric({0: 7, 1: 100}, counted)
+    assert before.crc() == 107
+    assert Fabric({0: 8}, counted).crc() == 108
 
 
 class Refusing:

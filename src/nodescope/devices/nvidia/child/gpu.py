@@ -42,14 +42,28 @@ LEFT_ALONE: Final = "left alone for a while: more than one of its calls did not 
 class Gpu:
     """For one thread. `identity`, `instances`: as the inventory has them, filled by `learn`.
 
+    `before`: as which it, or another, was known at this index.
+
     It refuses what it has not; the memory of that ends with the generation: a new one makes a new `Gpu`.
     """
 
-    def __init__(self, library: Library, calls: Calls, handle: Any, uuid: str, index: int, options: Options) -> None:
+    def __init__(
+        self,
+        library: Library,
+        calls: Calls,
+        handle: Any,
+        uuid: str,
+        index: int,
+        options: Options,
+        before: Gpu | None = None,
+    ) -> None:
         self.handle = handle
         self.uuid = uuid
         self.identity: Values = {"vendor": VENDOR, "uuid": uuid, "index": index}
         self.instances: list[mig.Instance] = []
+        self.link_errors: dict[str, dict[int, int]] = {}
+        if before is not None and before.uuid == uuid:
+            self.link_errors = before.link_errors
         self.left_alone = ALL_CALLS in options.skip.get(uuid, ())
         self._library = library
         self._calls = calls
@@ -78,7 +92,7 @@ class Gpu:
         self._fields = DriverFields(calls, handle, [field for field in FIELDS if not field.slow], driver)
         self._slow_fields = DriverFields(calls, handle, [field for field in FIELDS if field.slow], driver)
         self._eccs = EccErrors(calls, handle)
-        self._links = Links(calls, handle)
+        self._links = Links(calls, handle, self.link_errors)
         self._peers = Peers(calls, handle, self.uuid)
         self._instance_readings = mig.InstanceReadings(calls, self.instances)
         if self._options.profiling:

@@ -58,9 +58,12 @@ Values = dict[str, Any]
 
 
 class Links:
-    """The links of one GPU: their bytes each cycle, the rest seldom."""
+    """The links of one GPU: their bytes each cycle, the rest seldom.
 
-    def __init__(self, calls: Calls, handle: Any) -> None:
+    `counted`: by name of the sum, what each link had last; kept by who learns the GPU anew, as after a change of MIG.
+    """
+
+    def __init__(self, calls: Calls, handle: Any, counted: dict[str, dict[int, int]] | None = None) -> None:
         self._calls = calls
         self._handle = handle
         self._refused: set[tuple[int, int]] = set()
@@ -71,7 +74,7 @@ class Links:
         self._states: dict[int, int] = {}
         self._active: Sequence[int] | None = None
         self._counters: dict[int, Values] = {}
-        self._counted: dict[str, dict[int, int]] = {}
+        self._counted: dict[str, dict[int, int]] = {} if counted is None else counted
         self._links = list(range(self._number()))
 
     def read_slow(self) -> None:

@@ -154,7 +154,7 @@ class Worker:
             return
         self.unopened = None
         self.calls = calls = Calls(self._library, self._options.skip.get(uuid, frozenset()))
-        gpu = Gpu(self._library, calls, handle, uuid, self.index, self._options)
+        gpu = Gpu(self._library, calls, handle, uuid, self.index, self._options, self.gpu)
         if self.gpu is None or self.gpu.uuid != uuid:
             # Should a call hang now, the parent is told whose it is.
             self.gpu, self.report = gpu, None
@@ -192,7 +192,7 @@ class Worker:
         """Asks anew what the GPU is; where it says no more than before, all stays as it is known."""
         before = self.calls
         self.calls = calls = Calls(self._library, self._options.skip.get(known.uuid, frozenset()))
-        gpu = Gpu(self._library, calls, known.handle, known.uuid, self.index, self._options)
+        gpu = Gpu(self._library, calls, known.handle, known.uuid, self.index, self._options, known)
         gpu.learn(self._exists)
         self._learn_again_s = min(2 * self._learn_again_s, LONGEST_LEARN_AGAIN_SECONDS)
         if calls.failures < self._failures:
