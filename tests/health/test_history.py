@@ -53,6 +53,20 @@ def test_corrected_errors_that_keep_coming() -> None:
     assert of_driver.state == "warning"
 
 
+def test_a_link_that_comes_back_has_no_new_errors() -> None:
+    """Errors that a link had before it was down, as with MIG on, are none of the last hour; those after it are."""
+    judge, up = Judge(), {"replay_errors": 100, "crc_flit_errors": 5000, "recovery_errors": 2}
+    for minute in range(20):
+        down = 5 < minute < 10
+        counters = links(down=[3]) if down else links(**up)
+        found = judge.verdicts(gpu(), links=counters)["GPU-0", "nvlink"]
+        judge.after(60)
+    assert (found.state, found.reason) == ("ok", "")
+    judge.verdicts(gpu(), links=links(**{**up, "recovery_errors": 3}))
+    found = judge.after(60).verdicts(gpu(), links=links(**{**up, "recovery_errors": 3}))["GPU-0", "nvlink"]
+    assert (found.state, "recoveries: 1" in found.reason) == ("warning", True)
+
+
 def test_an_uncorrected_error_is_told_at_once() -> None:
     """New uncorrected errors are critical at the next look and for an hour, then they are those since the driver."""
     judge = Judge()

@@ -37,6 +37,13 @@ SELDOM: Final = 0.1
 """A share of the time below which a reason for low clocks explains nothing."""
 
 COUNTERS: Final = ("corrected", "uncorrected", "replays", "nvlink_errors", "nvlink_crc", "nvlink_recoveries", "heat_ns")
+LINK_ERRORS: Final = {
+    "nvlink_errors": ("replay_errors", "crc_data_errors", "ecc_data_errors"),
+    "nvlink_crc": ("crc_flit_errors",),
+    "nvlink_recoveries": ("recovery_errors",),
+}
+"""Of `COUNTERS`, in their order: which counters of a link each adds up."""
+
 MEANS: Final = ("utilization", "memory_utilization", "clock", "power", "heat", "brake", "capped", "set")
 
 _HEAT: Final = REASONS["sw_thermal_slowdown"] | REASONS["hw_thermal_slowdown"]
@@ -80,6 +87,8 @@ class History:
         self._seconds = array("d")
         self._counters = {name: array("d") for name in COUNTERS}
         self._means = {name: array("f") for name in MEANS}
+        self._link_counts: dict[tuple[int, str], int] = {}
+        self._link_errors = dict.fromkeys(LINK_ERRORS, 0)
         self._sums: dict[str, tuple[float, int]] = {}
         self._throttled: tuple[float, Mapping[str, int]] = (0.0, {})
         self._life = ""
@@ -141,19 +150,27 @@ class History:
         return count
 
     def _counts(self, reading: GpuReading, links: Sequence[GpuLink]) -> tuple[float | None, ...]:
-        readings = [link.reading for link in links]
-        errors = [
-            (one.replay_errors or 0) + (one.crc_data_errors or 0) + (one.ecc_data_errors or 0) for one in readings
-        ]
+        self._add_links(links)
         return (
             self._ecc(reading, "corrected"),
             self._ecc(reading, "uncorrected"),
             reading.pcie_replays,
-            sum(errors) if readings else None,
-            sum(one.crc_flit_errors or 0 for one in readings) if readings else None,
-            sum(one.recovery_errors or 0 for one in readings) if readings else None,
+            *(self._link_errors.values() if links else (None,) * len(LINK_ERRORS)),
             reading.thermal_violation_ns,
         )
+
+    def _add_links(self, links: Sequence[GpuLink]) -> None:
+        """What each link's counters grew by since they were last told. A link that is down tells none, and when it is
+        up again all that it ever had: of a sum over the links that would be new."""
+        for link in links:
+            for kind, counters in LINK_ERRORS.items():
+                for counter in counters:
+                    count: int | None = getattr(link.reading, counter)
+                    if count is None:
+                        continue
+                    before = self._link_counts.get((link.reading.link, counter), count)
+                    self._link_errors[kind] += max(0, count - before)
+                    self._link_counts[link.reading.link, counter] = count
 
     def _append(self, now: float, counts: Sequence[float | None]) -> None:
         self._seconds.append(now)
