@@ -97,6 +97,22 @@ def test_errors_of_links_in_an_hour(component: str, reads: Reads, words: str) ->
     assert component == "pcie" or "nvlink_worst=link 3: " in found.evidence
 
 
+@pytest.mark.parametrize(
+    ("counter", "reads", "words"),
+    [
+        ("link_recovery_events", lambda minute: 7 + (minute > 5), "trained anew in the last hour; recoveries: 1"),
+        ("link_recovery_events", lambda _: 7, ""),
+        ("rcv_errors", lambda minute: 1000 + 2 * minute, "data errors 120 times"),
+        ("effective_errors", lambda minute: 2 * minute, "data errors 120 times"),
+        ("effective_errors", lambda minute: minute // 2, ""),
+    ],
+)
+def test_errors_of_nvlink_5(counter: str, reads: Callable[[int], int], words: str) -> None:
+    """Blackwell, which has no counters of single links, is judged by the driver's own fields over all of them."""
+    found = minutes(Judge(), 61, lambda minute: {"driver_fields": {f"nvlink_count_{counter}": reads(minute)}}, "nvlink")
+    assert (found.state, words in found.reason) == ("warning" if words else "ok", True)
+
+
 def test_few_errors_of_links_are_none() -> None:
     """What a link repeats now and then is no fault, and counters that stand still never are."""
     few = {"pcie_replays": 1, "link": {"replay_errors": 59, "crc_flit_errors": 3599}}

@@ -44,6 +44,20 @@ LINK_ERRORS: Final = {
 }
 """Of `COUNTERS`, in their order: which counters of a link each adds up."""
 
+NVLINK_5_ERRORS: Final = {
+    "nvlink_errors": (
+        "nvlink_count_malformed_packet_errors",
+        "nvlink_count_buffer_overrun_errors",
+        "nvlink_count_rcv_errors",
+        "nvlink_count_local_link_integrity_errors",
+        "nvlink_count_effective_errors",
+    ),
+    "nvlink_recoveries": ("nvlink_count_link_recovery_events",),
+}
+"""What NVLink 5 has in their place: the driver's own fields, over all links."""
+
+ALL_LINKS: Final = -1
+
 MEANS: Final = ("utilization", "memory_utilization", "clock", "power", "heat", "brake", "capped", "set")
 
 _HEAT: Final = REASONS["sw_thermal_slowdown"] | REASONS["hw_thermal_slowdown"]
@@ -87,8 +101,8 @@ class History:
         self._seconds = array("d")
         self._counters = {name: array("d") for name in COUNTERS}
         self._means = {name: array("f") for name in MEANS}
-        self._link_counts: dict[tuple[int, str], int] = {}
-        self._link_errors = dict.fromkeys(LINK_ERRORS, 0)
+        self._link_counts: dict[tuple[int, str], float] = {}
+        self._link_errors: dict[str, float] = dict.fromkeys(LINK_ERRORS, 0)
         self._sums: dict[str, tuple[float, int]] = {}
         self._throttled: tuple[float, Mapping[str, int]] = (0.0, {})
         self._life = ""
@@ -150,7 +164,7 @@ class History:
         return count
 
     def _counts(self, reading: GpuReading, links: Sequence[GpuLink]) -> tuple[float | None, ...]:
-        self._add_links(links)
+        self._add_links(reading, links)
         return (
             self._ecc(reading, "corrected"),
             self._ecc(reading, "uncorrected"),
@@ -159,18 +173,21 @@ class History:
             reading.thermal_violation_ns,
         )
 
-    def _add_links(self, links: Sequence[GpuLink]) -> None:
+    def _add_links(self, reading: GpuReading, links: Sequence[GpuLink]) -> None:
         """What each link's counters grew by since they were last told. A link that is down tells none, and when it is
         up again all that it ever had: of a sum over the links that would be new."""
-        for link in links:
-            for kind, counters in LINK_ERRORS.items():
+        for kind, counters in LINK_ERRORS.items():
+            for link in links:
                 for counter in counters:
-                    count: int | None = getattr(link.reading, counter)
-                    if count is None:
-                        continue
-                    before = self._link_counts.get((link.reading.link, counter), count)
-                    self._link_errors[kind] += max(0, count - before)
-                    self._link_counts[link.reading.link, counter] = count
+                    self._add_errors(kind, (link.reading.link, counter), getattr(link.reading, counter))
+        for kind, counters in NVLINK_5_ERRORS.items():
+            for counter in counters:
+                self._add_errors(kind, (ALL_LINKS, counter), reading.driver_fields.get(counter))
+
+    def _add_errors(self, kind: str, key: tuple[int, str], count: float | None) -> None:
+        if count is not None:
+            self._link_errors[kind] += max(0, count - self._link_counts.get(key, count))
+            self._link_counts[key] = count
 
     def _append(self, now: float, counts: Sequence[float | None]) -> None:
         self._seconds.append(now)
