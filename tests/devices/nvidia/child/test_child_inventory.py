@@ -153,6 +153,19 @@ def test_instances_are_listed_and_read(script: Script, start: Start) -> None:
     )
 
 
+def test_what_one_instance_refuses_others_have(script: Script, start: Start) -> None:
+    """A metric that one GPU instance does not have, for its profile, is still asked of the others, and told."""
+    script.mig(0, {0: (7, 0, "1g.18gb+gfx"), 1: (2, 0, "3g.71gb")})
+    script.gpm(2, 55.5, gpu=0)
+    script.set("gpm 2", "error 3", gpu=0, instance=0)
+    script.write()
+    child = start()
+    child.inventory()
+    for _ in range(2):
+        report = child.report(0, lambda report: all("sm_occupancy" in one.profiling for one in report.instances))
+        assert [one.profiling.get("sm_util") for one in report.instances] == [None, 55.5]
+
+
 def test_processes_of_instances_where_the_gpu_may_not_be_asked(script: Script, start: Start) -> None:
     """A divided GPU that tells its processes only to the privileged is asked instance by instance."""
     script.mig(0, {0: (7, 0, "1g.18gb"), 1: (8, 0, "1g.18gb")})

@@ -28,7 +28,7 @@ ROW: Final = struct.Struct("Iid24x")
 
 
 class MetricList:
-    """Metrics that are asked for together, of one or more devices. What is refused is not asked for again."""
+    """Metrics of a GPU or GPU instance that are asked for together. What is refused is not asked for again."""
 
     def __init__(self, calls: Calls, metrics: Sequence[Metric]) -> None:
         self._calls = calls
@@ -153,8 +153,11 @@ class Profiling:
         if not is_supported(calls, handle):
             return
         self._of_gpu = Samples(calls, handle, None, MetricList(calls, wanted(driver, instance=False)))
-        shared = MetricList(calls, wanted(driver, instance=True))
-        self._of_instances = {each: Samples(calls, handle, each, shared) for each in gpu_instances}
+        # What one instance refuses others of the GPU may have: they may be of different profiles.
+        self._of_instances = {
+            each: Samples(calls, handle, each, MetricList(calls, wanted(driver, instance=True)))
+            for each in gpu_instances
+        }
 
     def read(self) -> tuple[dict[str, float], dict[int, dict[str, float]]]:
         """Of the GPU, and by the number of the GPU instance. Raises `GpuLost`, `CallFailed`."""
