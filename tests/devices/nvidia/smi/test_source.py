@@ -215,6 +215,22 @@ def test_mig_devices(smi: FakeNvidiaSmi, source: SmiSource) -> None:
     assert source.observe(WAIT_S).generation == observed.generation + 1
 
 
+def test_mig_devices_keep_their_names(smi: FakeNvidiaSmi, host: Host) -> None:
+    """Where -L fails MIG devices are called as before, and it is run again sooner."""
+    source = SmiSource(host, str(smi.path), 0.0, LIMITS._replace(listing_s=0.0))
+    smi.answer("-q -x", log_xml(gpu_xml(0, f"<mig_devices>{mig_xml(0, 1, 0)}</mig_devices>")))
+    smi.answer("-L", "Failed to initialize NVML: Unknown Error", status=255)
+    assert source.observe(WAIT_S).instances[0].uuid == f"MIG-{uuid_of(0)}/1/0"
+    smi.answer("-L", f"GPU 0: X (UUID: {uuid_of(0)})\n  MIG 3g.20gb     Device  0: (UUID: MIG-real)\n")
+    while source.observe(WAIT_S).instances[0].uuid != "MIG-real":
+        pass
+    smi.answer("-L", "Failed to initialize NVML: Unknown Error", status=255)
+    before = smi.runs().count("-L")
+    while smi.runs().count("-L") < before + 3:
+        assert source.observe(WAIT_S).instances[0].uuid == "MIG-real"
+    source.close()
+
+
 def test_close(smi: FakeNvidiaSmi, source: SmiSource) -> None:
     """After it, which may come twice, no program is run, and whoever asks is told."""
     smi.answer("-q -x", log_xml(gpu_xml(0)))

@@ -31,6 +31,9 @@ KIND: Final = "nvidia-smi"
 LEAST_INTERVAL_S: Final = 5.0
 RUN_LIMIT_S: Final = 10.0
 LISTING_S: Final = 60.0
+RETRY_SHARE: Final = 0.1
+"""Of `LISTING_S`: where -L has failed it is run again so soon."""
+
 LONGEST_REST_S: Final = 300.0
 CLOSE_LIMIT_S: Final = 1.5
 
@@ -145,8 +148,12 @@ class SmiSource:
         key = frozenset((one.identity.uuid, *one.instances) for one in first)
         until, listed_key, listing = self._listing
         if time.monotonic() >= until or key != listed_key:
-            listing = self._program.listing()
-            self._listing = (time.monotonic() + self._limits.listing_s, key, listing)
+            fresh = self._program.listing()
+            failed = not fresh.indices
+            # Where it fails, what has not changed keeps the names that it had.
+            listing = listing if failed and key == listed_key else fresh
+            believed_s = self._limits.listing_s * (RETRY_SHARE if failed else 1.0)
+            self._listing = (time.monotonic() + believed_s, key, listing)
         return listing
 
     def _broken(self, read: Read, known: dict[str, GpuIdentity], observed: Observed) -> list[Told]:
