@@ -183,7 +183,7 @@ def test_a_drain_that_is_recommended(recommended: str, told: str, action: int | 
     [
         ("GPU is lost", "lost"), ("[GPU is lost]", "lost"), ("[GPU requires reset]", "reset_required"),
         ("GPU requires reset", "reset_required"), ("[Unknown Error]", "failed"), ("ERR!", "failed"),
-        ("Insufficient Permissions", "denied"), ("N/A", "ok"),
+        ("Insufficient Permissions", "denied"), ("N/A", "ok"), ("Some Error Of Tomorrow", "failed"),
     ],
 )  # fmt: skip
 def test_states(said: str, state: str) -> None:

@@ -54,6 +54,8 @@ ALIVE: Final = (
 )
 """A GPU of which one of these is known answers."""
 
+_ALIVE_FIELDS: Final = tuple(field for field in READING if field.name in ALIVE)
+
 REASONS: Final = {
     "lost": "nvidia-smi says that the GPU is lost: restart the machine",
     "reset_required": "nvidia-smi says that the GPU requires a reset: end what uses it and run nvidia-smi --gpu-reset",
@@ -118,7 +120,7 @@ def _told(identity: GpuIdentity, gpu: GpuLog, form: str, listing: Listing, now: 
     slots = {(one.gpu_instance_id, one.compute_instance_id): one.uuid for one in instances}
     processes = tuple(_process(values, form, slots, decoder) for values in gpu.processes)
     reading, ecc = _reading(gpu.values, form, decoder)
-    state = _state(gpu.values, reading, number(gpu.values, RESET_REQUIRED, form, decoder))
+    state = _state(gpu.values, form, reading, number(gpu.values, RESET_REQUIRED, form, decoder))
     report = GpuReport(
         uuid=identity.uuid,
         state=state,
@@ -165,17 +167,20 @@ def _reading(values: Values, form: str, decoder: Decoder) -> tuple[dict[str, Any
     return known, ecc
 
 
-def _state(values: Values, reading: dict[str, Any], reset_required: int | float | None) -> str:
-    """Errors are written in the place of values: that of a lost GPU in each, others in some."""
+def _state(values: Values, form: str, reading: dict[str, Any], reset_required: int | float | None) -> str:
+    """Errors are written in the place of values: that of a lost GPU in each, others in some. One that is not known is
+    an error all the same where it stands in all of those that say that a GPU answers."""
     said = {word(value) for value in values.values()}
     spoken = [state for state, words in _SPOKEN if said & words]
     if "lost" in spoken:
         return "lost"
     if "reset_required" in spoken or reset_required:
         return "reset_required"
-    if spoken and all(reading.get(name) is None for name in ALIVE):
-        return spoken[0]
-    return "ok"
+    if any(reading.get(name) is not None for name in ALIVE):
+        return "ok"
+    decoder = Decoder()
+    numbers(values, _ALIVE_FIELDS, form, decoder)
+    return spoken[0] if spoken else "failed" if decoder.left_out else "ok"
 
 
 def _believed(reading: dict[str, Any], state: str) -> dict[str, Any]:
