@@ -55,7 +55,8 @@ def test_corrected_errors_that_keep_coming() -> None:
 
 def test_a_link_that_comes_back_has_no_new_errors() -> None:
     """Errors that a link had before it was down, as with MIG on, are none of the last hour; those after it are."""
-    judge, up = Judge(), {"replay_errors": 100, "crc_flit_errors": 5000, "recovery_errors": 2}
+    judge = Judge()
+    up: dict[str, Any] = {"replay_errors": 100, "crc_flit_errors": 5000, "recovery_errors": 2}
     for minute in range(20):
         down = 5 < minute < 10
         counters = links(down=[3]) if down else links(**up)

@@ -17,7 +17,7 @@ class Told:
         self.kind = kind
         self.error: Exception | None = None
         self.state = "ok"
-        self.gpus = (GpuIdentity(vendor="nvidia", uuid=kind),)
+        self.gpus: tuple[GpuIdentity, ...] = (GpuIdentity(vendor="nvidia", uuid=kind),)
         self.waits: list[float] = []
         self.closed = 0
 
