@@ -56,8 +56,8 @@ class MigPart(NamedTuple):
 class Devices:
     """An index over the identities of one inventory; made anew when that changes.
 
-    `mig_minors`: what each /dev/nvidia-caps/nvidia-capN stands for. `every`: what `all` gives. By its name a GPU that
-    is partitioned is nothing but its partitions.
+    `mig_minors`: what each /dev/nvidia-caps/nvidia-capN stands for. By its name a GPU that is partitioned is nothing
+    but its partitions.
     """
 
     def __init__(
@@ -82,7 +82,6 @@ class Devices:
         self._uuids = self._by_uuid()
         self._nodes = self._by_node(dri)
         self._places = {device: number for number, device in enumerate(self.all())}
-        self.every = frozenset(self._places)
         self._addresses = {gpu.pci_address.lower(): gpu for gpu in self._gpus if gpu.pci_address}
 
     @property

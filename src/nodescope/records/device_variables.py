@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+NVIDIA_GRANTING: Final = "NVIDIA_VISIBLE_DEVICES"
 AMD_GRANTING: Final = "AMD_VISIBLE_DEVICES"
-GRANTING: Final = {"NVIDIA_VISIBLE_DEVICES": "nvidia", AMD_GRANTING: "amd"}
+GRANTING: Final = {NVIDIA_GRANTING: "nvidia", AMD_GRANTING: "amd"}
 """Variables by which a runtime gives GPUs to a container, and of which vendor."""
 NARROWING: Final = {
     "ROCR_VISIBLE_DEVICES": "amd",

@@ -2,9 +2,8 @@
 
 Sources: OCI runtime-spec config-linux.md (`linux.devices`), CNCF container-device-interface SPEC.md (qualified names
 "vendor.com/class=name" and the annotations "cdi.k8s.io/*"), NVIDIA Container Toolkit (NVIDIA_VISIBLE_DEVICES, volume
-mounts under /var/run/nvidia-container-devices), AMD Container Toolkit (AMD_VISIBLE_DEVICES), ROCm
-(ROCR_/HIP_VISIBLE_DEVICES). What engines tell goes by the same
-tables.
+mounts of /dev/null under /var/run/nvidia-container-devices, the prefix of annotations that NVIDIA's GPU Operator sets),
+AMD Container Toolkit (AMD_VISIBLE_DEVICES), ROCm (ROCR_/HIP_VISIBLE_DEVICES). What engines tell goes by the same tables.
 """
 
 from __future__ import annotations
@@ -14,15 +13,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from nodescope.records.container import ContainerDevice
-from nodescope.records.device_variables import AMD_GRANTING, NARROWING, VENDOR_OF
+from nodescope.records.device_variables import AMD_GRANTING, NARROWING, NVIDIA_GRANTING, VENDOR_OF
 
 MAX_DEVICES: Final = 256
 """Of one container: a privileged one is given every device of its host, thousands on some."""
 MAX_REQUESTS: Final = 128
 MAX_PATH_CHARACTERS: Final = 128
 
+ALL: Final = "all"
+NONE: Final = "none"
+VOID: Final = "void"
+
 NVIDIA_MOUNTS: Final = "/var/run/nvidia-container-devices/"
-CDI_ANNOTATION: Final = "cdi.k8s.io/"
+NULL: Final = "/dev/null"
+"""What is mounted there; the name of the mount point is the request."""
+CDI_ANNOTATIONS: Final = ("cdi.k8s.io/", "nvidia.cdi.k8s.io/")
 ENVIRONMENT: Final = {name.encode(): name for name in VENDOR_OF}
 """The only variables that are looked at."""
 
@@ -32,7 +37,6 @@ _REQUEST: Final = re.compile(r"(?a:all|[0-9]{1,4}(?::[0-9]{1,3})?|(?:GPU|MIG(?:-
 _AMD_REQUEST: Final = re.compile(r"(?ai:all|[0-9]{1,4}(?:-[0-9]{1,4})?|0x[0-9a-f]{1,16}|[0-9a-f]{9,16})")
 """Also ranges, and the hexadecimal number of a GPU."""
 _CDI_NAME: Final = re.compile(r"(?a:[A-Za-z0-9][\w.-]{0,100}/[A-Za-z][\w.-]{0,60}=[A-Za-z0-9][\w.:-]{0,120})")
-_UUID: Final = re.compile(r"(?a:all|[0-9]{1,4}|(?:GPU|MIG)-[0-9A-Fa-f-]{1,120})")
 _CDI_VENDORS: Final = frozenset({"nvidia", "amd", "intel"})
 _CDI_KINDS: Final = (
     (re.compile(r"gpu|mig"), "gpu"),
@@ -93,7 +97,7 @@ def by_cdi_names(names: Iterable[str]) -> Iterator[ContainerDevice]:
 def by_annotations(annotations: Mapping[str, str]) -> Iterator[ContainerDevice]:
     """Devices by the annotations that say which CDI devices to add."""
     for key, value in annotations.items():
-        if key.startswith(CDI_ANNOTATION):
+        if key.startswith(CDI_ANNOTATIONS):
             yield from by_cdi_names(value.split(",", MAX_REQUESTS))
 
 
@@ -120,14 +124,21 @@ def by_environment(variables: Iterable[bytes]) -> Iterator[ContainerDevice]:
 
 def _words(name: str, value: bytes) -> list[str]:
     request = _AMD_REQUEST if name == AMD_GRANTING else _REQUEST
+    told = [word.strip() for word in value.decode("utf-8", "replace").split(",", MAX_REQUESTS)[:MAX_REQUESTS]]
+    if name == NVIDIA_GRANTING and _gives_nothing(told):
+        return []
     words: list[str] = []
-    for word in value.decode("utf-8", "replace").split(",", MAX_REQUESTS)[:MAX_REQUESTS]:
-        word = word.strip()
+    for word in told:
         if request.fullmatch(word) or _CDI_NAME.fullmatch(word):
-            words.append("all" if word.lower() == "all" else word)
+            words.append(ALL if word.lower() == ALL else word)
         elif name in NARROWING:
             break
     return words
+
+
+def _gives_nothing(words: list[str]) -> bool:
+    """Whether a list has a word by which NVIDIA's runtime gives no GPU, whatever else stands in it."""
+    return VOID in words or next((word for word in words if word in (NONE, ALL)), None) == NONE
 
 
 def by_mount(source: str | None, destination: str) -> Iterator[ContainerDevice]:
@@ -138,7 +149,7 @@ def by_mount(source: str | None, destination: str) -> Iterator[ContainerDevice]:
             # cdi/vendor/class/name
             vendor, _, rest = request.removeprefix("cdi/").partition("/")
             yield from by_cdi_names([f"{vendor}/{rest.replace('/', '=', 1)}"])
-        elif _UUID.fullmatch(request):
+        elif source in (None, NULL) and _REQUEST.fullmatch(request):
             yield ContainerDevice(kind="gpu", evidence="mount", request=request, vendor="nvidia")
     elif source is not None and source.startswith("/dev/"):
         device = by_path(source, "mount")
