@@ -3,7 +3,8 @@
 Sources: OCI runtime-spec config-linux.md (`linux.devices`), CNCF container-device-interface SPEC.md (qualified names
 "vendor.com/class=name" and the annotations "cdi.k8s.io/*"), NVIDIA Container Toolkit (NVIDIA_VISIBLE_DEVICES, volume
 mounts of /dev/null under /var/run/nvidia-container-devices, the prefix of annotations that NVIDIA's GPU Operator sets),
-AMD Container Toolkit (AMD_VISIBLE_DEVICES), ROCm (ROCR_/HIP_VISIBLE_DEVICES). What engines tell goes by the same tables.
+AMD Container Toolkit (AMD_VISIBLE_DEVICES), ROCm (ROCR_/HIP_VISIBLE_DEVICES). What engines tell goes by the same
+tables.
 """
 
 from __future__ import annotations
