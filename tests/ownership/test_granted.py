@@ -64,6 +64,8 @@ def rocm(request: str) -> ContainerDevice:
         ((), []),
         ((given(ENV, "all"),), ALL),
         ((given(ENV, "NVIDIA_VISIBLE_DEVICES=all"),), ALL),
+        ((given(ENV, f"DOCKER_RESOURCE_GPU={B[:8]}"),), []),
+        ((given(ENV, f"DOCKER_RESOURCE_GPU={B[:11]}"),), [B]),
         ((given(ENV, "none"),), []),
         ((given(ENV, "void"),), []),
         ((given(ENV, ""),), []),

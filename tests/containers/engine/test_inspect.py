@@ -183,7 +183,7 @@ def test_devices_of_the_host_configuration(
     ],
 )
 def test_devices_of_the_environment(variables: list[str], expected: list[str]) -> None:
-    """Five variables alone are looked at, and of their values nothing but names of devices is kept."""
+    """A few variables alone are looked at, and of their values nothing but names of devices is kept."""
     devices = container(Config={"Env": variables}).devices
     assert [device.request for device in devices] == expected
     assert {device.evidence for device in devices} <= {"environment"}

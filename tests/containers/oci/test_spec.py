@@ -96,6 +96,24 @@ def test_the_last_of_several_variables_counts(variables: list[str], expected: li
 
 
 @pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        (
+            ["NVIDIA_VISIBLE_DEVICES=all", "DOCKER_RESOURCE_GPU=GPU-5e41,GPU-77"],
+            ["DOCKER_RESOURCE_GPU=GPU-5e41,GPU-77"],
+        ),
+        (["DOCKER_RESOURCE_NVIDIA-GPU=MIG-5e41"], ["DOCKER_RESOURCE_NVIDIA-GPU=MIG-5e41"]),
+        (["NVIDIA_VISIBLE_DEVICES=1", "DOCKER_RESOURCE_GPU=2"], ["NVIDIA_VISIBLE_DEVICES=1"]),
+        (["DOCKER_RESOURCE_SSD=GPU-5e41"], []),
+    ],
+)
+def test_what_swarm_gave(variables: list[str], expected: list[str]) -> None:
+    """UUIDs that Docker Swarm tells go before the image's variable; how many it gave tells of no GPU."""
+    facts = spec.parse(json.dumps({"process": {"env": variables}}).encode(), "x")
+    assert [device.request for device in facts.devices] == expected
+
+
+@pytest.mark.parametrize(
     ("annotation", "expected"),
     [
         ("cdi.k8s.io/nvidia-device-plugin_1", ["nvidia.com/gpu=0", "nvidia.com/gpu=1"]),

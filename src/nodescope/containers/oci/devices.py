@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from nodescope.records.container import ContainerDevice
-from nodescope.records.device_variables import AMD_GRANTING, NARROWING, NVIDIA_GRANTING, VENDOR_OF
+from nodescope.records.device_variables import AMD_GRANTING, NARROWING, NVIDIA_GRANTING, SWARM, VENDOR_OF
 
 MAX_DEVICES: Final = 256
 """Of one container: a privileged one is given every device of its host, thousands on some."""
@@ -37,6 +37,9 @@ ENVIRONMENT: Final = {name.encode(): name for name in VENDOR_OF}
 _REQUEST: Final = re.compile(r"(?a:all|[0-9]{1,4}(?::[0-9]{1,3})?|(?:GPU|MIG(?:-GPU)?)-[0-9A-Fa-f/-]{1,120})")
 _AMD_REQUEST: Final = re.compile(r"(?ai:all|[0-9]{1,4}(?:-[0-9]{1,4})?|0x[0-9a-f]{1,16}|[0-9a-f]{9,16})")
 """Also ranges, and the hexadecimal number of a GPU."""
+_SWARM_REQUEST: Final = re.compile(r"(?a:(?:GPU|MIG)-[0-9A-Fa-f-]{1,120})")
+"""A number there is how many were given."""
+_REQUESTS: Final = {AMD_GRANTING: _AMD_REQUEST, **dict.fromkeys(SWARM, _SWARM_REQUEST)}
 _CDI_NAME: Final = re.compile(r"(?a:[A-Za-z0-9][\w.-]{0,100}/[A-Za-z][\w.-]{0,60}=[A-Za-z0-9][\w.:-]{0,120})")
 _CDI_VENDORS: Final = frozenset({"nvidia", "amd", "intel"})
 _CDI_KINDS: Final = (
@@ -115,8 +118,11 @@ def by_environment(variables: Iterable[bytes]) -> Iterator[ContainerDevice]:
         if name is not None:
             # Runtimes take the last of several.
             told[name] = value
-    for name, value in told.items():
-        words = _words(name, value)
+    found = {name: _words(name, value) for name, value in told.items()}
+    if any(found.get(name) for name in SWARM):
+        # What Swarm gave goes before an image's default.
+        found.pop(NVIDIA_GRANTING, None)
+    for name, words in found.items():
         if words or name in NARROWING:
             kind = "gpu" if words else "other"
             request = f"{name}={','.join(words)}"
@@ -124,7 +130,7 @@ def by_environment(variables: Iterable[bytes]) -> Iterator[ContainerDevice]:
 
 
 def _words(name: str, value: bytes) -> list[str]:
-    request = _AMD_REQUEST if name == AMD_GRANTING else _REQUEST
+    request = _REQUESTS.get(name, _REQUEST)
     told = [word.strip() for word in value.decode("utf-8", "replace").split(",", MAX_REQUESTS)[:MAX_REQUESTS]]
     if name == NVIDIA_GRANTING and _gives_nothing(told):
         return []
