@@ -240,6 +240,18 @@ def test_devices_of_mounts() -> None:
     assert list(container(Mounts=mounts).devices) == expected
 
 
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [("/dev/infiniband", "rdma"), ("/dev/dri/renderD128", "gpu"), ("/dev/shm", None), ("/dev", None)],
+)
+def test_device_nodes_that_are_mounted(source: str, kind: str | None) -> None:
+    """A mount of the host's device nodes gives these, wherever they lie in the container."""
+    found = container(Mounts=[{"Type": "bind", "Source": source, "Destination": "/x"}]).devices
+    assert [(device.kind, device.evidence, device.path) for device in found] == (
+        [(kind, "mount", source)] if kind else []
+    )
+
+
 def test_devices_are_bounded() -> None:
     """No more than 256 devices of one container are kept, each once."""
     paths = [{"PathOnHost": f"/dev/d{number % 300}"} for number in range(1000)]
