@@ -130,6 +130,23 @@ def test_cdi_names_of_annotations(annotation: str, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ({"io.kubernetes.cri.container-name": "dcgm"}, ["nvidia.com/gpu=0", "nvidia.com/gpu=2"]),
+        ({"io.kubernetes.container.name": "web"}, ["nvidia.com/gpu=1", "nvidia.com/gpu=2"]),
+        ({"io.kubernetes.container.name": "other"}, ["nvidia.com/gpu=2"]),
+        ({}, ["nvidia.com/gpu=0", "nvidia.com/gpu=1", "nvidia.com/gpu=2"]),
+    ],
+)
+def test_cdi_names_for_one_container(names: dict[str, str], expected: list[str]) -> None:
+    """What a pod's annotations give to one of its containers no other holds."""
+    prefix = "nvidia.cdi.k8s.io"
+    given = {f"{prefix}/container.dcgm": "nvidia.com/gpu=0", f"{prefix}/container.web": "nvidia.com/gpu=1"}
+    data = {"annotations": {**given, f"{prefix}/pod": "nvidia.com/gpu=2", **names}}
+    assert [device.request for device in spec.parse(json.dumps(data).encode(), "x").devices] == expected
+
+
+@pytest.mark.parametrize(
     ("name", "source", "expected"),
     [
         ("0:1", "/dev/null", ["0:1"]),

@@ -29,6 +29,10 @@ NVIDIA_MOUNTS: Final = "/var/run/nvidia-container-devices/"
 NULL: Final = "/dev/null"
 """What is mounted there; the name of the mount point is the request."""
 CDI_ANNOTATIONS: Final = ("cdi.k8s.io/", "nvidia.cdi.k8s.io/")
+FOR_CONTAINER: Final = "nvidia.cdi.k8s.io/container."
+"""A pod's annotation for its container whose name stands behind it."""
+_CONTAINER_NAMES: Final = ("io.kubernetes.cri.container-name", "io.kubernetes.container.name")
+"""Annotations in which containerd and CRI-O tell a container's name."""
 ENVIRONMENT: Final = {name.encode(): name for name in VENDOR_OF}
 """The only variables that are looked at."""
 
@@ -99,9 +103,11 @@ def by_cdi_names(names: Iterable[str]) -> Iterator[ContainerDevice]:
 
 
 def by_annotations(annotations: Mapping[str, str]) -> Iterator[ContainerDevice]:
-    """Devices by the annotations that say which CDI devices to add."""
+    """Devices by the annotations that say which CDI devices to add, to this container where they name one."""
+    own = {f"{FOR_CONTAINER}{annotations[name]}" for name in _CONTAINER_NAMES if name in annotations}
     for key, value in annotations.items():
-        if key.startswith(CDI_ANNOTATIONS):
+        is_anothers = key.startswith(FOR_CONTAINER) and own and key not in own
+        if key.startswith(CDI_ANNOTATIONS) and not is_anothers:
             yield from by_cdi_names(value.split(",", MAX_REQUESTS))
 
 
