@@ -50,6 +50,12 @@ def pods(*told: Any, path: str = "/pods", **parts: Any) -> list[dict[str, Any]]:
     return found
 
 
+def test_a_sandbox_that_docker_runs() -> None:
+    """A pod's sandbox is no container of it, also where Docker runs it as one."""
+    sandbox = container(**{**POD, "pod_container": "POD"}, runtime="docker")
+    assert [one["metadata"]["name"] for one in pods(container(**{**POD, "id": "b" * 64}), sandbox)] == ["main"]
+
+
 @pytest.mark.parametrize("path", ["/pods", "/v1/pods"])
 @pytest.mark.parametrize("static", [(STATIC,), ()])
 def test_the_documentations_example(static: tuple[AmdStatic, ...], path: str) -> None:

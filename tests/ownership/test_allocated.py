@@ -140,6 +140,41 @@ def test_dynamic_resource_allocation_of_variants(word: str, expected: list[str])
     assert keys(of("gpu.nvidia.com", f"node-a/{word}", machine=machine)) == expected
 
 
+PLACED = Devices(
+    NVIDIA,
+    [
+        part(C, MIG[0], 0, profile="3g.40gb", profile_id=9, placement_start=0, placement_size=4),
+        part(C, MIG[1], 1, profile="3g.40gb", profile_id=9, placement_start=4, placement_size=4),
+    ],
+)
+
+
+@pytest.mark.parametrize("machine", [PLACED, TWINS])
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("gpu-2-mig-9-0-4", MIG[0]),
+        ("gpu-2-mig-9-4-4", MIG[1]),
+        ("gpu-2-mig-9-2-4", None),
+        ("gpu-2-mig-14-0-4", None),
+        ("gpu-1-mig-9-0-4", None),
+        ("gpu-2-mig-3g40gb-9-0", MIG[0]),
+        ("gpu-2-mig-3g40gb-9-4", MIG[1]),
+        ("gpu-2-mig-3g40gb-0-4", MIG[0]),
+        ("gpu-2-mig-3g40gb-4-8", MIG[1]),
+        ("gpu-2-mig-3g40gb-0-3", MIG[0]),
+        ("gpu-2-mig-3g40gb-4", MIG[1]),
+        ("gpu-2-mig-3g40gb-2", None),
+        ("gpu-2-mig-3g40gb", None),
+    ],
+)
+def test_dynamic_resource_allocation_by_place(word: str, expected: str | None, machine: Devices) -> None:
+    """Of partitions of one profile each is known by where it lies, where the driver tells that, and else none is."""
+    alone = [MIG[2]] if word.startswith("gpu-2-mig-3g40gb-") else []
+    found = keys(of("gpu.nvidia.com", f"node-a/{word}", machine=machine))
+    assert found == ([expected] if expected else []) if machine is PLACED else found == alone
+
+
 def test_cdi_names_of_dynamic_resource_allocation() -> None:
     """They name a device the same way, and that of a channel is no GPU that is missing."""
     assert keys(of("gpu.nvidia.com", cdi=("k8s.gpu.nvidia.com/device=gpu-1",))) == [B]

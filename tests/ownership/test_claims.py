@@ -175,7 +175,7 @@ def test_all_by_variable_in_a_pod_without_gpus() -> None:
     assert told(claims([trains, container(variable, **web)], MACHINE, [given_pod(A)])) == [
         (A, "main", "pod_resources", "")
     ]
-    everyone = 2 * len(MACHINE.every)
+    everyone = 2 * len(MACHINE.all())
     assert len(claims([trains, container(variable, **web)], MACHINE).claims) == everyone
     privileged = claims([container(variable, **web, privileged=True)], MACHINE, [given_pod(A)])
     assert {claim.container for claim in privileged.claims if claim.device == B} == {"web"}

@@ -7,9 +7,24 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
 from nodescope.containers.oci.devices import by_environment
+from nodescope.ownership.devices import Devices
 from nodescope.ownership.granted import MAX_CONFLICT_CHARS, STRENGTH, granted
 from nodescope.records.container import ContainerDevice
-from tests.ownership.gpus import AMD, AMD_MACHINE, MACHINE, MIG, XCP, A, B, container, given, node
+from tests.ownership.gpus import (
+    AMD,
+    AMD_MACHINE,
+    MACHINE,
+    MIG,
+    NVIDIA,
+    PARTS,
+    XCP,
+    A,
+    B,
+    amd,
+    container,
+    given,
+    node,
+)
 
 ALL = [A, B, *MIG]
 ENV = "environment"
@@ -24,6 +39,10 @@ def keys(*devices: ContainerDevice, privileged: bool = False) -> list[tuple[str,
 
 def amd_keys(*devices: ContainerDevice) -> list[str]:
     return [grant.device.key for grant in granted(container(*devices), AMD_MACHINE).grants]
+
+
+def nvidia_node(path: str, kind: str = "gpu", evidence: str = "device") -> ContainerDevice:
+    return ContainerDevice(kind=kind, evidence=evidence, path=path, vendor="nvidia")
 
 
 @pytest.mark.parametrize(
@@ -45,6 +64,8 @@ def rocm(request: str) -> ContainerDevice:
         ((), []),
         ((given(ENV, "all"),), ALL),
         ((given(ENV, "NVIDIA_VISIBLE_DEVICES=all"),), ALL),
+        ((given(ENV, f"DOCKER_RESOURCE_GPU={B[:8]}"),), []),
+        ((given(ENV, f"DOCKER_RESOURCE_GPU={B[:11]}"),), [B]),
         ((given(ENV, "none"),), []),
         ((given(ENV, "void"),), []),
         ((given(ENV, ""),), []),
@@ -78,6 +99,41 @@ def test_the_strongest_evidence_tells_all() -> None:
     """What a stronger evidence names is what there is; a variable that says all is no contradiction."""
     asked = granted(container(given(ENV, "all"), given("device_request", "0"), node("/dev/nvidia0")), MACHINE)
     assert [(grant.device.key, grant.evidence, grant.conflict) for grant in asked.grants] == [(A, "device_request", "")]
+
+
+@pytest.mark.parametrize(
+    ("devices", "expected"),
+    [
+        ((ContainerDevice(kind="gpu", evidence="mount", request="1", vendor="nvidia"),), [(B, "mount")]),
+        ((nvidia_node("/dev/nvidia0"), nvidia_node("/dev/nvidiactl", "other")), [(A, "device")]),
+        (
+            (nvidia_node("/dev/nvidia0"), nvidia_node("/dev/nvidia2"), nvidia_node("/dev/nvidia-caps/nvidia-cap31")),
+            [(A, "device"), (MIG[2], "device")],
+        ),
+        ((nvidia_node("/dev/nvidiactl", "other"),), [(key, "environment") for key in ALL]),
+        ((node("/dev/dri/renderD128"),), [(key, "environment") for key in ALL]),
+        (tuple(nvidia_node(f"/dev/nvidia{n}") for n in range(3)), [(key, "environment") for key in ALL]),
+    ],
+)
+def test_all_by_variable_beside_nodes(devices: tuple[ContainerDevice, ...], expected: list[tuple[str, str]]) -> None:
+    """A variable that says all is an image's where NVIDIA's nodes or mounts name some GPUs, and counts where not."""
+    found = granted(container(given(ENV, "NVIDIA_VISIBLE_DEVICES=all"), *devices), MACHINE)
+    assert [(grant.device.key, grant.evidence) for grant in found.grants] == expected
+    assert {grant.conflict for grant in found.grants} == {""}
+
+
+def test_all_by_variable_beside_nodes_of_a_privileged_container() -> None:
+    """A privileged container sees all GPUs, whichever of their nodes are mounted into it."""
+    mounted = nvidia_node("/dev/nvidia0", evidence="mount")
+    found = keys(given(ENV, "NVIDIA_VISIBLE_DEVICES=all"), mounted, privileged=True)
+    assert found == [(key, "environment") for key in ALL]
+
+
+def test_all_by_variable_is_no_contradiction_beside_another_vendor() -> None:
+    """On a node with GPUs of two vendors a variable that gives all of one contradicts nothing, too."""
+    mixed = Devices((*NVIDIA, amd(AMD[0], 0)), PARTS)
+    asked = granted(container(given(ENV, "NVIDIA_VISIBLE_DEVICES=all"), given("cdi", "nvidia.com/gpu=0")), mixed)
+    assert [(grant.device.key, grant.conflict) for grant in asked.grants] == [(A, "")]
 
 
 def test_a_contradiction_is_told() -> None:

@@ -57,6 +57,26 @@ def test_whose_processes_are(tmp_path: Path) -> None:
     }
 
 
+def test_a_sandbox_of_a_known_pod(tmp_path: Path) -> None:
+    """What its cgroup alone tells of is of the pod that the cgroup names, unless a user can have named it so."""
+    uid = "12345678-1234-1234-1234-123456789abc"
+    known = container(name="train", id=ID, pod_name="p", pod_namespace="n", pod_uid=uid)
+    cgroups = machine(
+        tmp_path,
+        {
+            1: f"/kubepods.slice/kubepods-pod{uid.replace('-', '_')}.slice/cri-containerd-{OTHER}.scope",
+            2: f"/user.slice/user-1000.slice/user@1000.service/pod{uid}/{OTHER}",
+            3: f"/kubepods/pod{'a' * 32}/{OTHER}",
+        },
+    )
+    found = owners([process(NVIDIA[0], pid) for pid in (1, 2, 3)], cgroups, Containers([known]))
+    assert [(found[pid].key, found[pid].pod_name, found[pid].pod_namespace) for pid in (1, 2, 3)] == [
+        (OTHER, "p", "n"),
+        (OTHER, None, None),
+        (OTHER, None, None),
+    ]
+
+
 def test_one_id_in_two_namespaces(tmp_path: Path) -> None:
     """Processes of two containers that containerd has under one name are of two holders."""
     one, other = (container(name="web", id="web", runtime="containerd", namespace=name) for name in ("a", "b"))

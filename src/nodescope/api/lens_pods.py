@@ -20,6 +20,7 @@ from nodescope.api.node import Node, Sampled
 from nodescope.api.query import Query
 from nodescope.api.selection import MAX_CONTAINERS, Answer, limited, of_kind
 from nodescope.records.container import Container, ContainerDevice, DeviceClaim
+from nodescope.records.container_networks import SANDBOX
 from nodescope.records.container_view import ContainerView, views
 from nodescope.records.device_variables import NARROWING
 from nodescope.records.gpu_snapshot import GpuInstance
@@ -146,7 +147,9 @@ def _pods(node: Node, found: Sampled) -> Iterator[LensPod]:
     for view in views(found.records, seen_seconds):
         if type(view) is ContainerView:
             devices = described_devices.of(claims.get(view.container.key, ()), view.container)
-            if view.container.pod_name or devices.gpu or devices.infiniband:
+            # To the CRI a pod's sandbox is no container; where Docker runs it, it is one.
+            is_of_pod = view.container.pod_name and view.container.pod_container != SANDBOX
+            if is_of_pod or devices.gpu or devices.infiniband:
                 yield _pod(view, devices, _written(seen_seconds))
     yield from _unseen(claims.get(None, ()), described_devices, _written(seen_seconds))
 

@@ -20,7 +20,7 @@ from nodescope.containers.engine.follower import EngineFollower
 from nodescope.containers.engine.room import HOSTS
 from nodescope.containers.engine.room import USERS as USERS_ROOM
 from nodescope.containers.engine.sockets import MAX_SOCKETS, MOUNTED, USERS, engine_sockets
-from nodescope.containers.kept import KeptContainers, KeptLife, KeptRuntime
+from nodescope.containers.kept import MAX_RUNTIMES, KeptContainers, KeptLife, KeptRuntime
 from nodescope.containers.known import Emit
 from nodescope.containers.oom_evidence import OomEvidence
 from nodescope.containers.watch import Watch
@@ -79,6 +79,8 @@ class Runtimes:
         self.turn = self._kept.turn()
         self._ooms = OomEvidence(emit)
         self._followers: dict[str, Follower] = {}
+        self._left: dict[str, KeptRuntime] = {}
+        self._left_out = 0
         self._look_at = float("-inf")
         self._closed = threading.Event()
         self._mark: tuple[object, ...] = ()
@@ -88,6 +90,7 @@ class Runtimes:
         if self._closed.is_set() or not self._kept.lead(self) or time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + LOOK_SECONDS
+        self._leave()
         for place, path in self._places():
             self._follow(place, path)
         self._note_change()
@@ -129,10 +132,8 @@ class Runtimes:
 
     def known(self) -> Iterator[tuple[str, KeptRuntime]]:
         """What is to be kept of those that were listed. From any thread."""
-        for place, follower in self._followers.items():
-            lives = follower.kept()
-            if lives is not None:
-                yield place, KeptRuntime(follower.status().runtime, time.time(), lives)
+        yield from self._left.items()
+        yield from _known(self._followers)
 
     def end(self) -> list[tuple[str, KeptRuntime]]:
         """Ends what follows them, within seconds; what was known then. The next look begins anew."""
@@ -141,22 +142,57 @@ class Runtimes:
         for follower in self._followers.values():
             follower.close()
         known = list(self.known())
-        self._followers = {}
+        self._followers, self._left = {}, {}
         self._look_at = float("-inf")
         return known
 
     def _places(self) -> Iterator[tuple[str, str]]:
         """Where there are sockets now, with how this process reaches each; those that were asked for in any case."""
-        yield from ((path, path) for path in self._sockets or engine_sockets(self._host))
+        yield from ((path, path) for path in self._sockets or self._engines())
         for place in () if self._sockets else (*CONTAINERD_SOCKETS, CRIO_SOCKET):
             below = place.removeprefix("/run")
             for path in (self._host.root(place), *(folder + below for folder in MOUNTED)):
                 if self._host.exists(path):
                     yield place, path
 
+    def _engines(self) -> tuple[str, ...]:
+        """Those that are found; one line where more than before are too many."""
+        paths, left_out = engine_sockets(self._host)
+        if left_out > self._left_out:
+            log.warning(
+                "%d engines beyond the first %d are not followed: their containers have no names; "
+                "collector.container.sockets chooses which are",
+                left_out,
+                MAX_SOCKETS,
+            )
+        self._left_out = left_out
+        return paths
+
+    def _leave(self) -> None:
+        """Follows no longer the engines of users whose folder systemd has taken away, with the last of their sessions.
+
+        What was known of them is there when they come back.
+        """
+        gone = {
+            place: follower
+            for place, follower in self._followers.items()
+            if (uid := self._uid(place)) is not None
+            and place not in self._sockets
+            and not self._host.exists(self._host.root(f"{USERS}/{uid}"))
+        }
+        if not gone:
+            return
+        for follower in gone.values():
+            follower.stop()
+        for follower in gone.values():
+            follower.close()
+        left = {**{place: kept for place, kept in self._left.items() if place not in gone}, **dict(_known(gone))}
+        self._left = dict(list(left.items())[-MAX_RUNTIMES:])
+        self._followers = {place: follower for place, follower in self._followers.items() if place not in gone}
+
     def _follow(self, place: str, path: str) -> None:
         if place not in self._followers:
-            follower = self._follower(place, path, self._kept.of(place))
+            follower = self._follower(place, path, self._left.get(place) or self._kept.of(place))
             followers, self._followers = self._followers, {**self._followers, place: follower}
             try:
                 follower.start()
@@ -212,6 +248,13 @@ class Runtimes:
             return
         self._ooms.heard(event)
         self._kept.changed()
+
+
+def _known(followers: Mapping[str, Follower]) -> Iterator[tuple[str, KeptRuntime]]:
+    for place, follower in followers.items():
+        lives = follower.kept()
+        if lives is not None:
+            yield place, KeptRuntime(follower.status().runtime, time.time(), lives)
 
 
 def _owner(folder: str) -> int:

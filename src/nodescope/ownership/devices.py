@@ -3,8 +3,8 @@
 *Source*: NVIDIA Container Toolkit (device names: index, UUID, "0:1" for the second MIG device of the first GPU), CUDA's
 programming guide (UUIDs may be cut short where they stay unique), the device plugins' documents (NVIDIA: "::N" behind a
 UUID for a share of it; Google: "nvidia0/gi1", "nvidia0/vgpu1"; AMD: a PCI address or "amdgpu_xcp_3"), NVIDIA's driver
-for dynamic resource allocation (k8s-dra-driver-gpu: "gpu-MINOR", "gpu-MINOR-mig-PROFILE-START-SIZE", also "-START-END",
-"-START", "-ID-START" behind the profile).
+for dynamic resource allocation (k8s-dra-driver-gpu: "gpu-MINOR", "gpu-MINOR-mig-ID-START-SIZE" with the number of the
+profile, "gpu-MINOR-mig-PROFILE-ID-START" in newer ones, also "-START-SIZE", "-START-END", "-START" behind the profile).
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ MIN_PREFIX: Final = 8
 _DEVICE_NAME: Final = re.compile(r"(?:gpu|mig|nvidia)?([0-9]{1,4})(?::([0-9]{1,4}))?\Z")
 _SLICE: Final = re.compile(r"nvidia([0-9]{1,4})(?=/)(?:/gi([0-9]{1,4}))?(?:/vgpu[0-9]{1,4})?\Z")
 _OLD_MIG: Final = re.compile(r"mig-(gpu-[0-9a-f-]+)/([0-9]{1,4})/([0-9]{1,4})\Z")
-_DYNAMIC: Final = re.compile(r"gpu-([0-9]{1,4})(?:-mig-([0-9a-z.+-]{1,32}?)(?:-[0-9]{1,2}){1,2})?\Z")
+_DYNAMIC: Final = re.compile(
+    r"gpu-(?P<minor>[0-9]{1,4})"
+    r"(?:-mig-(?:(?P<place>(?:[0-9]{1,3}-){2}[0-9]{1,3})|(?P<profile>[0-9a-z.+-]{1,32}?)-(?P<ends>[0-9]{1,3}(?:-[0-9]{1,3})?)))?\Z"
+)
 _PUNCTUATION: Final = re.compile(r"[^0-9a-z]")
 _BY_PATH: Final = re.compile(r"/dev/dri/by-path/(?:[\w:.@-]{1,64}-)?(pci|platform)-([0-9a-z_:.]{1,64})-(card|render)\Z")
 _CAPABILITY: Final = re.compile(r"/dev/nvidia-caps/nvidia-cap([0-9]{1,6})\Z")
@@ -56,8 +59,8 @@ class MigPart(NamedTuple):
 class Devices:
     """An index over the identities of one inventory; made anew when that changes.
 
-    `mig_minors`: what each /dev/nvidia-caps/nvidia-capN stands for. `every`: what `all` gives. By its name a GPU that
-    is partitioned is nothing but its partitions.
+    `mig_minors`: what each /dev/nvidia-caps/nvidia-capN stands for. By its name a GPU that is partitioned is nothing
+    but its partitions.
     """
 
     def __init__(
@@ -82,7 +85,6 @@ class Devices:
         self._uuids = self._by_uuid()
         self._nodes = self._by_node(dri)
         self._places = {device: number for number, device in enumerate(self.all())}
-        self.every = frozenset(self._places)
         self._addresses = {gpu.pci_address.lower(): gpu for gpu in self._gpus if gpu.pci_address}
 
     @property
@@ -140,18 +142,24 @@ class Devices:
         return self._numbered(lower, vendor) or self._cut_short(lower)
 
     def allocated_dynamically(self, word: str) -> tuple[Device, ...]:
-        """What NVIDIA's driver for dynamic resource allocation calls so: by the minor, of a partition also its profile.
+        """What NVIDIA's driver for dynamic resource allocation calls so: by the minor, of a partition its profile too.
 
-        Where a partition begins is not known here: of several with one profile none is told.
+        Of several with one profile it is told by where it lies, where the GPU's driver tells that; else none is.
         """
         name = _DYNAMIC.match(word)
-        gpu = next((gpu for gpu in self._gpus if name and self._is_minor(gpu, int(name[1]))), None)
+        gpu = next((gpu for gpu in self._gpus if name and self._is_minor(gpu, int(name["minor"]))), None)
         if name is None or gpu is None:
             return ()
-        if name[2] is None:
+        parts = self._parts.get(gpu.uuid, [])
+        if name["place"]:
+            found = [part for part in parts if _numbers(name["place"]) == (part.profile_id, *_extent(part))]
+        elif name["profile"]:
+            profile = _bare(name["profile"])
+            found = [part for part in parts if part.profile and _bare(part.profile) == profile]
+            if len(found) > 1:
+                found = [part for part in found if _lies(part, _numbers(name["ends"]))]
+        else:
             return self._whole(gpu)
-        profile = _bare(name[2])
-        found = [part for part in self._parts.get(gpu.uuid, ()) if part.profile and _bare(part.profile) == profile]
         return (self._part(found[0]),) if len(found) == 1 else ()
 
     def rdma_named(self, word: str) -> tuple[Device, ...]:
@@ -257,6 +265,22 @@ class Devices:
 def _bare(profile: str) -> str:
     """A profile as names of Kubernetes can have it: "1g.10gb+me" is "1g10gb-me" there."""
     return _PUNCTUATION.sub("", profile.lower())
+
+
+def _numbers(words: str) -> tuple[int, ...]:
+    return tuple(map(int, words.split("-")))
+
+
+def _extent(part: InstanceIdentity) -> tuple[int | None, int | None]:
+    return part.placement_start, part.placement_size
+
+
+def _lies(part: InstanceIdentity, ends: tuple[int, ...]) -> bool:
+    """Whether a partition is where the numbers behind its profile say, in any of the ways in which they do."""
+    start, size = _extent(part)
+    if start is None or size is None:
+        return False
+    return ends in ((start,), (start, size), (start, start + size), (start, start + size - 1), (part.profile_id, start))
 
 
 def _of_platform(name: str) -> str:

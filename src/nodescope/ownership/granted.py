@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from nodescope.ownership.devices import GPU, RDMA, Device, Devices
-from nodescope.ownership.requested import narrowed, requested, variable_of
+from nodescope.ownership.requested import is_all_by_variable, narrowed, requested, variable_of
 from nodescope.records.container import Container, ContainerDevice
 from nodescope.records.device_variables import GRANTING, NARROWING
 
@@ -21,7 +21,8 @@ ENVIRONMENT: Final = "environment"
 DEVICE_REQUEST: Final = "device_request"
 NVIDIA: Final = "nvidia"
 AMD: Final = "amd"
-_WEAK: Final = frozenset({"environment", "mount", "device"})
+_NODES: Final = frozenset({"mount", "device"})
+_WEAK: Final = _NODES | {ENVIRONMENT}
 
 
 class Grant(NamedTuple):
@@ -55,6 +56,7 @@ def granted(container: Container, devices: Devices) -> Granted:
     """
     unknown: list[str] = []
     told: dict[str, dict[str, dict[Device, str]]] = {}
+    nodes: list[Device] = []
     for given in container.devices:
         if container.privileged and given.evidence == "device":
             continue
@@ -62,10 +64,14 @@ def granted(container: Container, devices: Devices) -> Granted:
         for device in found:
             words = told.setdefault(device.vendor or RDMA, {}).setdefault(given.evidence, {})
             words.setdefault(device, _words(given))
+        if given.vendor == NVIDIA and given.evidence in _NODES and not (container.privileged and given.path):
+            nodes += found
+    if _is_default(told.get(NVIDIA, {}).get(ENVIRONMENT, {}), nodes, devices):
+        del told[NVIDIA][ENVIRONMENT]
     variables = _variables(container.devices)
     grants: list[Grant] = []
     for vendor, by_evidence in told.items():
-        grants += _strongest(by_evidence, [] if vendor == RDMA else variables, devices)
+        grants += _strongest(vendor, by_evidence, [] if vendor == RDMA else variables, devices)
     if not told and container.privileged:
         grants += _seen_by_privileged(variables, devices)
     return Granted(tuple(grants), tuple(unknown))
@@ -92,6 +98,15 @@ def _gpus(given: ContainerDevice, devices: Devices, unknown: list[str]) -> tuple
     return found.devices
 
 
+def _is_default(words: Mapping[Device, str], nodes: Sequence[Device], devices: Devices) -> bool:
+    """Whether a variable that says "all" is but an image's: mounts or nodes name some of NVIDIA's GPUs, and not all.
+
+    The toolkit takes mounts before variables; who gives nodes by hand or by a device plugin uses no toolkit.
+    """
+    is_all = any(is_all_by_variable(ENVIRONMENT, request) for request in words.values())
+    return is_all and bool(nodes) and set(_divided(tuple(nodes), devices)) < set(devices.all(NVIDIA))
+
+
 def _words(given: ContainerDevice) -> str:
     return "" if given.request is None or given.evidence == POD_RESOURCES else given.request[:MAX_REQUEST_CHARS]
 
@@ -115,8 +130,9 @@ def _variables(given: Sequence[ContainerDevice]) -> list[tuple[str, str]]:
 
 
 def _strongest(
-    told: dict[str, dict[Device, str]], variables: Sequence[tuple[str, str]], devices: Devices
+    vendor: str, told: dict[str, dict[Device, str]], variables: Sequence[tuple[str, str]], devices: Devices
 ) -> list[Grant]:
+    every = frozenset(devices.all(vendor))
     order = sorted(told, key=strength)
     evidence = order[0]
     words = told[evidence]
@@ -129,7 +145,7 @@ def _strongest(
     for weaker in order[1:]:
         # A variable that says "all" is a default of images, and no contradiction.
         more = set(_divided(tuple(told[weaker]), devices)) - before
-        if more and not devices.every <= set(told[weaker]):
+        if more and not every <= set(told[weaker]):
             conflicts.append(f"{weaker} names {', '.join(sorted(device.key for device in more))}")
     conflict = "; ".join(conflicts)[:MAX_CONFLICT_CHARS]
     if by_variables:

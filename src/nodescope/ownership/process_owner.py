@@ -40,7 +40,10 @@ class Containers:
         self._ids: dict[str, Container] = {}
         self._names: dict[tuple[str | None, str], Container] = {}
         self._paths: dict[str, Container] = {}
+        self._pods: dict[str, Container] = {}
         for container in containers:
+            if container.pod_uid and container.pod_name:
+                self._pods[container.pod_uid] = container
             # containerd tells of Docker's and the CRI's containers too, with less: theirs go first.
             known = self._ids.get(container.id)
             if known is None or known.runtime == "containerd":
@@ -55,6 +58,14 @@ class Containers:
     def at(self, path: ContainerPath) -> Container | None:
         """The container that a path names, None where no runtime knows it."""
         return self._ids.get(path.id) if path.certain else self._names.get((path.namespace, path.id))
+
+    def pod_of(self, path: ContainerPath) -> tuple[str | None, str | None]:
+        """Name and namespace of the pod that a path is in, where another container of it is known.
+
+        A sandbox is no container to its runtime, and gVisor runs a whole pod in it.
+        """
+        known = self._pods.get(path.pod_uid or "")
+        return (known.pod_name, known.pod_namespace) if known else (None, None)
 
     def around(self, pid: int, cgroups: Cgroups) -> Container | None:
         """The container whose cgroup a process is in, or in one below it, where no path names it."""
@@ -128,7 +139,9 @@ def _holder(
     if told is not None:
         return _in(told, place, starter)
     if path is not None and path.certain:
-        return Holder(path.id, path.id, path.id[:MIN_SHORT_ID], path.runtime, user=starter, slurm_job=place.slurm_job)
+        # What is below a user's slice that user may call by any pod.
+        pod = containers.pod_of(path) if place.uid is None else (None, None)
+        return Holder(path.id, path.id, path.id[:MIN_SHORT_ID], path.runtime, *pod, starter, place.slurm_job)
     return of_process(user, place.slurm_job)
 
 

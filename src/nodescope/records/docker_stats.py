@@ -10,7 +10,8 @@ import msgspec
 from nodescope.records.container import ContainerUse
 from nodescope.records.container_view import ContainerView
 
-RUNTIMES: Final = frozenset({"docker", "podman"})
+DOCKER: Final = "docker"
+RUNTIMES: Final = frozenset({DOCKER, "podman"})
 SHOWN: Final = frozenset({"running", "paused", "restarting"})
 """States of containers that `docker stats` lists."""
 PERCENT: Final = 100
@@ -39,7 +40,8 @@ class DockerStatsExporter(msgspec.Struct, frozen=True, kw_only=True):
 class DockerContainer(msgspec.Struct, frozen=True, kw_only=True):
     """A container as `docker stats` shows it; the texts None where a part of them is not known.
 
-    `memory_percent`: of its limit, else of the host's memory.
+    `name`: each once, for some names of this dialect have no id beside it: of several containers called so by several
+    engines all but the first are NAME/ID. `memory_percent`: of its limit, else of the host's memory.
     """
 
     name: str
@@ -63,11 +65,11 @@ class DockerTotals(msgspec.Struct, frozen=True, kw_only=True):
 
 def docker_containers(views: Iterable[ContainerView], host_memory_bytes: int | None) -> list[DockerContainer]:
     """The containers that `docker stats` would list. `host_memory_bytes`: the limit of those that have none."""
-    return [
-        _shown(view, host_memory_bytes)
-        for view in views
-        if view.container.runtime in RUNTIMES and view.container.state in SHOWN
-    ]
+    listed = [view for view in views if view.container.runtime in RUNTIMES and view.container.state in SHOWN]
+    first: dict[str, str] = {}
+    for view in sorted(listed, key=_precedence):
+        first.setdefault(view.container.name, view.container.key)
+    return [_shown(view, host_memory_bytes, first[view.container.name] == view.container.key) for view in listed]
 
 
 def totals(containers: Sequence[DockerContainer]) -> DockerTotals:
@@ -85,12 +87,18 @@ def size(count: float, units: Sequence[str], step: int, digits: int) -> str:
     return f"{count:.{digits}g}{units[unit]}"
 
 
-def _shown(view: ContainerView, host_memory_bytes: int | None) -> DockerContainer:
+def _precedence(view: ContainerView) -> tuple[bool, bool, str]:
+    """The host's Docker first, then its podman, then users' engines."""
+    container = view.container
+    return container.engine_uid is not None, container.runtime != DOCKER, container.key
+
+
+def _shown(view: ContainerView, host_memory_bytes: int | None, is_first: bool) -> DockerContainer:
     used = _memory_bytes(view.use) if view.use else None
     limits = [limit for limit in (view.memory_limit_bytes, host_memory_bytes) if limit]
     limit = min(limits, default=None)
     return DockerContainer(
-        name=view.container.name,
+        name=view.container.name if is_first else f"{view.container.name}/{view.short_id}",
         id=view.short_id,
         cpu_percent=view.use.cpu_percent if view.use else None,
         memory_percent=None if used is None or limit is None else PERCENT * used / limit,

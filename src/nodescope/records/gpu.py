@@ -70,7 +70,8 @@ class GpuIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class InstanceIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a partition of a GPU is (NVIDIA: a MIG device; AMD: an XCP).
 
-    `profile`: "1g.18gb", "CPX". `index`: its slot; slots are sparse.
+    `profile`: "1g.18gb", "CPX". `index`: its slot; slots are sparse. Of NVIDIA's: `profile_id`: the driver's number of
+    the GPU instance's profile. `placement_start`, `placement_size`: where the GPU instance lies, in slices of memory.
     """
 
     gpu_uuid: str
@@ -79,6 +80,9 @@ class InstanceIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     gpu_instance_id: int | None = None
     compute_instance_id: int | None = None
     profile: str | None = None
+    profile_id: int | None = None
+    placement_start: int | None = None
+    placement_size: int | None = None
     multiprocessors: int | None = None
     compute_units: int | None = None
     pci_address: str | None = None

@@ -60,6 +60,28 @@ def test_all_names() -> None:
     assert {metric.type for metric in metrics} == {"gauge"}
 
 
+def test_containers_of_one_name(tmp_path: Path) -> None:
+    """Of containers that engines call the same the host's Docker's is told by the name, each other by its id too."""
+    known = host(tmp_path)
+    engines = (("podman", None), ("docker", 1000), ("docker", None))
+    records = [
+        record
+        for digit, (runtime, uid) in enumerate(engines)
+        for record in (
+            Container(runtime=runtime, id=f"{digit}" * 64, name="web", state="running", engine_uid=uid),
+            ContainerUse(
+                id=f"{digit}" * 64, cgroup="/x", memory_used_bytes=digit + 1, memory_working_set_bytes=digit + 1
+            ),
+        )
+    ]
+    page = shown(lambda loop: DockerStatsCollector(known, loop), *records)
+    assert sorted(line for line in page.splitlines() if line.startswith("docker_container_memory_bytes")) == [
+        'docker_container_memory_bytes{container="web"} 3',
+        'docker_container_memory_bytes{container="web/000000000000"} 1',
+        'docker_container_memory_bytes{container="web/111111111111"} 2',
+    ]
+
+
 @pytest.mark.parametrize(("working_set", "told"), [(0, "2.097152e+06"), (MIB, "1.048576e+06")])
 def test_nothing_but_inactive_file_pages(tmp_path: Path, working_set: int, told: str) -> None:
     """Where nothing would be left of what is used, all of it is shown, as Docker's client does."""

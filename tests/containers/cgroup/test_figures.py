@@ -129,6 +129,14 @@ def test_io_stat() -> None:
         parse_io_stat(b"sda rbytes=1\n", "io.stat")
 
 
+def test_devices_without_a_number() -> None:
+    """What the kernel calls (unknown), as the paths of a multipath NVMe disk, costs no other device its figures."""
+    data = b"(unknown) rbytes=7 wbytes=7 rios=7 wios=7\n259:1 rbytes=1 wbytes=2 rios=3 wios=4\n7:0 (unknown) rbytes=7\n"
+    assert parse_io_stat(data + b"(unknown) 8:0 rbytes=9\n", "io.stat") == {"259:1": Io(1, 2, 3, 4), "8:0": Io(9)}
+    data = b"(unknown) Read 7\n(unknown) Write 7\n(unknown) Total 14\n259:1 Read 1\n259:1 Write 2\nTotal 17\n"
+    assert parse_throttle(data, "blkio") == {"259:1": (1, 2)}
+
+
 def test_throttle() -> None:
     """Reads and writes of each device, without sums and other operations."""
     data = b"8:0 Read 1\n8:0 Write 2\n8:0 Sync 3\n8:16 Write 4\nTotal 7\n"

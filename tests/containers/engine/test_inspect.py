@@ -183,7 +183,7 @@ def test_devices_of_the_host_configuration(
     ],
 )
 def test_devices_of_the_environment(variables: list[str], expected: list[str]) -> None:
-    """Five variables alone are looked at, and of their values nothing but names of devices is kept."""
+    """A few variables alone are looked at, and of their values nothing but names of devices is kept."""
     devices = container(Config={"Env": variables}).devices
     assert [device.request for device in devices] == expected
     assert {device.evidence for device in devices} <= {"environment"}
@@ -238,6 +238,18 @@ def test_devices_of_mounts() -> None:
         for evidence, request in (("mount", "GPU-1"), ("cdi", "nvidia.com/gpu=0"))
     ]
     assert list(container(Mounts=mounts).devices) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [("/dev/infiniband", "rdma"), ("/dev/dri/renderD128", "gpu"), ("/dev/shm", None), ("/dev", None)],
+)
+def test_device_nodes_that_are_mounted(source: str, kind: str | None) -> None:
+    """A mount of the host's device nodes gives these, wherever they lie in the container."""
+    found = container(Mounts=[{"Type": "bind", "Source": source, "Destination": "/x"}]).devices
+    assert [(device.kind, device.evidence, device.path) for device in found] == (
+        [(kind, "mount", source)] if kind else []
+    )
 
 
 def test_devices_are_bounded() -> None:

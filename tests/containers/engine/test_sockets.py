@@ -23,11 +23,12 @@ def test_each_socket_is_found_once() -> None:
     for path in expected:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path))
-    found = engine_sockets(Host(rootfs=str(root)))
+    found = engine_sockets(Host(rootfs=str(root))).paths
     assert [path for path in found if path.startswith(str(root))] == [str(path) for path in expected]
     shutil.rmtree(root)
 
 
 def test_a_host_without_engines(tmp_path: Path) -> None:
     """Where there is none, none is found."""
-    assert [path for path in engine_sockets(Host(rootfs=str(tmp_path))) if path.startswith(str(tmp_path))] == []
+    found = engine_sockets(Host(rootfs=str(tmp_path))).paths
+    assert [path for path in found if path.startswith(str(tmp_path))] == []

@@ -77,6 +77,11 @@ def test_a_whole_specification() -> None:
     [
         (["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_VISIBLE_DEVICES=1"], ["NVIDIA_VISIBLE_DEVICES=1"]),
         (["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_VISIBLE_DEVICES=void"], []),
+        (["NVIDIA_VISIBLE_DEVICES=0,void"], []),
+        (["NVIDIA_VISIBLE_DEVICES=void,all"], []),
+        (["NVIDIA_VISIBLE_DEVICES=1, none"], []),
+        (["NVIDIA_VISIBLE_DEVICES=none,all"], []),
+        (["NVIDIA_VISIBLE_DEVICES=all,none"], ["NVIDIA_VISIBLE_DEVICES=all"]),
         (["HIP_VISIBLE_DEVICES=-1", "HIP_VISIBLE_DEVICES=0"], ["HIP_VISIBLE_DEVICES=0"]),
         (["HIP_VISIBLE_DEVICES=0", "HIP_VISIBLE_DEVICES=-1"], ["HIP_VISIBLE_DEVICES="]),
         (["AMD_VISIBLE_DEVICES=0", "AMD_VISIBLE_DEVICES=0-3,8,hunter2"], ["AMD_VISIBLE_DEVICES=0-3,8"]),
@@ -88,6 +93,75 @@ def test_the_last_of_several_variables_counts(variables: list[str], expected: li
     """Of a variable that is there twice the last is the container's, also where it gives or leaves nothing."""
     facts = spec.parse(json.dumps({"process": {"env": variables}}).encode(), "x")
     assert [device.request for device in facts.devices] == expected
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        (
+            ["NVIDIA_VISIBLE_DEVICES=all", "DOCKER_RESOURCE_GPU=GPU-5e41,GPU-77"],
+            ["DOCKER_RESOURCE_GPU=GPU-5e41,GPU-77"],
+        ),
+        (["DOCKER_RESOURCE_NVIDIA-GPU=MIG-5e41"], ["DOCKER_RESOURCE_NVIDIA-GPU=MIG-5e41"]),
+        (["NVIDIA_VISIBLE_DEVICES=1", "DOCKER_RESOURCE_GPU=2"], ["NVIDIA_VISIBLE_DEVICES=1"]),
+        (["DOCKER_RESOURCE_SSD=GPU-5e41"], []),
+    ],
+)
+def test_what_swarm_gave(variables: list[str], expected: list[str]) -> None:
+    """UUIDs that Docker Swarm tells go before the image's variable; how many it gave tells of no GPU."""
+    facts = spec.parse(json.dumps({"process": {"env": variables}}).encode(), "x")
+    assert [device.request for device in facts.devices] == expected
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [
+        ("cdi.k8s.io/nvidia-device-plugin_1", ["nvidia.com/gpu=0", "nvidia.com/gpu=1"]),
+        ("nvidia.cdi.k8s.io/nvidia-device-plugin_1", ["nvidia.com/gpu=0", "nvidia.com/gpu=1"]),
+        ("other.cdi.k8s.io/x", []),
+        ("nvidia.cdi.k8s.io", []),
+    ],
+)
+def test_cdi_names_of_annotations(annotation: str, expected: list[str]) -> None:
+    """Annotations under CDI's prefix, and under that of NVIDIA's GPU Operator, name devices by CDI."""
+    data = {"annotations": {annotation: "nvidia.com/gpu=0,nvidia.com/gpu=1"}}
+    found = spec.parse(json.dumps(data).encode(), "x").devices
+    assert [(device.evidence, device.request) for device in found] == [("cdi", name) for name in expected]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ({"io.kubernetes.cri.container-name": "dcgm"}, ["nvidia.com/gpu=0", "nvidia.com/gpu=2"]),
+        ({"io.kubernetes.container.name": "web"}, ["nvidia.com/gpu=1", "nvidia.com/gpu=2"]),
+        ({"io.kubernetes.container.name": "other"}, ["nvidia.com/gpu=2"]),
+        ({}, ["nvidia.com/gpu=0", "nvidia.com/gpu=1", "nvidia.com/gpu=2"]),
+    ],
+)
+def test_cdi_names_for_one_container(names: dict[str, str], expected: list[str]) -> None:
+    """What a pod's annotations give to one of its containers no other holds."""
+    prefix = "nvidia.cdi.k8s.io"
+    given = {f"{prefix}/container.dcgm": "nvidia.com/gpu=0", f"{prefix}/container.web": "nvidia.com/gpu=1"}
+    data = {"annotations": {**given, f"{prefix}/pod": "nvidia.com/gpu=2", **names}}
+    assert [device.request for device in spec.parse(json.dumps(data).encode(), "x").devices] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "expected"),
+    [
+        ("0:1", "/dev/null", ["0:1"]),
+        ("MIG-GPU-5e41/1/0", "/dev/null", ["MIG-GPU-5e41/1/0"]),
+        ("all", "/dev/null", ["all"]),
+        ("all", "/etc/hosts", []),
+        ("imex/0", "/dev/null", []),
+        ("void", "/dev/null", []),
+    ],
+)
+def test_mounts_that_ask(name: str, source: str, expected: list[str]) -> None:
+    """What is /dev/null below the toolkit's folder asks for a GPU by any name that a variable may have for it."""
+    mount = {"destination": f"/var/run/nvidia-container-devices/{name}", "source": source}
+    found = spec.parse(json.dumps({"mounts": [mount]}).encode(), "x").devices
+    assert [(device.evidence, device.request) for device in found] == [("mount", word) for word in expected]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ MOST_WEIGHT: Final = 10_000
 Figures = dict[str, int | float]
 Scale = tuple[str, int]
 _DEVICE: Final = re.compile(rb"[0-9]{1,10}:[0-9]{1,10}")
+_NO_DISK: Final = b"(unknown)"
+"""The kernel's name of what has no number: a path of a multipath NVMe disk, ZFS' own layer, a device that is gone."""
 
 
 class Io(NamedTuple):
@@ -149,7 +151,7 @@ def cores_v1(quota: bytes, period: bytes, source: str) -> Figures:
 
 
 def parse_io_stat(data: bytes, source: str) -> dict[str, Io]:
-    """io.stat of v2: device -> its figures. A device without any is left out.
+    """io.stat of v2: device -> its figures. A device without any, or without a number, is left out.
 
     Before Linux 5.14 a device without figures has no end of line: the name nearest to the figures is theirs.
     """
@@ -158,13 +160,13 @@ def parse_io_stat(data: bytes, source: str) -> dict[str, Io]:
         words = line.split()
         if not words:
             continue
-        names = [word for word in words if _DEVICE.fullmatch(word)]
+        names = [word for word in words if word == _NO_DISK or _DEVICE.fullmatch(word)]
         if not names:
             raise Malformed(source, line, "lines of MAJOR:MINOR and KEY=NUMBER")
         values = dict(word.split(b"=", 1) for word in words if b"=" in word)
         keys = (b"rbytes", b"wbytes", b"rios", b"wios")
         io = Io(*(uint64(values[key]) if key in values else None for key in keys))
-        if io != Io() and len(found) < MAX_IO_DEVICES:
+        if io != Io() and names[-1] != _NO_DISK and len(found) < MAX_IO_DEVICES:
             found[names[-1].decode()] = io
     return found
 
@@ -174,7 +176,7 @@ def parse_throttle(data: bytes, source: str) -> dict[str, tuple[int, int]]:
     found: dict[str, list[int]] = {}
     for line in data.split(b"\n"):
         words = line.split()
-        if not words or words[0] == b"Total":
+        if not words or words[0] in (b"Total", _NO_DISK):
             continue
         if len(words) != 3 or not _DEVICE.fullmatch(words[0]):
             raise Malformed(source, line, "lines of MAJOR:MINOR, operation and number")

@@ -46,16 +46,16 @@ class DeviceMapping(msgspec.Struct, frozen=True, rename="pascal"):
 def device_evidence(
     requests: Sequence[DeviceRequest],
     mappings: Sequence[DeviceMapping],
-    mounts: Iterable[str],
+    mounts: Iterable[tuple[str | None, str]],
     variables: Sequence[str],
     runtime: str | None = None,
 ) -> tuple[ContainerDevice, ...]:
-    """Each device once for each evidence, within bounds. `mounts`: where they are in the container.
+    """Each device once for each evidence, within bounds. `mounts`: where they are on the host and in the container.
 
     `runtime`: Docker's name of the OCI runtime. A plain one gives no GPU by a variable, which CUDA's images set to all;
     where somebody has named a GPU in it, that is told all the same.
     """
-    mounted = chain.from_iterable(by_mount(None, mount) for mount in mounts)
+    mounted = chain.from_iterable(by_mount(*mount) for mount in mounts)
     is_plain = (
         runtime in PLAIN_RUNTIMES
         and not requests

@@ -97,6 +97,7 @@ class _HostConfig(msgspec.Struct, rename="pascal"):
 
 
 class _Mount(msgspec.Struct, rename="pascal"):
+    source: str | None = None
     destination: str | None = None
 
 
@@ -189,7 +190,7 @@ def parse_container(body: bytes, runtime: str, labels: Collection[str], source: 
     status = _status(state)
     started = seconds(state.started_at)
     health = state.health.status if state.health else None
-    mounts = [mount.destination for mount in told.mounts or () if mount.destination]
+    mounts = [(mount.source, mount.destination) for mount in told.mounts or () if mount.destination]
     manifest = told.image_manifest_descriptor.digest if told.image_manifest_descriptor else None
     return Container(
         runtime=runtime,

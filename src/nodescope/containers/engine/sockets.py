@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Final
+from typing import Final, NamedTuple
 
 from nodescope.host import Absent, Host
 
@@ -19,7 +19,14 @@ MOUNTED: Final = ("/hostrun", "/host/run")
 USERS: Final = "run/user"
 
 
-def engine_sockets(host: Host) -> tuple[str, ...]:
+class EngineSockets(NamedTuple):
+    """`left_out`: how many there are beyond the most that are followed."""
+
+    paths: tuple[str, ...]
+    left_out: int
+
+
+def engine_sockets(host: Host) -> EngineSockets:
     """Paths of the engines' sockets that are there now, each socket once, the host's own first; at most 16.
 
     Looked for under /run and /var/run of the host's root, /run/user of it, and where the host's /run is mounted.
@@ -42,6 +49,7 @@ def engine_sockets(host: Host) -> tuple[str, ...]:
                 status = os.stat(path)
             except OSError:
                 continue
-            if stat.S_ISSOCK(status.st_mode) and len(found) < MAX_SOCKETS:
+            if stat.S_ISSOCK(status.st_mode):
                 found.setdefault((status.st_dev, status.st_ino), path)
-    return tuple(found.values())
+    paths = tuple(found.values())
+    return EngineSockets(paths[:MAX_SOCKETS], len(paths[MAX_SOCKETS:]))

@@ -2,8 +2,8 @@
 
 Sources: OCI runtime-spec config-linux.md (`linux.devices`), CNCF container-device-interface SPEC.md (qualified names
 "vendor.com/class=name" and the annotations "cdi.k8s.io/*"), NVIDIA Container Toolkit (NVIDIA_VISIBLE_DEVICES, volume
-mounts under /var/run/nvidia-container-devices), AMD Container Toolkit (AMD_VISIBLE_DEVICES), ROCm
-(ROCR_/HIP_VISIBLE_DEVICES). What engines tell goes by the same
+mounts of /dev/null under /var/run/nvidia-container-devices, the prefix of annotations that NVIDIA's GPU Operator sets),
+AMD Container Toolkit (AMD_VISIBLE_DEVICES), ROCm (ROCR_/HIP_VISIBLE_DEVICES). What engines tell goes by the same
 tables.
 """
 
@@ -14,15 +14,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from nodescope.records.container import ContainerDevice
-from nodescope.records.device_variables import AMD_GRANTING, NARROWING, VENDOR_OF
+from nodescope.records.device_variables import AMD_GRANTING, NARROWING, NVIDIA_GRANTING, SWARM, VENDOR_OF
 
 MAX_DEVICES: Final = 256
 """Of one container: a privileged one is given every device of its host, thousands on some."""
 MAX_REQUESTS: Final = 128
 MAX_PATH_CHARACTERS: Final = 128
 
+ALL: Final = "all"
+NONE: Final = "none"
+VOID: Final = "void"
+
 NVIDIA_MOUNTS: Final = "/var/run/nvidia-container-devices/"
-CDI_ANNOTATION: Final = "cdi.k8s.io/"
+NULL: Final = "/dev/null"
+"""What is mounted there; the name of the mount point is the request."""
+CDI_ANNOTATIONS: Final = ("cdi.k8s.io/", "nvidia.cdi.k8s.io/")
+FOR_CONTAINER: Final = "nvidia.cdi.k8s.io/container."
+"""A pod's annotation for its container whose name stands behind it."""
+_CONTAINER_NAMES: Final = ("io.kubernetes.cri.container-name", "io.kubernetes.container.name")
+"""Annotations in which containerd and CRI-O tell a container's name."""
 ENVIRONMENT: Final = {name.encode(): name for name in VENDOR_OF}
 """The only variables that are looked at."""
 
@@ -31,8 +41,10 @@ ENVIRONMENT: Final = {name.encode(): name for name in VENDOR_OF}
 _REQUEST: Final = re.compile(r"(?a:all|[0-9]{1,4}(?::[0-9]{1,3})?|(?:GPU|MIG(?:-GPU)?)-[0-9A-Fa-f/-]{1,120})")
 _AMD_REQUEST: Final = re.compile(r"(?ai:all|[0-9]{1,4}(?:-[0-9]{1,4})?|0x[0-9a-f]{1,16}|[0-9a-f]{9,16})")
 """Also ranges, and the hexadecimal number of a GPU."""
+_SWARM_REQUEST: Final = re.compile(r"(?a:(?:GPU|MIG)-[0-9A-Fa-f-]{1,120})")
+"""A number there is how many were given."""
+_REQUESTS: Final = {AMD_GRANTING: _AMD_REQUEST, **dict.fromkeys(SWARM, _SWARM_REQUEST)}
 _CDI_NAME: Final = re.compile(r"(?a:[A-Za-z0-9][\w.-]{0,100}/[A-Za-z][\w.-]{0,60}=[A-Za-z0-9][\w.:-]{0,120})")
-_UUID: Final = re.compile(r"(?a:all|[0-9]{1,4}|(?:GPU|MIG)-[0-9A-Fa-f-]{1,120})")
 _CDI_VENDORS: Final = frozenset({"nvidia", "amd", "intel"})
 _CDI_KINDS: Final = (
     (re.compile(r"gpu|mig"), "gpu"),
@@ -91,9 +103,11 @@ def by_cdi_names(names: Iterable[str]) -> Iterator[ContainerDevice]:
 
 
 def by_annotations(annotations: Mapping[str, str]) -> Iterator[ContainerDevice]:
-    """Devices by the annotations that say which CDI devices to add."""
+    """Devices by the annotations that say which CDI devices to add, to this container where they name one."""
+    own = {f"{FOR_CONTAINER}{annotations[name]}" for name in _CONTAINER_NAMES if name in annotations}
     for key, value in annotations.items():
-        if key.startswith(CDI_ANNOTATION):
+        is_anothers = key.startswith(FOR_CONTAINER) and own and key not in own
+        if key.startswith(CDI_ANNOTATIONS) and not is_anothers:
             yield from by_cdi_names(value.split(",", MAX_REQUESTS))
 
 
@@ -110,8 +124,11 @@ def by_environment(variables: Iterable[bytes]) -> Iterator[ContainerDevice]:
         if name is not None:
             # Runtimes take the last of several.
             told[name] = value
-    for name, value in told.items():
-        words = _words(name, value)
+    found = {name: _words(name, value) for name, value in told.items()}
+    if any(found.get(name) for name in SWARM):
+        # What Swarm gave goes before an image's default.
+        found.pop(NVIDIA_GRANTING, None)
+    for name, words in found.items():
         if words or name in NARROWING:
             kind = "gpu" if words else "other"
             request = f"{name}={','.join(words)}"
@@ -119,15 +136,22 @@ def by_environment(variables: Iterable[bytes]) -> Iterator[ContainerDevice]:
 
 
 def _words(name: str, value: bytes) -> list[str]:
-    request = _AMD_REQUEST if name == AMD_GRANTING else _REQUEST
+    request = _REQUESTS.get(name, _REQUEST)
+    told = [word.strip() for word in value.decode("utf-8", "replace").split(",", MAX_REQUESTS)[:MAX_REQUESTS]]
+    if name == NVIDIA_GRANTING and _gives_nothing(told):
+        return []
     words: list[str] = []
-    for word in value.decode("utf-8", "replace").split(",", MAX_REQUESTS)[:MAX_REQUESTS]:
-        word = word.strip()
+    for word in told:
         if request.fullmatch(word) or _CDI_NAME.fullmatch(word):
-            words.append("all" if word.lower() == "all" else word)
+            words.append(ALL if word.lower() == ALL else word)
         elif name in NARROWING:
             break
     return words
+
+
+def _gives_nothing(words: list[str]) -> bool:
+    """Whether a list has a word by which NVIDIA's runtime gives no GPU, whatever else stands in it."""
+    return VOID in words or next((word for word in words if word in (NONE, ALL)), None) == NONE
 
 
 def by_mount(source: str | None, destination: str) -> Iterator[ContainerDevice]:
@@ -138,7 +162,7 @@ def by_mount(source: str | None, destination: str) -> Iterator[ContainerDevice]:
             # cdi/vendor/class/name
             vendor, _, rest = request.removeprefix("cdi/").partition("/")
             yield from by_cdi_names([f"{vendor}/{rest.replace('/', '=', 1)}"])
-        elif _UUID.fullmatch(request):
+        elif source in (None, NULL) and _REQUEST.fullmatch(request):
             yield ContainerDevice(kind="gpu", evidence="mount", request=request, vendor="nvidia")
     elif source is not None and source.startswith("/dev/"):
         device = by_path(source, "mount")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodescope.devices.nvidia.child.calls import Calls
-from nodescope.devices.nvidia.child.mig import ENABLED, MEBIBYTE, layout, profile_in, profile_of
-from tests.devices.nvidia.child.spoken import put, spoken
+from nodescope.devices.nvidia.child.mig import ENABLED, MEBIBYTE, Slot, instances, layout, profile_in, profile_of
+from tests.devices.nvidia.child.spoken import pointed_at, put, spoken
 
 H100 = 81559 * MEBIBYTE
 H200 = 143771 * MEBIBYTE
@@ -96,3 +96,31 @@ def test_whether_a_layout_is_told(mode: int, most: int, slot: int, uuid: int, to
     )
     found = layout(Calls(library), 1)
     assert (found.mode, [each.uuid for each in found.slots], found.told) == told
+
+
+@pytest.mark.parametrize(
+    ("by_id", "info", "expected"),
+    [(0, 0, (9, 4, 4)), (4, 0, (None,) * 3), (0, 4, (None,) * 3), (13, 0, (None,) * 3), (0, 3, (None,) * 3)],
+)
+def test_where_an_instance_lies(by_id: int, info: int, expected: tuple[int | None, ...]) -> None:
+    """Profile and place are the driver's; one that may not be asked, or does not know, costs nothing but these."""
+
+    def put_info(found: Any, told: Any) -> int:
+        fields = pointed_at(told)
+        fields.profileId, fields.placement.start, fields.placement.size = 9, 4, 4
+        return info
+
+    def put_id(handle: Any, number: Any) -> int:
+        put(number, 1)
+        return 0
+
+    library = spoken(
+        nvmlDeviceGetGpuInstanceId=put_id,
+        nvmlDeviceGetGpuInstanceById=lambda handle, number, found: by_id if (handle, number) == (7, 1) else 2,
+        nvmlGpuInstanceGetInfo=put_info,
+    )
+    calls = Calls(library)
+    (found,) = instances(calls, 7, [Slot(0, 8, "MIG-0")], "GPU-0", None)
+    keys = ("profile_id", "placement_start", "placement_size")
+    assert tuple(found.identity.get(key) for key in keys) == expected
+    assert (calls.denied, calls.failures) == (0, 0)

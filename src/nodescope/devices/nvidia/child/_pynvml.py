@@ -19,9 +19,10 @@ USED: Final = (
     "c_nvmlBAR1Memory_t", "c_nvmlConfComputeSystemState_t", "c_nvmlDeviceAttributes", "c_nvmlDevice_t",
     "c_nvmlEccSramErrorStatus_v1_t", "c_nvmlEventData_t", "c_nvmlEventSet_t", "c_nvmlFieldValue_t", "c_nvmlGpmSample_t",
     "c_nvmlGpmSupport_t", "c_nvmlGpuFabricInfo_t", "c_nvmlGpuFabricInfo_v2_t", "c_nvmlGpuFabricInfo_v3_t",
-    "c_nvmlGridLicensableFeatures_v4_t", "c_nvmlMarginTemperature_v1_t", "c_nvmlMemory_t", "c_nvmlMemory_v2_t",
-    "c_nvmlRepairStatus_t", "c_nvmlRowRemapperHistogramValues", "c_nvmlTemperature_v1_t", "c_nvmlUtilization_t",
-    "nvmlMarginTemperature_v1", "nvmlMemory_v2", "nvmlPciInfo_t", "nvmlTemperature_v1",
+    "c_nvmlGpuInstanceInfo_t", "c_nvmlGpuInstance_t", "c_nvmlGridLicensableFeatures_v4_t",
+    "c_nvmlMarginTemperature_v1_t", "c_nvmlMemory_t", "c_nvmlMemory_v2_t", "c_nvmlRepairStatus_t",
+    "c_nvmlRowRemapperHistogramValues", "c_nvmlTemperature_v1_t", "c_nvmlUtilization_t", "nvmlMarginTemperature_v1",
+    "nvmlMemory_v2", "nvmlPciInfo_t", "nvmlTemperature_v1",
 )  # fmt: skip
 
 

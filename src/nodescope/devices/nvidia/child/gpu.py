@@ -85,7 +85,7 @@ class Gpu:
         self._memory = Queries(calls, handle, MEMORY_INFO)
         total = self._total_bytes()
         self._mode, slots, _ = mig.layout(calls, handle)
-        self.instances = mig.instances(calls, slots, self.uuid, total)
+        self.instances = mig.instances(calls, handle, slots, self.uuid, total)
         Queries(calls, handle, STATIC).read(self._static)
         self._fast = Queries(calls, handle, FAST)
         self._seldom = Queries(calls, handle, SLOW)

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from nodescope.devices.nvidia.child._pynvml import pynvml
 from nodescope.devices.nvidia.child.calls import Calls
-from nodescope.devices.nvidia.child.errors import EMPTY_SLOT, REFUSED, SUCCESS
+from nodescope.devices.nvidia.child.errors import DENIED, EMPTY_SLOT, REFUSED, SUCCESS
 from nodescope.devices.nvidia.child.identity import text, uint
 from nodescope.devices.nvidia.child.query import Choice, Queries, Query, Values
 from nodescope.devices.nvidia.child.reading import BAR1, MEMORY_INFO
@@ -38,6 +38,7 @@ ERRORS: Final[tuple[Choice, ...]] = (
 )
 
 _HAS_NONE: Final = REFUSED | EMPTY_SLOT
+_UNTOLD: Final = _HAS_NONE | DENIED
 _PROFILE: Final = re.compile(r"MIG ((?:\d+c\.)?\d+g\.\d+gb\S*)", re.ASCII)
 
 
@@ -90,12 +91,14 @@ def layout(calls: Calls, handle: Any) -> Layout:
     return Layout(current.value, slots, told)
 
 
-def instances(calls: Calls, slots: Iterable[Slot], gpu_uuid: str, total_bytes: int | None) -> list[Instance]:
-    """Who the instances of a GPU are. `total_bytes`: the GPU's. Raises `GpuLost`, `CallFailed`."""
-    return [_instance(calls, slot, gpu_uuid, total_bytes) for slot in slots]
+def instances(
+    calls: Calls, handle: Any, slots: Iterable[Slot], gpu_uuid: str, total_bytes: int | None
+) -> list[Instance]:
+    """Who the instances of a GPU are. `handle`, `total_bytes`: the GPU's. Raises `GpuLost`, `CallFailed`."""
+    return [_instance(calls, handle, slot, gpu_uuid, total_bytes) for slot in slots]
 
 
-def _instance(calls: Calls, slot: Slot, gpu_uuid: str, total_bytes: int | None) -> Instance:
+def _instance(calls: Calls, handle: Any, slot: Slot, gpu_uuid: str, total_bytes: int | None) -> Instance:
     gpu_instance = uint(calls, "nvmlDeviceGetGpuInstanceId", slot.handle)
     compute_instance = uint(calls, "nvmlDeviceGetComputeInstanceId", slot.handle)
     attributes = pynvml.c_nvmlDeviceAttributes()
@@ -111,9 +114,26 @@ def _instance(calls: Calls, slot: Slot, gpu_uuid: str, total_bytes: int | None) 
         "gpu_instance_id": gpu_instance,
         "compute_instance_id": compute_instance,
         "profile": profile,
+        **({} if gpu_instance is None else _placement(calls, handle, gpu_instance)),
         "multiprocessors": attributes.multiprocessorCount if known else None,
     }
     return Instance(slot.uuid, slot.handle, gpu_instance, compute_instance, identity)
+
+
+def _placement(calls: Calls, handle: Any, gpu_instance: int) -> Values:
+    """Which profile a GPU instance has and where it lies; nothing where only root is told, and this is not."""
+    found, info = pynvml.c_nvmlGpuInstance_t(), pynvml.c_nvmlGpuInstanceInfo_t()
+    for name, arguments in (
+        ("nvmlDeviceGetGpuInstanceById", (handle, gpu_instance, ctypes.byref(found))),
+        ("nvmlGpuInstanceGetInfo", (found, ctypes.byref(info))),
+    ):
+        if calls.ask(name, *arguments, expected=_UNTOLD) != SUCCESS:
+            return {}
+    return {
+        "profile_id": info.profileId,
+        "placement_start": info.placement.start,
+        "placement_size": info.placement.size,
+    }
 
 
 def profile_in(name: str) -> str | None:
