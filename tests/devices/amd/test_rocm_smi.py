@@ -168,7 +168,6 @@ def test_processes(shared: Path) -> None:
             name="llama-server",
             memory_used_bytes=2353860608,
             sdma_microseconds=11011,
-            compute_units_used=0,
         ),
     )
     assert one.report.processes_told
