@@ -180,6 +180,7 @@ def test_the_second_die_of_a_board(tmp_path: Path) -> None:
     assert (reading.power_limit_milliwatts, reading.power_limit_enforced_milliwatts) == (None, None)
     assert (reading.power_limit_max_milliwatts, reading.power_limit_default_milliwatts) == (None, None)
     assert (reading.power_limit_min_milliwatts, reading.temperature_celsius) == (0, 40)
+    assert reading.driver_fields["power_of_other_die"] == 1
 
 
 def test_a_guest(tmp_path: Path) -> None:

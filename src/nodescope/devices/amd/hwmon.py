@@ -69,6 +69,9 @@ FANS: Final = (
 )
 POWER_FIELDS: Final = tuple(dict.fromkeys(name for sensor in POWERS for name in sensor.fields))
 POWER_CAP: Final = "power1_cap"
+OF_OTHER_DIE: Final = "power_of_other_die"
+"""The driver's field that is 1 where another die of the board measures the power of both."""
+
 LEAST_POWER: Final = "power1_cap_min"
 POWER_LIMITS: Final = (
     Sensor(POWER_CAP, ("power_limit_milliwatts", "power_limit_enforced_milliwatts"), _milliwatts),
@@ -154,6 +157,8 @@ class Hwmon:
         found["driver_fields"] = {
             f"{label}_temperature_{what}_celsius": value for (label, what), value in limits.items()
         }
+        if self._measures_no_power:
+            found["driver_fields"][OF_OTHER_DIE] = 1
         return found
 
     def _number(self, file: str) -> int | None:
