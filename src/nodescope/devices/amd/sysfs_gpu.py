@@ -126,6 +126,8 @@ class SysfsGpu:
         sampled = sysfs_reading.sample(files, self._has, self._hwmon, self._activity, self._limits)
         if not files.answered and self._hot:
             return self._silent()
+        if self._hwmon.moved:
+            self._learnt = None
         return self._report(sampled.fields, sampled.metrics)
 
     def _report(self, fields: dict[str, Any], metrics: GpuMetrics | None) -> GpuReport:
