@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nodescope.health.rule import CRITICAL, OK, WARNING
+from nodescope.health.rule import CRITICAL, OK, UNKNOWN, WARNING
 from tests.health.gpus import Judge, gpu
 
 
@@ -44,3 +44,9 @@ def test_the_edge_is_judged_beside_the_junction() -> None:
     for fields in (limits, {}):
         found = Judge().of("thermal", gpu(**hot, driver_fields=fields))
         assert found.reason == "at 90 C the GPU slows itself down, as it does from 89 C on"
+
+
+def test_power_that_another_die_measures() -> None:
+    """A GPU whose power is measured by its board's other die is well without it; of any other one it is unknown."""
+    assert Judge().of("power", gpu(power_milliwatts=None)).state == UNKNOWN
+    assert Judge().of("power", gpu(power_milliwatts=None, driver_fields={"power_of_other_die": 1})).state == OK

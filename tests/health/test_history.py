@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nodescope.health.history import CAPACITY, SLACK, History
 from nodescope.health.trend import Point, grown_by, growth, is_outlier, median, slope
@@ -20,13 +21,15 @@ BUSY: dict[str, Any] = {"utilization_percent": 98, "memory_utilization_percent":
 Reads = Callable[[int], dict[str, Any]]
 
 
-def minutes(judge: Judge, count: int, reads: Reads, component: str) -> GpuHealth:
+def minutes(judge: Judge, count: int, reads: Reads, component: str, vendor: str = "nvidia") -> GpuHealth:
     """Judges a GPU once a minute; `reads`: what differs, by minute ("link": of a link). The last verdict."""
     found = None
     for minute in range(count):
         differs = dict(reads(minute))
         counters = differs.pop("link", {})
-        verdicts = judge.verdicts(gpu(**differs), links=links(**counters))
+        read = gpu(**differs)
+        read = replace(read, identity=replace(read.identity, vendor=vendor))
+        verdicts = judge.verdicts(read, links=links(**counters))
         found = verdicts["GPU-0", component]
         judge.after(60)
     assert found is not None
@@ -162,6 +165,25 @@ def test_share_of_time_slowed_by_heat_on_amd() -> None:
         Judge(), 14, lambda minute: {**again, "throttled_ns": {"hbm_thermal": 10**12 * (14 - minute)}}, "thermal"
     )
     assert anew.state == "ok"
+
+
+def test_share_of_time_slowed_by_heat_on_intel() -> None:
+    """By what its driver says holds the clocks down: any sensor's heat, and no limit of power or current."""
+
+    def held(*reasons: str, of: int = 1) -> GpuHealth:
+        names = ("thermal", "prochot", "vr_thermalert", "pl1", "pl4")
+        unlike_nvidia = {"thermal_violation_ns": None, "throttle_reasons": None}
+
+        def read(minute: int) -> dict[str, Any]:
+            fields = {f"throttle_reason_{name}": int(name in reasons and minute % of == 0) for name in names}
+            return {**unlike_nvidia, "driver_fields": fields}
+
+        return minutes(Judge(), 14, read, "thermal", vendor="intel")
+
+    assert held("thermal").state == "critical"
+    found = held("vr_thermalert", of=4)
+    assert (found.state, "heat slowed the GPU down" in found.reason) == ("warning", True)
+    assert held("pl1", "pl4").state == "ok"
 
 
 def usual_and_then(then: dict[str, Any], component: str = "clocks", usual: dict[str, Any] = BUSY) -> GpuHealth:

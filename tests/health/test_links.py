@@ -60,6 +60,16 @@ def test_other_models_are_not_compared() -> None:
     assert {one.state for one in found.values()} == {"ok"}
 
 
+def test_other_drivers_are_not_compared() -> None:
+    """Where drivers tell no model, a device of another driver is not the like of any: none is slow or down by it."""
+    devices = [RdmaDevice(name=f"mlx5_{n}", driver=driver) for n, driver in enumerate(("ice", "erdma", "ice", "ice"))]
+    down = port(1, 1, layer="Ethernet")
+    slow = port(1, rate=25, layer="Ethernet")
+    for one in (down, slow):
+        found = Judge().verdicts(*devices, one, *(port(n, layer="Ethernet") for n in (0, 2, 3)))
+        assert {verdict.state for verdict in found.values()} == {"ok"}
+
+
 def test_a_slow_port() -> None:
     """A port below the rate that most of its like have is a warning that says both; those beside it are well."""
     found = Judge().verdicts(*hcas(4), port(0, rate=200), *(port(number) for number in range(1, 4)))

@@ -39,6 +39,9 @@ RESET_COMMANDS: Final = {"nvidia": "nvidia-smi --gpu-reset -i {uuid}"}
 TELL_SENSORS: Final = frozenset({"nvidia", "amd"})
 """Vendors whose every GPU has sensors of temperature, power and its PCIe link: it is a fault where they say nothing."""
 
+OF_OTHER_DIE: Final = "power_of_other_die"
+"""The driver's field of a GPU whose power another die of its board measures, as of MI250's second one."""
+
 ASLEEP: Final = "suspended"
 """How the reason begins of a GPU that its driver has put to sleep, and that nobody wakes for a reading."""
 
@@ -127,6 +130,7 @@ def nvlink_inputs(gpu: Gpu, links: Sequence[GpuLink], before: int, siblings: int
 def _identity(gpu: Gpu) -> dict[str, Any]:
     identity = gpu.identity
     reset = RESET_COMMANDS.get(identity.vendor, OTHER_RESET).format(uuid=identity.uuid)
+    tells_sensors = identity.vendor in TELL_SENSORS and not gpu.reason.startswith(ASLEEP)
     found: dict[str, Any] = {
         **VENDOR_WORDS.get(identity.vendor, {}),
         "uuid": identity.uuid,
@@ -135,7 +139,8 @@ def _identity(gpu: Gpu) -> dict[str, Any]:
         "state": gpu.state,
         "state_reason": gpu.reason[:MAX_TEXT] or None,
         "age_seconds": gpu.age_seconds,
-        "tells_sensors": int(identity.vendor in TELL_SENSORS and not gpu.reason.startswith(ASLEEP)),
+        "tells_sensors": int(tells_sensors),
+        "tells_power": int(tells_sensors and not gpu.reading.driver_fields.get(OF_OTHER_DIE)),
         "tells_throttle_reasons": int(identity.vendor == "nvidia"),
     }
     if gpu.state == "ok" and not gpu.up:

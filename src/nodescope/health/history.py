@@ -63,6 +63,10 @@ MEANS: Final = ("utilization", "memory_utilization", "clock", "power", "heat", "
 _HEAT: Final = REASONS["sw_thermal_slowdown"] | REASONS["hw_thermal_slowdown"]
 _HEAT_CAUSES: Final = ("prochot", "socket_thermal", "vr_thermal", "hbm_thermal")
 """Of `GpuReading.throttled_ns`; amd-smi has the first as "processor hot"."""
+_INTEL: Final = "intel"
+_REASON: Final = "throttle_reason_"
+_HEAT_WORDS: Final = ("prochot", "ratl", "thermal")
+"""In names of reasons that are heat among the fields of Intel's drivers: each of several sensors has its own."""
 _BRAKE: Final = REASONS["hw_power_brake_slowdown"]
 _CAPPED: Final = REASONS["sw_power_cap"]
 _SET: Final = REASONS["applications_clocks_setting"] | REASONS["sync_boost"]
@@ -118,6 +122,8 @@ class History:
         An uncorrected error ends it at once, for it cannot wait.
         """
         self._accumulate(gpu.reading)
+        if gpu.identity.vendor == _INTEL:
+            self._add_mean("heat", _held_by_heat(gpu.reading.driver_fields))
         if now < self._due and not self._lost_data(gpu.reading):
             return
         self._due = now + (SAMPLE_SECONDS if self._seconds else self._first_seconds)
@@ -136,9 +142,12 @@ class History:
             *(None if mask is None else float(mask & bits != 0) for bits in (_HEAT, _BRAKE, _CAPPED, _SET)),
         )
         for name, value in zip(MEANS, now, strict=True):
-            if value is not None:
-                total, count = self._sums.get(name, (0.0, 0))
-                self._sums[name] = (total + value, count + 1)
+            self._add_mean(name, value)
+
+    def _add_mean(self, name: str, value: float | None) -> None:
+        if value is not None:
+            total, count = self._sums.get(name, (0.0, 0))
+            self._sums[name] = (total + value, count + 1)
 
     def _add_heat(self, now: float, throttled_ns: Mapping[str, int]) -> None:
         """What the causes that are heat held the clocks down since the last sample of a minute: they may overlap."""
@@ -286,6 +295,12 @@ class History:
 def deficit_percent(value: float, usual: float | None) -> float | None:
     """How much less than usual, in percent of that; negative for more. None where one is unknown."""
     return None if usual is None or not usual > 0 or value != value else 100 * (usual - value) / usual
+
+
+def _held_by_heat(fields: Mapping[str, float]) -> float | None:
+    """1 where heat holds the clocks of an Intel GPU down, 0 where none of its reasons does; None where none is told."""
+    reasons = [name for name in fields if name.startswith(_REASON) and any(word in name for word in _HEAT_WORDS)]
+    return float(any(fields[name] for name in reasons)) if reasons else None
 
 
 def _mean(values: Sequence[float]) -> float | None:

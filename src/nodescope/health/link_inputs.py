@@ -51,8 +51,11 @@ def port_state(port: RdmaPort) -> int | None:
 
 
 def port_inputs(ports: Sequence[RdmaPort], devices: Iterable[RdmaDevice], were_up: Iterable[str]) -> dict[str, Inputs]:
-    """By port: its state, and how it compares with those like it: same model, same number, same link layer."""
-    models = {device.name: device.board_id or device.hca_type for device in devices}
+    """By port: its state, and how it compares with those like it: same model, same number, same link layer.
+
+    Drivers that tell no model, such as irdma's, are known by their own name.
+    """
+    models = {device.name: device.board_id or device.hca_type or device.driver for device in devices}
     groups: dict[tuple[str | None, int, str | None], list[RdmaPort]] = {}
     for port in ports:
         groups.setdefault((models.get(port.device), port.port, port.link_layer), []).append(port)

@@ -148,6 +148,13 @@ GPU_OPTIONS: Final[tuple[Setting, ...]] = (
         "Put dashes in place of the blanks of modelName, as --replace-blanks-in-model-name there.",
     ),
     Setting(
+        "collector.gpu_conductor.kubernetes",
+        "bool",
+        False,
+        "Label GPUs with the namespace and pod that the kubelet gave them to, and add them up by namespace, as the "
+        "conductor GPU exporter does in its newest form.",
+    ),
+    Setting(
         "collector.gpu_rocm.labels",
         "list",
         (),

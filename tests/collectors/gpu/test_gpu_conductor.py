@@ -12,9 +12,10 @@ from nodescope.collectors.joined import Loop
 from nodescope.exposition.text import TextEncoder
 from nodescope.host import Absent
 from nodescope.records.gpu import GpuReading
+from nodescope.records.gpu_pod import GpuPod
 from nodescope.records.gpu_snapshot import GpuSource
 from nodescope.sampler import Snapshot
-from tests.collectors.gpu.amd_snapshot import READING, SNAPSHOT, gpu
+from tests.collectors.gpu.amd_snapshot import INSTANCES, READING, SNAPSHOT, WHOLE, gpu
 from tests.collectors.gpu.golden import golden
 from tests.collectors.gpu.gpu_snapshot import shown
 
@@ -108,3 +109,37 @@ def test_errors_are_there_before_they_happen() -> None:
     assert 'k8s_gpu_collector_errors_total{type="validation"} 0' in page
     assert "gpu_metrics_command_errors_total 0" in page
     assert text(GpuSource(vendor="amd", kind="sysfs", state="starting")) == ""
+
+
+def of_pods(*pods: tuple[str, str, str]) -> list[str]:
+    """What the newest form shows of use, memory and count. `pods`: uuid, namespace, name."""
+    given = [GpuPod(uuid=uuid, namespace=namespace, name=name, container="main") for uuid, namespace, name in pods]
+    page = shown(lambda loop: GpuConductorCollector(loop, "n", pods=True), *SNAPSHOT, *given)
+    names = ("k8s_gpu_utilization{", "k8s_namespace_gpu_utilization_total{", "k8s_namespace_gpu_count{")
+    return sorted(line for line in page.split("\n") if line.startswith(names))
+
+
+def test_namespaces_and_pods() -> None:
+    """GPUs have the namespace and pod that the kubelet gave them to, and each namespace its sums."""
+    part = INSTANCES[3].instance.uuid
+    assert of_pods((WHOLE.identity.uuid, "ml", "train-0"), (part, "ml", "infer-1")) == [
+        'k8s_gpu_utilization{gpu_id="0",namespace="ml",node="n",pod="train-0"} 80',
+        'k8s_gpu_utilization{gpu_id="1",namespace="ml",node="n",pod="infer-1"} 50',
+        'k8s_namespace_gpu_count{namespace="ml"} 2',
+        'k8s_namespace_gpu_utilization_total{namespace="ml"} 130',
+    ]
+
+
+def test_gpus_of_nobody_and_of_several() -> None:
+    """A GPU that nobody was given is unmapped and in no sum; one of several in the label where these differ."""
+    first, second = (instance.instance.uuid for instance in INSTANCES[:2])
+    assert of_pods((first, "ml", "a"), (second, "ml", "b")) == [
+        'k8s_gpu_utilization{gpu_id="0",namespace="unmapped",node="n",pod="unmapped"} 80',
+        'k8s_gpu_utilization{gpu_id="1",namespace="ml",node="n",pod="unmapped"} 50',
+        'k8s_namespace_gpu_count{namespace="ml"} 1',
+        'k8s_namespace_gpu_utilization_total{namespace="ml"} 50',
+    ]
+    assert of_pods((first, "ml", "a"), (second, "web", "b")) == [
+        'k8s_gpu_utilization{gpu_id="0",namespace="unmapped",node="n",pod="unmapped"} 80',
+        'k8s_gpu_utilization{gpu_id="1",namespace="unmapped",node="n",pod="unmapped"} 50',
+    ]

@@ -9,18 +9,20 @@ from typing import Any, Final
 
 import pytest
 
-from nodescope import configuration
+from nodescope import collectors, configuration
 from nodescope.collectors.gpu.pods import PodsObserver, pods
 from nodescope.collectors.kubelet.pod_resources_source import loop
 from nodescope.collectors.parts import Parts, Surroundings, unheard
 from nodescope.containers.grpc.wire import encode_bytes
 from nodescope.containers.pod_resources.client import PodDevices
+from nodescope.exposition.text import TextEncoder
 from nodescope.host import Host
 from nodescope.ownership.devices import Devices
 from nodescope.records.gpu_pod import GpuPod
 from nodescope.sampling import SamplerLoop
 from tests.collectors.gpu.gpu_snapshot import DIVIDED, INSTANCES, WHOLE
 from tests.containers.grpc_fake import serving
+from tests.devices.amd.amd_node import AmdNode
 
 LIST: Final = "/v1.PodResourcesLister/List"
 LONG_S: Final = 20.0
@@ -41,9 +43,9 @@ class Observer:
         self.closed = True
 
 
-def listing(uuid: str) -> bytes:
-    """A ListPodResourcesResponse: one pod, one container, one device of NVIDIA's plugin."""
-    devices = encode_bytes(1, GPU) + encode_bytes(2, uuid)
+def listing(uuid: str, resource: str = GPU) -> bytes:
+    """A ListPodResourcesResponse: one pod, one container, one device of a vendor's plugin."""
+    devices = encode_bytes(1, resource) + encode_bytes(2, uuid)
     container = encode_bytes(1, "main") + encode_bytes(2, devices)
     return encode_bytes(1, encode_bytes(1, "train-0") + encode_bytes(2, "ml") + encode_bytes(3, container))
 
@@ -103,3 +105,28 @@ def test_qualified_names_tell_no_share() -> None:
     cdi = (f"nvidia.com/gpu={WHOLE.identity.uuid}",)
     given = PodDevices("p", "n", "main", GPU, ("odd::0", "odd::1"), cdi_devices=cdi)
     assert [(pod.uuid, pod.share) for pod in pods([given], Devices([WHOLE.identity]))] == [(WHOLE.identity.uuid, "")]
+
+
+def test_amd_gpus_have_pods_where_the_conductors_form_asks(tmp_path: Path) -> None:
+    """The conductor's newest form labels a GPU of AMD's with the pod that its device plugin gave it to."""
+    (tmp_path / "node").mkdir()
+    node = AmdNode(tmp_path / "node")
+    node.gpu("0000:03:00.0", {"gpu_busy_percent": 7})
+    wanted: dict[str, Any] = {
+        "collector.gpu_conductor.kubernetes": True,
+        "collector.kubelet.pod-resources-socket": "/k.sock",
+    }
+    parts = Parts(node.host, configuration.load(wanted, {}), Surroundings(unheard, {}))
+    with serving(node.root / "k.sock", {LIST: lambda *_: listing("0000:03:00.0", "amd.com/gpu")}):
+        collector = collectors.build("gpu_conductor", node.host, parts.settings, parts)
+        loop = parts.loop(collectors.BY_NAME["gpu_conductor"].sources)
+        try:
+            deadline = time.monotonic() + LONG_S
+            loop.start()
+            assert loop.first(deadline)
+            while (page := TextEncoder().encode(collector.collect()).decode()).count('pod="train-0"') == 0:
+                assert time.monotonic() < deadline, page
+                time.sleep(0.05)
+            assert 'k8s_namespace_gpu_utilization_total{namespace="ml"} 7' in page
+        finally:
+            loop.stop()

@@ -144,3 +144,13 @@ def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> Non
     for file in ("uevent", "gpu_busy_percent", "unique_id"):
         machine.write(f"sys/devices/pci0000:00/card0/{file}", data)
     assert machine.build("drm").collect()
+
+
+def test_a_card_that_sleeps(machine: Machine) -> None:
+    """What would wake a card is not read of one that sleeps; its memory is told all the same."""
+    card(machine, "card0")
+    machine.write("sys/devices/pci0000:00/card0/power/runtime_status", "suspended\n")
+    found = series(machine.build("drm").collect())
+    asleep = values("card0")
+    del asleep['node_drm_gpu_busy_percent{card="card0"}']
+    assert found == {**asleep, INFO.format("card0").replace("manual", ""): 1}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -272,3 +273,22 @@ def test_a_limit_that_an_nvme_drive_refuses_is_not_asked_for_again(machine: Mach
     asked = [path.rpartition("/")[2] for path in host.opened]
     assert asked.count("temp1_min") == 1
     assert asked.count("temp1_input") == 3
+
+
+def test_a_gpu_that_sleeps(machine: Machine) -> None:
+    """No sensor of a GPU that sleeps is read, for that would wake it: they are absent until it is awake."""
+    files: dict[str, str | bytes] = {"name": "amdgpu\n", "temp1_input": "41000\n", "power1_cap": "300000000\n"}
+    folder = chip(machine, "hwmon4", "pci0000:00/0000:03:00.0", files)
+    machine.write("sys/devices/pci0000:00/0000:03:00.0/power/runtime_status", "suspended\n")
+    collector = machine.build("hwmon")
+    names = 'node_hwmon_chip_names{chip="pci0000:00_0000:03:00_0",chip_name="amdgpu"}'
+    temperature = 'node_hwmon_temp_celsius{chip="pci0000:00_0000:03:00_0",sensor="temp1"}'
+    opened = [folder / "temp1_input", folder / "power1_cap"]
+    for path in opened:
+        os.utime(path, (0, 0))
+    assert list(series(collector.collect())) == [names]
+    assert all(path.stat().st_atime == 0 for path in opened)
+    machine.write("sys/devices/pci0000:00/0000:03:00.0/power/runtime_status", "active\n")
+    assert series(collector.collect())[temperature] == 41
+    machine.write("sys/devices/pci0000:00/0000:03:00.0/power/runtime_status", "suspended\n")
+    assert temperature not in series(collector.collect())

@@ -11,6 +11,7 @@ import pytest
 from nodescope.devices.amd.amd_static import AmdStaticSampler, Supplemented
 from nodescope.devices.amd.smi_identity import supplemented
 from nodescope.devices.amd.smi_static import static as static_record
+from nodescope.devices.nvidia.pause import PauseFile
 from nodescope.devices.source import Observed, SourceFailed
 from nodescope.host import Absent, Host
 from nodescope.records.gpu import GpuIdentity, GpuReading, GpuReport, InstanceIdentity
@@ -135,4 +136,34 @@ def test_beside_sysfs_without_threads(
     while source.observe(1.0).gpus[0].memory_type is None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    source.close()
+
+
+class EndsOnce(PauseFile):
+    """Ends the thread that asks it first."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.asked = 0
+
+    def is_paused(self) -> bool:
+        self.asked += 1
+        if self.asked == 1:
+            raise SystemExit
+        return False
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_ended_is_replaced(
+    smi: FakeTool, sampler: Callable[..., AmdStaticSampler], tmp_path: Path
+) -> None:
+    """Where the thread that runs amd-smi has ended unforeseen another one goes on."""
+    node(smi, 0)
+    pauses = EndsOnce(str(tmp_path / "pause"))
+    source = Supplemented(Fixed(), sampler(pause_file=pauses))
+    deadline = time.monotonic() + WAIT_S
+    while source.observe(1.0).gpus[0].memory_type is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert pauses.asked > 1
     source.close()

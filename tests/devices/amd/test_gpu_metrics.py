@@ -164,6 +164,13 @@ def test_two_layouts_of_one_version() -> None:
         assert gpu_metrics_reading.reading(metrics).engines == {"vcn_0": 7.0, "vcn_1": 8.0}
 
 
+@pytest.mark.parametrize(("form", "content", "size"), [(1, 6, 1656), (1, 6, 392), (3, 0, 256)])
+def test_between_two_layouts(form: int, content: int, size: int) -> None:
+    """A file of a size between two layouts of its version is of neither, and not read by the smaller one."""
+    with pytest.raises(Malformed, match="a known layout"):
+        decode(HEADER.pack(size, form, content) + bytes(size - HEADER.size), "gpu_metrics")
+
+
 def test_a_number_of_partitions_that_cannot_be() -> None:
     """More partitions than there can be are read as eight; those behind the last that says anything are left out."""
     raw = encode(1, 8, {"num_partition": 60_000}, [{"gfx_busy_inst": [5]}, {}, {"gfx_busy_inst": [7]}])

@@ -221,3 +221,9 @@ def test_a_partition_by_itself() -> None:
     """What xcp_metrics says is one partition's."""
     metrics = decode(encode(1, 8, {"current_gfxclk": [900, 1000]}), "xcp_metrics")
     assert partition(metrics, 5) == (5, None, 1000, {}, {})
+
+
+def test_hundredths_of_a_degree() -> None:
+    """Each hundredth of a degree of a processor with graphics is told as it is, without the noise of a product."""
+    told_by = {hundredths: read(3, 0, {"temperature_gfx": hundredths}) for hundredths in (5012, 5789, 2904)}
+    assert [one.edge_temperature_celsius for one in told_by.values()] == [50.12, 57.89, 29.04]

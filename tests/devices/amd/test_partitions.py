@@ -59,3 +59,35 @@ def test_platform_devices(tmp_path: Path) -> None:
     (part,) = partitions(node.host, (KfdNode(1, 11, (0, 0x0301), render_minor=145),), "CPX")
     assert (part.number, part.card, part.render) == (1, "card17", "renderD145")
     assert part.folder == f"{tmp_path}/sys/class/drm/renderD145/device"
+
+
+def with_partitions(node: AmdNode, first: int, count: int) -> None:
+    """Render nodes of partitions: a folder in sysfs for each."""
+    for number in range(first, first + count):
+        node.write(f"sys/devices/platform/amdgpu_xcp.{number}/drm/renderD{number}/dev", f"226:{number}")
+        place = node.root / f"sys/class/drm/renderD{number}"
+        place.mkdir(parents=True)
+        (place / "device").symlink_to(f"../../../devices/platform/amdgpu_xcp.{number}")
+
+
+def test_one_alone_without_functions(tmp_path: Path) -> None:
+    """A partition that a container sees alone, at its GPU's own address, has the number that its render node tells."""
+    node = AmdNode(tmp_path)
+    with_partitions(node, 137, 7)
+    alone = (KfdNode(5, 15, (0, 0x0300), render_minor=139),)
+    (part,) = partitions(node.host, alone, "CPX", "renderD136")
+    assert (part.number, part.node.pci_address) == (3, "0000:03:00.3")
+    own = (KfdNode(2, 12, (0, 0x0300), render_minor=136),)
+    assert [part.number for part in partitions(node.host, own, "CPX", "renderD136")] == [0]
+    several = (*own, *alone)
+    assert [part.number for part in partitions(node.host, several, "CPX", "renderD136")] == [0, 3]
+
+
+def test_render_nodes_that_tell_nothing(tmp_path: Path) -> None:
+    """Where the node is not behind the GPU's own with partitions' alone between, partitions are numbered in order."""
+    node = AmdNode(tmp_path)
+    with_partitions(node, 137, 1)
+    with_partitions(node, 139, 1)
+    far = (KfdNode(5, 15, (0, 0x0300), render_minor=139), KfdNode(6, 16, (0, 0x0300)))
+    for render in ("renderD136", "renderD140", "card1", None):
+        assert [part.number for part in partitions(node.host, far, "DPX", render)] == [0, 1]

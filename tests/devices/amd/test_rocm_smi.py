@@ -152,6 +152,7 @@ def test_the_second_die_of_a_board() -> None:
     assert [(one.power_milliwatts, one.power_limit_milliwatts) for one in found] == [(0, 560_000), (None, None)]
     assert [one.power_average_milliwatts for one in found] == [0, None]
     assert [one.utilization_percent for one in found] == [7, 7]
+    assert [one.driver_fields for one in found] == [{}, {"power_of_other_die": 1}]
 
 
 def test_processes(shared: Path) -> None:
@@ -168,7 +169,6 @@ def test_processes(shared: Path) -> None:
             name="llama-server",
             memory_used_bytes=2353860608,
             sdma_microseconds=11011,
-            compute_units_used=0,
         ),
     )
     assert one.report.processes_told

@@ -180,6 +180,7 @@ def test_the_second_die_of_a_board(tmp_path: Path) -> None:
     assert (reading.power_limit_milliwatts, reading.power_limit_enforced_milliwatts) == (None, None)
     assert (reading.power_limit_max_milliwatts, reading.power_limit_default_milliwatts) == (None, None)
     assert (reading.power_limit_min_milliwatts, reading.temperature_celsius) == (0, 40)
+    assert reading.driver_fields["power_of_other_die"] == 1
 
 
 def test_a_guest(tmp_path: Path) -> None:
@@ -291,3 +292,16 @@ def test_slow_facts_are_kept(tmp_path: Path) -> None:
     node.write(f"{folder}/gpu_busy_percent", 55)
     reading = source.observe(WAIT_S).reports[0].reading
     assert (reading.power_limit_milliwatts, reading.utilization_percent) == (339_000, 55)
+
+
+def test_a_chip_that_has_another_number(tmp_path: Path) -> None:
+    """After the driver was bound anew, which gives the chip of sensors another number, they are found with the next
+    sample but one, though nothing else has changed."""
+    node = AmdNode(tmp_path)
+    folder = tmp_path / node.gpu(ADDRESS, {"gpu_busy_percent": 5, **hwmon(SENSORS)})
+    source = node.source()
+    assert source.observe(WAIT_S).reports[0].reading.power_milliwatts == 31_500
+    (folder / "hwmon/hwmon4").rename(folder / "hwmon/hwmon9")
+    node.host.forget(str(folder))
+    assert source.observe(WAIT_S).reports[0].reading.power_milliwatts is None
+    assert source.observe(WAIT_S).reports[0].reading.power_milliwatts == 31_500

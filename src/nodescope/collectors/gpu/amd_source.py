@@ -14,10 +14,12 @@ GRACE_S: Final = 30.0
 SIGNS: Final = ("bus/pci/drivers/amdgpu", "module/amdgpu")
 """Folders of sysfs that are there while the driver is."""
 
+POD_RESOURCES: Final = "nodescope.collectors.kubelet.pod_resources_source"
 AUTO: Final = "auto"
 SYSFS: Final = "sysfs"
 
 if TYPE_CHECKING:
+    from nodescope.collectors.joined import Loop
     from nodescope.devices.gpu_sampler import Observer
 
 
@@ -27,13 +29,19 @@ def loop(parts: Parts) -> SamplerLoop:
     signs = tuple(host.sys(sign) for sign in SIGNS)
     # Where a tool was asked for by name the driver may be out of sight, as it is in some containers.
     forced = settings["collector.gpu.amd-source"] not in (AUTO, SYSFS)
-    sampler = GpuSampler(host, signs, lambda: _observer(parts), settings["collector.gpu.interval"], forced)
+    pods = parts.loop((POD_RESOURCES,)) if settings["collector.gpu_conductor.kubernetes"] else None
+    sampler = GpuSampler(host, signs, lambda: _observer(parts, pods), settings["collector.gpu.interval"], forced)
     return SamplerLoop(sampler, sampler.close, GRACE_S)
 
 
-def _observer(parts: Parts) -> Observer:
+def _observer(parts: Parts, pods: Loop | None) -> Observer:
     # What only a machine with such a GPU needs.
     from nodescope.collectors.gpu.amd_observing import observer
     from nodescope.collectors.gpu.attributing import attributing
 
-    return attributing(parts, "amd", observer(parts))
+    observed = attributing(parts, "amd", observer(parts))
+    if pods is None:
+        return observed
+    from nodescope.collectors.gpu.pods import PodsObserver
+
+    return PodsObserver(pods, observed)

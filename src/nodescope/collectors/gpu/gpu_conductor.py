@@ -11,10 +11,12 @@ from nodescope.collectors.joined import Loop
 from nodescope.host import Absent, Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles.gpu_conductor import PROFILE, profile
+from nodescope.records.conductor import of_pods
 from nodescope.records.gpu_sampling import ConductorCounts, GpuSampling
 from nodescope.records.gpu_snapshot import DroppedReadings, GpuSource
 from nodescope.settings import Settings
 
+PODS_KEY: Final = "collector.gpu_conductor.kubernetes"
 NODE_NAME: Final = "NODE_NAME"
 """The environment name that gives the label node; else the host's own name does."""
 
@@ -34,9 +36,10 @@ class GpuConductorCollector:
     metrics: ClassVar[tuple[Metric, ...]] = metrics(PROFILE)
     left_out: int = 0
 
-    def __init__(self, loop: Loop, node: str) -> None:
+    def __init__(self, loop: Loop, node: str, pods: bool = False) -> None:
         self._loop = loop
-        self._shown = Shown(profile(node))
+        self._pods = pods
+        self._shown = Shown(profile(node, pods))
         self._collections: tuple[Any, ...] = (ConductorCounts(collection=0, validation=0, commands=0),)
 
     def collect(self) -> list[Family]:
@@ -51,7 +54,7 @@ class GpuConductorCollector:
         made = tuple(with_counts(records))
         collections = tuple(record for record in made if type(record) in OF_COLLECTIONS)
         self._collections = collections or self._collections
-        return made
+        return (*made, *of_pods(made)) if self._pods else made
 
 
 def with_counts(records: tuple[Any, ...]) -> Iterator[Any]:
@@ -67,4 +70,4 @@ def with_counts(records: tuple[Any, ...]) -> Iterator[Any]:
 
 
 def build(host: Host, settings: Settings, loop: Loop) -> GpuConductorCollector:
-    return GpuConductorCollector(loop, os.environ.get(NODE_NAME) or os.uname().nodename)
+    return GpuConductorCollector(loop, os.environ.get(NODE_NAME) or os.uname().nodename, settings[PODS_KEY])

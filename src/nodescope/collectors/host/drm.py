@@ -47,6 +47,10 @@ SIZES: Final[tuple[tuple[str, Metric], ...]] = (
     ("mem_info_vram_total", _metric("memory_vram_size_bytes", "The size of VRAM in bytes.")),
 )
 
+ASLEEP: Final = frozenset({b"suspended", b"suspending"})
+WAKING: Final = ("/gpu_busy_percent", "/power_dpm_force_performance_level")
+"""Files for which a driver wakes a card that sleeps: of such a one they are not read."""
+
 AMD: Final = "amd"
 AMD_DRIVER: Final = b"amdgpu"
 VENDORS: Final = {b"0x1002": AMD, b"0x10de": "nvidia", b"0x8086": "intel", b"0x1ed5": "moorethreads"}
@@ -59,11 +63,12 @@ _Found = list[tuple[Metric, int]]
 class _Card:
     """Paths of a card, made once."""
 
-    __slots__ = ("info", "name", "sizes", "uevent", "values", "vendor")
+    __slots__ = ("info", "name", "sizes", "status", "uevent", "values", "vendor")
 
     def __init__(self, folder: str, name: str) -> None:
         device = f"{folder}/{name}/device"
         self.name = name
+        self.status = f"{device}/power/runtime_status"
         self.uevent = f"{device}/uevent"
         self.vendor = f"{device}/vendor"
         self.info = [f"{device}/{file}" for file in INFO_FILES]
@@ -77,8 +82,7 @@ class DrmCollector:
     *Source*: /sys/class/drm/card*/device, Documentation/gpu/amdgpu/driver-misc.rst and thermal.rst. *Units*: percent,
     bytes. *Absent when*: there is no card. Every card is told of with its vendor, or its driver's name for want of one;
     load and memory only where the driver has these files, as amdgpu does. A value is left out where the driver does not
-    have it or refuses. *Cost*: four reads for each card, others once a
-    minute.
+    have it or refuses, the load while the card sleeps. *Cost*: five reads for each card, others once a minute.
     """
 
     name: ClassVar[str] = "drm"
@@ -113,20 +117,21 @@ class DrmCollector:
         """The card's rows; one of which neither driver nor vendor is known, nor any value, has none."""
         uevent = self._read(seldom, card.uevent)
         driver = next((line[7:] for line in (uevent or b"").split(b"\n") if line.startswith(b"DRIVER=")), b"")
-        found = self._numbers(card)
+        passed_over = WAKING if self._read(attribute, card.status) in ASLEEP else ()
+        found = self._numbers(card, passed_over)
         vendor = AMD if driver == AMD_DRIVER else self._vendor(card, driver)
         if not found and not vendor:
             return
-        info = [self._read(seldom, path) or b"" for path in card.info]
+        info = [b"" if path.endswith(passed_over) else self._read(seldom, path) or b"" for path in card.info]
         for metric, value in found:
             rows[metric].append(((card.name,), value))
         rows[INFO].append(((card.name, *(text(value) for value in info), vendor), 1))
 
-    def _numbers(self, card: _Card) -> _Found:
+    def _numbers(self, card: _Card, passed_over: tuple[str, ...]) -> _Found:
         found: _Found = []
         for read, files in ((attribute, card.values), (seldom, card.sizes)):
             for metric, path in files:
-                raw = self._read(read, path)
+                raw = None if path.endswith(passed_over) else self._read(read, path)
                 number = None if raw is None else uint64_any_base(raw)
                 if number is not None:
                     found.append((metric, number))

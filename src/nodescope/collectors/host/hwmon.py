@@ -32,7 +32,8 @@ class HwmonCollector:
 
     *Source*: /sys/class/hwmon, Documentation/hwmon/sysfs-interface.rst. *Units*: degrees Celsius, volts, amperes,
     watts, joules, revolutions per minute, MHz; what has no documented unit as the driver gives it. *Absent when*: the
-    kernel has no hardware monitoring. A sensor whose driver answers with an error is left out until it can be read.
+    kernel has no hardware monitoring. A sensor whose driver answers with an error is left out until it can be read, one
+    of a GPU that sleeps until it is awake.
     *Cost*: one read for each value that changes; limits, labels and names are read once a minute.
     """
 
@@ -50,6 +51,7 @@ class HwmonCollector:
         self._chips: dict[str, Chip] = {}
         self._there: list[str] = []
         self._shown: list[tuple[Chip, str, str]] = []
+        self._gpus: list[Chip] = []
         self._held: list[Family] = []
         self._live: list[tuple[Metric, list[Reading]]] = []
         self._held_left_out = 0
@@ -60,7 +62,8 @@ class HwmonCollector:
         self._reader.left_out = max(0, len(listed) - MAX_CHIPS)
         if self._look(relisted):
             self._learn()
-        families = self._held + self._read()
+        asleep = {chip.name for chip in self._gpus if chip.sleeps(self._reader)} if self._gpus else set()
+        families = self._held + self._read(asleep)
         self.left_out = self._reader.left_out + self._held_left_out
         return families
 
@@ -96,9 +99,10 @@ class HwmonCollector:
         shown = [(chip, name, chip.shown_name) for chip, name in kept]
         changed, self._shown = shown != self._shown, shown
         for chip, name in kept:
-            if chip.due or name != chip.name:
+            if (chip.due or name != chip.name) and not chip.sleeps(self._reader):
                 changed = chip.read_held(name, self._sensor_filter, self._reader) or changed
                 chip.due = False
+        self._gpus = [chip for chip, _ in kept if chip.may_sleep]
         self._held_left_out = sum(chip.left_out for chip, _ in kept)
         if changed:
             self._arrange()
@@ -123,12 +127,14 @@ class HwmonCollector:
         made = [Family(metric, found) for metric, found in rows.items()]
         self._held = [before[family.metric] if before.get(family.metric) == family else family for family in made]
 
-    def _read(self) -> list[Family]:
-        """The families of what changes. This is the loop that every scrape pays for."""
+    def _read(self, asleep: set[str]) -> list[Family]:
+        """The families of what changes, but of chips that are `asleep`. This is the loop that every scrape pays for."""
         families = []
         read, odd = self._host.read, 0
         for metric, readings in self._live:
             rows = []
+            if asleep:
+                readings = [reading for reading in readings if reading.labels[0] not in asleep]
             for reading in readings:
                 try:
                     data = read(reading.path)

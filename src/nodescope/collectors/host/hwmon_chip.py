@@ -33,6 +33,10 @@ REFUSED_SECONDS: Final = 3600.0
 NOTES_REFUSALS: Final = "nvme"
 """The chip of NVMe drives. The kernel asks the drive itself for each limit, and the drive notes in its error log each
 that it refuses (drivers/nvme/host/hwmon.c): such a one is asked for again only after `REFUSED_SECONDS`."""
+GPUS: Final = frozenset({"amdgpu", "i915", "nouveau", "radeon", "xe"})
+"""Chips of GPUs that sleep when nobody uses them: many a driver wakes one to answer for a sensor."""
+
+ASLEEP: Final = frozenset({b"suspended", b"suspending"})
 RELIST_SECONDS: Final = 60.0
 """How long a chip's files, limits and labels are remembered; for some a quarter less: not all are due at once."""
 
@@ -159,6 +163,16 @@ class Chip:
         )
         self.identity = Identity(self.identity.entry, stem, said.strip())
         return True
+
+    @property
+    def may_sleep(self) -> bool:
+        return self.identity.said in GPUS
+
+    def sleeps(self, reader: AttributeReader) -> bool:
+        """Whether it is of a GPU that sleeps, and that no reading is to wake."""
+        if not self.may_sleep:
+            return False
+        return (reader.now(f"{self.folder}/device/power/runtime_status", built_in=True) or b"").strip() in ASLEEP
 
     def _device(self) -> list[str]:
         """The files of the device; and what it is called, anew only where a link has changed."""

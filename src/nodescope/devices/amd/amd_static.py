@@ -76,7 +76,8 @@ class AmdStaticSampler:
                     self._newest, self._failure = self._smi.statics(), None
                 except Unreadable as error:
                     self._failure = error
-                self._asked_at = time.monotonic()
+                finally:
+                    self._asked_at = time.monotonic()
             return self._failure
 
     def newest(self) -> tuple[AmdStatic, ...]:
@@ -99,7 +100,7 @@ class Supplemented:
 
     def observe(self, timeout_s: float) -> Observed:
         observed = self._source.observe(timeout_s)
-        if observed.gpus and self._thread is None and not self._stopped.is_set():
+        if observed.gpus and not self._is_refreshing() and not self._stopped.is_set():
             thread = threading.Thread(target=self._refresh, name=self._sampler.name, daemon=True)
             try:
                 threads.start(thread)
@@ -117,6 +118,10 @@ class Supplemented:
         """What runs of amd-smi ends by its own limit at the latest."""
         self._stopped.set()
         self._source.close()
+
+    def _is_refreshing(self) -> bool:
+        # One that ended by what nobody foresaw is replaced.
+        return self._thread is not None and self._thread.is_alive()
 
     def _refresh(self) -> None:
         while not self._stopped.is_set():

@@ -157,9 +157,13 @@ def layout(table: Table) -> Layout:
 
 
 def table_of(tables: dict[tuple[int, int], tuple[Table, ...]], revision: tuple[int, int], size: int) -> Table | None:
-    """The greatest table of that revision that is no greater than `size`; None where there is none."""
-    fitting = [table for table in tables.get(revision, ()) if table.size <= size]
-    return fitting[-1] if fitting else None
+    """The table of that revision and `size`, or its greatest one where the file is longer; else None.
+
+    A file between two layouts is of neither: by the smaller one's its fields would be others.
+    """
+    found = tables.get(revision, ())
+    exact = next((table for table in found if table.size == size), None)
+    return exact or next((table for table in found[-1:] if table.size < size), None)
 
 
 def _placed(fields: str, offset: int) -> tuple[tuple[Field, ...], int, int]:

@@ -42,11 +42,13 @@ Fields = dict[str, Any]
 
 
 class _Row(NamedTuple):
-    """A field of `GpuReading`: the first of `names` that is told, or the greatest of its instances, times `factor`."""
+    """A field of `GpuReading`: the first of `names` that is told, or the greatest of its instances, times `factor`, by
+    `per`."""
 
     field: str
     names: tuple[str, ...]
-    factor: float = 1
+    factor: int = 1
+    per: int = 1
 
 
 # Clocks: of several XCCs the fastest, for one that has no work slows down while the others compute.
@@ -72,7 +74,7 @@ _GPU: Final = (
     *_CLOCKS,
 )
 _APU: Final = (
-    _Row("edge_temperature_celsius", ("temperature_gfx",), 0.01),
+    _Row("edge_temperature_celsius", ("temperature_gfx",), per=100),
     _Row("power_milliwatts", ("average_socket_power",)),
     _Row("power_average_milliwatts", ("average_socket_power",)),
     _Row("voltage_millivolts", ("average_gfx_voltage",)),
@@ -129,10 +131,11 @@ def reading(metrics: GpuMetrics) -> GpuReading:
 def fields(metrics: GpuMetrics) -> Fields:
     """The same as fields of `GpuReading`, for one who adds what other files say. What is absent is left out."""
     found: Fields = {}
-    for field, names, factor in _GPU if metrics.format == 1 else _APU:
+    for field, names, factor, per in _GPU if metrics.format == 1 else _APU:
         value = _greatest(metrics, names)
         if value is not None:
-            found[field] = value if factor == 1 else value * factor
+            # Hundredths times 0.01 are 50.120000000000005.
+            found[field] = value * factor if per == 1 else value / per
     _add_energy(metrics, found)
     _add_pcie(metrics, found)
     _add_activities(metrics, found)

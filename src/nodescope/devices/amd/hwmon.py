@@ -69,6 +69,9 @@ FANS: Final = (
 )
 POWER_FIELDS: Final = tuple(dict.fromkeys(name for sensor in POWERS for name in sensor.fields))
 POWER_CAP: Final = "power1_cap"
+OF_OTHER_DIE: Final = "power_of_other_die"
+"""The driver's field that is 1 where another die of the board measures the power of both."""
+
 LEAST_POWER: Final = "power1_cap_min"
 POWER_LIMITS: Final = (
     Sensor(POWER_CAP, ("power_limit_milliwatts", "power_limit_enforced_milliwatts"), _milliwatts),
@@ -80,7 +83,10 @@ _LABELLED: Final = (("freq", CLOCK_FIELDS, _megahertz), ("in", VOLTAGE_FIELDS, i
 
 
 class Hwmon:
-    """The sensors of one GPU, by what its chip was found to have when it was `learn`t last."""
+    """The sensors of one GPU, by what its chip was found to have when it was `learn`t last.
+
+    `moved`: whether the chip has gone since: it has another number after the driver was bound anew.
+    """
 
     def __init__(self, files: DeviceFiles) -> None:
         self._files = files
@@ -90,9 +96,11 @@ class Hwmon:
         self._sensors: tuple[Sensor, ...] = ()
         self._measures_no_power = False
         self.limits: Fields = {}
+        self.moved = False
 
     def learn(self) -> None:
         """Finds the chip, its sensors and their limits."""
+        self.moved = False
         self._folder = self._chip()
         self._has = frozenset(self._files.names(self._folder)) if self._folder else frozenset()
         self._temperatures = {
@@ -104,11 +112,15 @@ class Hwmon:
 
     def fill(self, fields: Fields) -> None:
         """Adds to `fields` what they do not have yet."""
+        asked = answered = 0
         for file, names, scale in self._sensors:
             if names[0] not in fields:
+                asked += 1
                 value = self._files.number(f"{self._folder}/{file}")
                 if value is not None:
+                    answered += 1
                     fields.update(dict.fromkeys(names, scale(value)))
+        self.moved = bool(asked and not answered) and self._files.line(f"{self._folder}/name") != NAME
         if self._measures_no_power:
             for name in [name for name in POWER_FIELDS if fields.get(name) == 0]:
                 del fields[name]
@@ -154,6 +166,8 @@ class Hwmon:
         found["driver_fields"] = {
             f"{label}_temperature_{what}_celsius": value for (label, what), value in limits.items()
         }
+        if self._measures_no_power:
+            found["driver_fields"][OF_OTHER_DIE] = 1
         return found
 
     def _number(self, file: str) -> int | None:

@@ -7,15 +7,21 @@ render node ties to its KFD node.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from nodescope.devices.amd.kfd import KfdNode
 from nodescope.host import Absent, Host
+from nodescope.kernel.number import uint64
 from nodescope.kernel.pci_address import parse_address
 from nodescope.records.gpu import InstanceIdentity
 
 WHOLE: Final = "SPX"
+RENDER: Final = "renderD"
+PARTITION_DEVICE: Final = "amdgpu_xcp"
+"""How the names of the platform devices begin that have partitions' nodes."""
+
 _FUNCTIONS: Final = 7
 
 
@@ -54,18 +60,43 @@ def nodes_by_gpu(addresses: Iterable[str], nodes: Sequence[KfdNode]) -> dict[str
     return {address: tuple(sorted(own, key=lambda node: node.address)) for address, own in found.items()}
 
 
-def partitions(host: Host, nodes: Sequence[KfdNode], mode: str | None) -> tuple[Partition, ...]:
+def partitions(
+    host: Host, nodes: Sequence[KfdNode], mode: str | None, render: str | None = None
+) -> tuple[Partition, ...]:
     """Those of one GPU that are seen here: in a container it may be one alone. `mode`: "SPX" is the whole GPU.
 
-    They are numbered by their functions; where a kernel does not tell these apart in order, and their functions are
-    those numbers, as AMD's tools have it.
+    They are numbered by their functions; where a kernel does not tell these apart by their render nodes, as these stand
+    behind `render`, the GPU's own; else in order. Their functions are those numbers, as AMD's tools have it.
     """
     if len(nodes) <= 1 and mode in (None, WHOLE):
         return ()
     functions = [node.function for node in nodes]
-    if len(set(functions)) == len(functions):
+    if len(set(functions)) == len(functions) and (len(nodes) > 1 or any(functions)):
         return tuple(_partition(host, node.function, node) for node in nodes)
-    return tuple(_partition(host, number, _at_function(node, number)) for number, node in enumerate(nodes))
+    numbers: Sequence[int] = by_render_node(host, nodes, render) or range(len(nodes))
+    return tuple(
+        _partition(host, number, _at_function(node, number)) for number, node in zip(numbers, nodes, strict=True)
+    )
+
+
+def by_render_node(host: Host, nodes: Iterable[KfdNode], render: str | None) -> tuple[int, ...]:
+    """Number of each partition: amdgpu makes the render nodes of all partitions at once, the GPU's own the first.
+
+    Nothing where a node that is no partition's stands between, or two would have one number.
+    """
+    own = uint64((render or "").removeprefix(RENDER).encode())
+    if own is None:
+        return ()
+    behind = 0
+    while behind < _FUNCTIONS and _is_of_partition(host, f"{RENDER}{own + behind + 1}"):
+        behind += 1
+    numbers = tuple((node.render_minor or 0) - own for node in nodes)
+    return numbers if len(set(numbers)) == len(numbers) and all(0 <= n <= behind for n in numbers) else ()
+
+
+def _is_of_partition(host: Host, render: str) -> bool:
+    folder = os.path.realpath(host.sys(f"class/drm/{render}/device"))
+    return os.path.basename(folder).startswith(PARTITION_DEVICE)
 
 
 def identities(gpu_uuid: str, parts: Sequence[Partition], profile: str | None) -> tuple[InstanceIdentity, ...]:
@@ -101,7 +132,7 @@ def _at_function(node: KfdNode, number: int) -> KfdNode:
 def _partition(host: Host, number: int, node: KfdNode) -> Partition:
     if node.render_minor is None:
         return Partition(number, node, "", None, None)
-    render = f"renderD{node.render_minor}"
+    render = f"{RENDER}{node.render_minor}"
     folder = host.sys(f"class/drm/{render}/device")
     try:
         names = host.list(f"{folder}/drm")

@@ -15,7 +15,7 @@ from nodescope.host import Malformed
 MAX_CARDS: Final = 1024
 MAX_PROCESSES: Final = 1024
 PROCESS_FIELDS: Final = 4
-"""Behind the name: GPUs, VRAM and SDMA used, CU occupancy."""
+"""Behind the name: GPUs, VRAM and SDMA used, CU occupancy, which is a share of units that rocm-smi does not count."""
 
 _CARD: Final = re.compile("card([0-9]{1,4})")
 _PID: Final = re.compile("pid([0-9]{1,10})")
@@ -75,5 +75,5 @@ def _processes(system: Mapping[str, Any]) -> Iterator[tuple[int, Entry]]:
             continue
         process: Entry = {"pid": pid[1], "name": words[0].replace(", ", " ")}
         if words[1] == "1":
-            process |= {"memory_usage": {"vram_mem": words[2]}, "sdma_usage": words[3], "cu_occupancy": words[4]}
+            process |= {"memory_usage": {"vram_mem": words[2]}, "sdma_usage": words[3]}
         yield int(words[1]), process

@@ -14,7 +14,8 @@ from nodescope.records.amd_static import AmdStatic
 from nodescope.records.gpu import GpuIdentity
 
 VENDOR: Final = "amd"
-NO_SERIALS: Final = frozenset({"0", "0x0"})
+NO_SERIALS: Final = frozenset({"0", "0x", "0x0"})
+"""What amd-smi writes where the board has none."""
 
 
 def unique_of(static: AmdStatic) -> str | None:

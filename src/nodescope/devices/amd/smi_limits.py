@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from nodescope.devices.amd.hwmon import POWER_FIELDS, Fields
+from nodescope.devices.amd.hwmon import OF_OTHER_DIE, POWER_FIELDS, Fields
 from nodescope.devices.amd.smi_json import Entry
 from nodescope.devices.amd.smi_values import number, pcie_generation
 from nodescope.records.amd_static import AmdStatic, Quantity
@@ -34,13 +34,14 @@ def with_limits(reading: GpuReading, static: AmdStatic) -> GpuReading:
     fresh: Fields = {
         field: value for field, value in told.items() if value is not None and getattr(reading, field) is None
     }
-    if _of(limit.socket_power, "milliwatts") == 0:
-        fresh |= {field: None for field in POWER_FIELDS if getattr(reading, field) == 0}
     junction = {
         "junction_temperature_crit_celsius": _of(limit.slowdown_hotspot_temperature, "celsius"),
         "junction_temperature_emergency_celsius": _of(limit.shutdown_hotspot_temperature, "celsius"),
     }
-    known = {field: value for field, value in junction.items() if value is not None}
+    known: dict[str, float] = {field: value for field, value in junction.items() if value is not None}
+    if _of(limit.socket_power, "milliwatts") == 0:
+        fresh |= {field: None for field in POWER_FIELDS if getattr(reading, field) == 0}
+        known[OF_OTHER_DIE] = 1
     if known.keys() - reading.driver_fields.keys():
         fresh["driver_fields"] = {**known, **reading.driver_fields}
     return msgspec.structs.replace(reading, **fresh)

@@ -19,6 +19,7 @@ from nodescope.devices.amd.smi_metric_fields import (
     EACH_ENGINE,
     ENGINES,
     GREATEST,
+    PCIE_SPEED,
     READING,
     THROTTLERS,
     TICK_NANOSECONDS,
@@ -38,7 +39,7 @@ def reading(entry: Entry) -> GpuReading:
     """What the GPU reads. What is not told, or not understood, is None."""
     found: dict[str, Any] = {field: first(entry, paths, kind) for field, kind, paths in READING}
     found.update(_clocks(at(entry, "clock")))
-    found["pcie_generation"] = pcie_generation(at(entry, "pcie.speed") or at(entry, "pcie.current_speed"))
+    found["pcie_generation"] = pcie_generation(next((told for path in PCIE_SPEED if (told := at(entry, path))), None))
     if found["fan_speed_percent"] is None:
         found["fan_speed_percent"] = _fan_share(entry)
     # Firmware that does not count energy leaves it 0, and one that counts is past that at once.

@@ -12,8 +12,10 @@ Row = tuple[str, str, tuple[str, ...]]
 
 _EDGE: Final = ("temperature.edge", "temperature.edge_temperature")
 _HOTSPOT: Final = ("temperature.hotspot", "temperature.hotspot_temperature", "temperature.junction")
-_CORRECTED: Final = ("ecc.total_correctable_count", "ecc.correctable_count", "ecc.correctable")
-_UNCORRECTED: Final = ("ecc.total_uncorrectable_count", "ecc.uncorrectable_count", "ecc.uncorrectable")
+_CORRECTED_TEXT: Final = "total_correctable_count total_correctable correctable_count correctable"
+_CORRECTED: Final = tuple(f"ecc.{name}" for name in _CORRECTED_TEXT.split())
+_UNCORRECTED: Final = tuple(f"ecc.{name.replace('correctable', 'uncorrectable')}" for name in _CORRECTED_TEXT.split())
+_TOTAL: Final = ("mem_usage.total_vram", "mem_usage.vram", "fb_usage.vram_total", "vram.total")
 _SOCKET_POWER: Final = (
     "power.socket_power",
     "power.current_socket_power",
@@ -24,14 +26,18 @@ _SOCKET_POWER: Final = (
 READING: Final[tuple[Row, ...]] = (
     ("utilization_percent", "percent", ("usage.gfx_activity", "usage.gfx_usage")),
     ("memory_utilization_percent", "percent", ("usage.umc_activity", "usage.mem_usage")),
-    ("memory_total_bytes", "mebibytes", ("mem_usage.total_vram", "fb_usage.vram_total", "vram.total")),
+    (
+        "memory_total_bytes",
+        "mebibytes",
+        ("mem_usage.total_vram", "mem_usage.vram", "fb_usage.vram_total", "vram.total"),
+    ),
     ("memory_used_bytes", "mebibytes", ("mem_usage.used_vram", "fb_usage.vram_used", "vram.used")),
     ("memory_free_bytes", "mebibytes", ("mem_usage.free_vram", "vram.free")),
     ("memory_used_percent", "percent", ("mem_usage.used_vram_percent",)),
-    ("bar1_total_bytes", "mebibytes", ("mem_usage.total_visible_vram",)),
-    ("bar1_used_bytes", "mebibytes", ("mem_usage.used_visible_vram",)),
+    ("bar1_total_bytes", "mebibytes", ("mem_usage.total_visible_vram", "mem_usage.vis_vram")),
+    ("bar1_used_bytes", "mebibytes", ("mem_usage.used_visible_vram", "mem_usage.used_vis_vram")),
     ("bar1_free_bytes", "mebibytes", ("mem_usage.free_visible_vram",)),
-    ("gtt_total_bytes", "mebibytes", ("mem_usage.total_gtt",)),
+    ("gtt_total_bytes", "mebibytes", ("mem_usage.total_gtt", "mem_usage.gtt")),
     ("gtt_used_bytes", "mebibytes", ("mem_usage.used_gtt",)),
     ("temperature_celsius", "celsius", (*_EDGE, *_HOTSPOT)),
     ("edge_temperature_celsius", "celsius", _EDGE),
@@ -45,11 +51,13 @@ READING: Final[tuple[Row, ...]] = (
     ("voltage_millivolts", "millivolts", ("power.gfx_voltage", "power.current_gfx_voltage", "power.current_voltage")),
     ("fan_speed_percent", "percent", ("fan.usage",)),
     ("fan_revolutions_per_minute", "rpm", ("fan.rpm", "power.current_fan_rpm")),
-    ("pcie_width_lanes", "lanes", ("pcie.width", "pcie.current_lanes", "pcie.pcie_lanes")),
+    ("pcie_width_lanes", "lanes", ("pcie.width", "pcie.current_lanes", "pcie.pcie_lanes", "pcie.current_width")),
     ("pcie_replays", "count", ("pcie.replay_count", "replay_count")),
     ("ecc_corrected_volatile_errors", "count", _CORRECTED),
     ("ecc_uncorrected_volatile_errors", "count", _UNCORRECTED),
 )
+
+PCIE_SPEED: Final = ("pcie.speed", "pcie.current_speed", "pcie.pcie_speed")
 
 GREATEST: Final = ("max_clk",)
 _CURRENT: Final = ("clk", "cur_clk", "current_clock")
@@ -69,7 +77,7 @@ has no work slows down while others compute."""
 ENGINES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("gfx", ("usage.gfx_activity", "usage.gfx_usage")),
     ("umc", ("usage.umc_activity", "usage.mem_usage")),
-    ("mm", ("usage.mm_activity",)),
+    ("mm", ("usage.mm_activity", "usage.mm_ip_usage")),
 )
 EACH_ENGINE: Final[tuple[tuple[str, str, str], ...]] = (
     ("vcn", "usage.vcn_activity", "usage.vcn_busy"),

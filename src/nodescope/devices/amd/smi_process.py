@@ -1,8 +1,10 @@
 """What `amd-smi process` tells -> the processes on each GPU.
 
 Source: `amd-smi process --json`: for each GPU a `process_list`, of objects with `process_info` or, in some releases,
-of what else stands in that. Memory in bytes, engines in nanoseconds, SDMA in microseconds. On a GPU that nobody uses
-there is a sentence in the place of a process. Only processes that compute are known to it.
+of what else stands in that. ROCm 5.7 and 6.0 give that list as `values`, and a single process as the GPU's own
+`process_info`; 6.1 gives the last of them all there, and only its numbers have units. Memory in bytes, engines in
+nanoseconds, SDMA in microseconds. On a GPU that nobody uses there is a sentence in the place of a process. Only
+processes that compute are known to it.
 """
 
 from __future__ import annotations
@@ -20,21 +22,31 @@ MAX_ENGINE_NAME: Final = 32
 MAX_PROCESS_NAME: Final = 64
 COMPUTE: Final = "compute"
 
+FORMS: Final = ("process_list", "processes", "values")
 MEMORY: Final = ("memory_usage.vram_mem", "mem_usage", "mem")
 GTT: Final = ("memory_usage.gtt_mem",)
 
 
 def processes(entry: Entry) -> tuple[ProcessReading, ...]:
     """Those on one GPU, each PID once."""
-    listed = entry.get("process_list") or entry.get("processes")
+    listed = _listed(entry)
     found = _readings(listed[:MAX_PROCESSES] if isinstance(listed, list) else ())
     return tuple({process.pid: process for process in found}.values())
 
 
 def are_told(entry: Entry) -> bool:
     """Whether the entry says who uses the GPU, be it nobody: it has a list, and each process there has its PID."""
-    listed = entry.get("process_list") or entry.get("processes")
+    listed = _listed(entry)
+    if listed == [entry] and isinstance(at(entry, "process_info.mem_usage"), dict):
+        return False
     return isinstance(listed, list) and len(listed) <= MAX_PROCESSES and all(map(_is_told, listed))
+
+
+def _listed(entry: Entry) -> Any:
+    """The list of processes, in whichever form; None where there is none."""
+    if "process_info" in entry:
+        return [entry]
+    return next((listed for form in FORMS if (listed := entry.get(form))), None)
 
 
 def _is_told(item: Any) -> bool:

@@ -190,8 +190,8 @@ def _told(entry: Entry, columns: Iterable[Column]) -> dict[str, Any]:
 
 
 def _block_states(entry: Entry) -> dict[str, str]:
-    """By block in upper case: told as an object, or as a list of objects with block and status."""
-    told = at(entry, "ras.ecc_block_state")
+    """By block in upper case: told as an object, or as a list of objects with block and status, also as `ras`."""
+    told = entry["ras"] if isinstance(entry.get("ras"), list) else at(entry, "ras.ecc_block_state")
     if isinstance(told, list):
         told = {item.get("block"): item.get("status") for item in told if isinstance(item, dict)}
     if not isinstance(told, dict):

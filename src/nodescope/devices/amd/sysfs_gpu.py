@@ -16,6 +16,8 @@ import msgspec
 from nodescope.devices.amd import gpu_metrics_reading, identity, limits, sysfs_reading
 from nodescope.devices.amd.activity import Activity
 from nodescope.devices.amd.device_files import DeviceFiles
+from nodescope.devices.amd.energy import FIELD as ENERGY
+from nodescope.devices.amd.energy import EnergyCounter
 from nodescope.devices.amd.error_counts import FOLDER as RAS_FOLDER
 from nodescope.devices.amd.error_counts import ErrorCounts
 from nodescope.devices.amd.gpu_metrics import GpuMetrics
@@ -81,6 +83,7 @@ class SysfsGpu:
         self._errors = ErrorCounts(self.files)
         self._partition_readings = PartitionReadings(host, self.files)
         self._activity = Activity()
+        self._energy = EnergyCounter()
         self._limits: dict[str, Any] = {}
         self._parts: tuple[Partition, ...] = ()
         self._left_out = 0
@@ -123,6 +126,8 @@ class SysfsGpu:
         sampled = sysfs_reading.sample(files, self._has, self._hwmon, self._activity, self._limits)
         if not files.answered and self._hot:
             return self._silent()
+        if self._hwmon.moved:
+            self._learnt = None
         return self._report(sampled.fields, sampled.metrics)
 
     def _report(self, fields: dict[str, Any], metrics: GpuMetrics | None) -> GpuReport:
@@ -130,6 +135,8 @@ class SysfsGpu:
         if RAS_FOLDER in self._has:
             errors.read()
         fields["driver_fields"] |= errors.driver_fields
+        if ENERGY in fields:
+            fields[ENERGY] = self._energy.continued(fields[ENERGY], time.monotonic())
         instances = self._partition_readings.read(known.instances, self._parts, metrics)
         return GpuReport(
             uuid=known.identity.uuid,
@@ -176,7 +183,7 @@ class SysfsGpu:
             self._errors.learn()
             self._limits = limits.read_limits(files, self._has, self._hwmon)
         shown = (self._awake if asleep else None) or found
-        self._parts = partitions(self._host, placed.nodes, shown.compute_partition)
+        self._parts = partitions(self._host, placed.nodes, shown.compute_partition, shown.dri_render)
         instances = identities(shown.uuid, self._parts, shown.compute_partition)
         self.known = Known(shown, instances, placed.nodes)
         self._left_out = files.left_out

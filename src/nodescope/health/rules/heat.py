@@ -219,7 +219,7 @@ UNREAD: Final[tuple[Unread, ...]] = (
         "power_milliwatts",
         "the power could not be read",
         "in a virtual machine it is often hidden; else see nodescope's log",
-        "tells_sensors",
+        "tells_power",
         1,
     ),
     Unread(
