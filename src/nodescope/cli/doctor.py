@@ -15,6 +15,7 @@ from nodescope.cli import EXIT_FAILURE, say
 from nodescope.cli.finding import Finding
 from nodescope.cli.flags import parse, parser
 from nodescope.cli.gpu_findings import gpu_findings, is_starting
+from nodescope.cli.runtime_findings import is_being_asked, runtime_findings
 from nodescope.host import Absent
 from nodescope.listening import address_problem, plans, web_config_problem
 from nodescope.measurement import Measurement, empty_roots
@@ -125,16 +126,17 @@ def examine(settings: Settings, role: Role) -> list[Finding]:
         finally:
             measurement.stop()
     of_collectors = (_collector(outcome, settings) for outcome in outcomes)
-    return [*of_collectors, *gpu_findings(records), *_surroundings(settings, role)]
+    of_runtimes = runtime_findings(records, bool(settings["collector.container.sockets"]))
+    return [*of_collectors, *gpu_findings(records), *of_runtimes, *_surroundings(settings, role)]
 
 
 def _records(measurement: Measurement, deadline: float) -> list[Any]:
-    """What the samplers have, once all have sampled and every GPU has been read, or at `deadline` (monotonic)."""
+    """What the samplers have once each GPU and runtime has answered, or at `deadline` (monotonic)."""
     measurement.first_samples(deadline - time.monotonic())
     while True:
         snapshots = [loop.snapshot for loop in measurement.loops.values()]
         records = [record for snapshot in snapshots if snapshot is not None for record in snapshot.records]
-        if not is_starting(records) or time.monotonic() >= deadline:
+        if not (is_starting(records) or is_being_asked(records)) or time.monotonic() >= deadline:
             return records
         time.sleep(POLL_S)
 

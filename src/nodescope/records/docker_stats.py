@@ -7,10 +7,12 @@ from typing import Final
 
 import msgspec
 
-from nodescope.records.container import ContainerUse
+from nodescope.records.container import ContainerUse, RuntimeStatus
 from nodescope.records.container_view import ContainerView
 
 RUNTIMES: Final = frozenset({"docker", "podman"})
+KNOWS_DOCKERS: Final = RUNTIMES | {"containerd"}
+"""containerd runs Docker's containers, and tells of them where Docker's own socket may not be opened."""
 SHOWN: Final = frozenset({"running", "paused", "restarting"})
 """States of containers that `docker stats` lists."""
 PERCENT: Final = 100
@@ -68,6 +70,11 @@ def docker_containers(views: Iterable[ContainerView], host_memory_bytes: int | N
         for view in views
         if view.container.runtime in RUNTIMES and view.container.state in SHOWN
     ]
+
+
+def tells_all(status: RuntimeStatus) -> bool:
+    """Whether a runtime answers that knows of Docker's containers: then none is none."""
+    return status.state == "ok" and status.runtime in KNOWS_DOCKERS
 
 
 def totals(containers: Sequence[DockerContainer]) -> DockerTotals:
