@@ -17,7 +17,7 @@ from nodescope.cli.flags import parse, parser
 from nodescope.cli.gpu_findings import gpu_findings, is_starting
 from nodescope.cli.runtime_findings import is_being_asked, runtime_findings
 from nodescope.host import Absent
-from nodescope.listening import address_problem, plans, web_config_problem
+from nodescope.listening import address_problem, plans, unserved, web_config_problem
 from nodescope.measurement import Measurement, empty_roots
 from nodescope.roles import BY_NAME, Role
 from nodescope.runner import Outcome
@@ -182,7 +182,10 @@ def _action(table: Sequence[tuple[str, str]], text: str) -> str:
 def _surroundings(settings: Settings, role: Role) -> Iterator[Finding]:
     for key, problem in empty_roots(settings):
         yield Finding("problem", key, problem, f"mount it, or correct --{key}")
-    for address in [] if settings["web.systemd-socket"] else [plan.address for plan in plans(settings, role)]:
+    wanted = plans(settings, role)
+    for key, told in unserved(settings, wanted):
+        yield Finding("problem", key, told)
+    for address in [] if settings["web.systemd-socket"] else [plan.address for plan in wanted]:
         problem = address_problem(address)
         yield Finding("problem", "web", problem) if problem else Finding("ok", "web", f"{address} is free to listen on")
     problem = web_config_problem(settings)
