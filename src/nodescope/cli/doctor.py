@@ -91,6 +91,7 @@ _ABSENT_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
 _ERROR_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("PermissionError", "run as root, or give the service user the right to read it"),
     ("Malformed", "the file is not what the kernel documents: check what is mounted at --path.procfs and --path.sysfs"),
+    ("AccessFailed", "correct it; nodescope config show has what collector.kubelet is given"),
     ("NoSnapshot", "something under it does not answer: look for a hung mount or device"),
     ("", "run with --log.level=debug to see where it fails"),
 )
