@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from nodescope import configuration
-from nodescope.listening import changes, leave, plans
+from nodescope.listening import changes, leave, plans, unserved
 from nodescope.roles import BY_NAME
 from nodescope.settings import SettingsError
 from nodescope.web.message import Response
@@ -66,6 +66,26 @@ def test_defaults_that_are_switched_off_are_so_for_a_listener_s_role_too() -> No
     listeners = [{"address": "127.0.0.1:1", "role": "lens"}, {"address": "127.0.0.1:2", "collectors": ["swap"]}]
     settings = configuration.load({"listeners": listeners, "collector.disable-defaults": True}, {})
     assert [set(plan.asked_for) for plan in plans(settings, ROLE)] == [set(), {"swap"}]
+
+
+@pytest.mark.parametrize(
+    ("role", "given", "told"),
+    [
+        ("agent", {"collector.gpu_worker.enabled": True}, [("collector.gpu_worker.enabled", "role gpu-worker has it")]),
+        ("node", {"collector.gpu.enabled": True}, [("collector.gpu.enabled", "role agent has it")]),
+        ("agent", {"collector.gpu.enabled": True, "collector.swap.enabled": True}, []),
+        ("agent", {"collector.gpu_worker.enabled": False}, []),
+        ("lens", {}, []),
+    ],
+)
+def test_what_is_switched_on_where_nothing_shows_it(
+    role: str, given: dict[str, Any], told: list[tuple[str, str]]
+) -> None:
+    """A collector that is switched on by name, and is of no listener, is told of with the role that has it."""
+    settings = configuration.load(given, {}, BY_NAME[role].own_defaults)
+    found = list(unserved(settings, plans(settings, BY_NAME[role])))
+    assert [key for key, _ in found] == [key for key, _ in told]
+    assert all(words in problem for (_, problem), (_, words) in zip(found, told, strict=True))
 
 
 def test_what_changes() -> None:

@@ -13,14 +13,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from nodescope import answers, collectors, configuration
+from nodescope import answers, collectors, configuration, roles
 from nodescope.api.node import NoNode
 from nodescope.api.service import Api
 from nodescope.api.table import LENS_PREFIX
 from nodescope.host import Host
 from nodescope.metric import Metric
+from nodescope.roles import BY_NAME
 from nodescope.self_metrics import SELF_METRICS
-from nodescope.settings import TABLE, Setting
+from nodescope.settings import TABLE, Setting, Settings
 from nodescope.web.routes import Site, routes
 from tools.markdown import code, table
 
@@ -43,15 +44,18 @@ as not there.
 METRICS_HEAD: Final = f"""{NOTE}
 # Metrics
 
-Units are the last word of a name; times are seconds, sizes are bytes. A value that is unknown has no series.
-`nodescope exporter node --no-collector.NAME` leaves a collector out.
+Of nodescope's own names and OpenTelemetry's the unit is the last word; times are seconds, sizes are bytes. Names that
+stand in for another exporter's have its units. A value that is unknown has no series. `nodescope agent` has every
+collector but those that are of another role, which a listener of its own may name; `--no-collector.NAME` leaves one
+out.
 """
 
 API_HEAD: Final = f"""{NOTE}
 # HTTP API
 
-What each listener serves. `web.telemetry-path` moves the metrics. Another method than those listed gets 405, a path
-that is not listed 404; every error says in one sentence what was wrong.
+What each listener serves; `/v1/metrics` and all below it those of the roles `agent` and `lens` alone.
+`web.telemetry-path` moves the metrics. Another method than those listed gets 405, a path that is not there 404; every
+error says in one sentence what was wrong.
 
 `/api/v1/openapi.json` describes the REST API: its parameters, and the type of every answer. It answers from the newest
 samples and never reads a device; the header field `X-Sampled-Age-Seconds` says how old they are, and `X-Left-Out` how
@@ -106,14 +110,20 @@ def metric_rows(metrics: Iterable[Metric]) -> list[tuple[str, ...]]:
     ]
 
 
+def where_on(name: str, settings: Settings) -> str:
+    """Whether a collector of the agent is on by default; of one that the agent lacks, the roles that have it."""
+    if name in BY_NAME["agent"].collectors:
+        return f"{'on' if settings[f'collector.{name}.enabled'] else 'off'} unless told"
+    return f"of role {', '.join(code(role.name) for role in roles.TABLE if name in role.collectors)}"
+
+
 def metrics_page() -> str:
     settings = configuration.load({}, {})
     head = ("name", "type", "labels", "help")
     parts = [METRICS_HEAD]
     for entry in collectors.TABLE:
         collector = collectors.build(entry.name, Host(), settings)
-        state = "on" if settings[f"collector.{entry.name}.enabled"] else "off"
-        parts.append(f"\n## Collector {code(entry.name)} ({state} unless told)\n\n")
+        parts.append(f"\n## Collector {code(entry.name)} ({where_on(entry.name, settings)})\n\n")
         parts.append(table(head, metric_rows(collector.metrics)))
         options = [code(setting.key) for setting in TABLE if setting.key.startswith(f"collector.{entry.name}.")]
         parts.append(f"\nSettings: {', '.join(options)}.\n")

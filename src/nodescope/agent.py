@@ -252,6 +252,8 @@ class Agent:
         self._warned_of = open_ones
         for key, problem in empty_roots(self.settings):
             log.warning("%s: %s; mount it, or correct --%s", self.settings.origin(key), problem, key)
+        for key, problem in listening.unserved(self.settings, [slot.plan for slot in self._slots]):
+            log.warning("%s: %s", self.settings.origin(key), problem)
 
     def _on_change(self, outcome: Outcome, before: str | None) -> None:
         log_change(outcome, before)

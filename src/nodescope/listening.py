@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 from typing import Final, NamedTuple
 
 from nodescope import systemd, threads
-from nodescope.roles import BY_NAME, Role
+from nodescope.roles import BY_NAME, TABLE, Role
 from nodescope.settings import Settings, SettingsError
 from nodescope.web.access import Access
 from nodescope.web.address import AddressError, BindError, bind, parse
@@ -22,6 +22,8 @@ AGAIN_AFTER_S: Final = 0.25
 """As long as the runner leaves a slow collector its worker, which is then the thread that has the request."""
 
 
+_BY_NAME: Final = ("flag", "environment")
+"""How the origin of a setting begins that was given for this one command."""
 LEAVE_S: Final = 10.0
 """For what a listener answers that a reload takes away, the reload itself among it: nobody waits for its end."""
 
@@ -71,6 +73,26 @@ def plans(settings: Settings, role: Role) -> list[Plan]:
                 f"{settings.origin(_key(other, settings))}: {wide} includes {other}, expected one of the two"
             )
     return made
+
+
+def unserved(settings: Settings, wanted: Sequence[Plan]) -> Iterator[tuple[str, str]]:
+    """Settings that switch a collector on which none of the listeners has, each with what to do instead.
+
+    Not those of a file: it may hold every setting, as `nodescope config show` writes them, for several roles.
+    """
+    served = {name for plan in wanted for name in plan.collectors}
+    for role in TABLE:
+        for name in role.collectors:
+            key = f"collector.{name}.enabled"
+            if name not in served and settings[key] and settings.origin(key).startswith(_BY_NAME):
+                served.add(name)
+                yield (
+                    key,
+                    (
+                        f"no listener here has collector {name}, so it shows nothing: role {role.name} has it, "
+                        "or a listener that names it (`listeners`)"
+                    ),
+                )
 
 
 def _key(address: str, settings: Settings) -> str:

@@ -115,6 +115,14 @@ def test_doctor_looks_at_the_listeners_that_will_be(run: Run, tmp_path: Path, fr
     assert "127.0.0.1:9100" not in done.stdout
 
 
+def test_metrics_of_another_roles_collector(run: Run) -> None:
+    """Who asks for a collector that the role lacks is told which command lists those that it has."""
+    done = run("metrics", "--role=node", "--collector=gpu")
+    assert (done.returncode, done.stdout) == (2, "")
+    told = "nodescope metrics: role node has no collector 'gpu'; see nodescope exporter node --help\n"
+    assert done.stderr == told
+
+
 def test_metrics_and_doctor_are_as_the_role_is(run: Run) -> None:
     """They look at the collectors that the role turns on, and honour the environment of the program it stands for."""
     assert 'collector_success{collector="kubelet_lens"}' in run("metrics", "--role", "lens").stdout

@@ -15,7 +15,7 @@ from nodescope.containers.grpc.wire import encode_bytes
 from nodescope.containers.kept import KeptContainers
 from nodescope.containers.runtimes import MOBY, Runtimes
 from nodescope.host import Host
-from nodescope.records.container import ContainerEvent
+from nodescope.records.container import NOT_ASKED, ContainerEvent
 from tests.conftest import NoThreads
 from tests.containers.engine.fake_engine import FakeEngine
 from tests.containers.grpc_fake import serving
@@ -88,6 +88,22 @@ def test_an_engine_is_followed(root: Path, engine: FakeEngine) -> None:
     assert agent.runtimes.containers() == ()
     agent.runtimes.look()
     assert agent.runtimes.statuses() == ()
+
+
+def test_first_answers(root: Path, engine: FakeEngine) -> None:
+    """Who waits has the containers of an engine that answers; one that hangs is waited for no longer than told."""
+    engine.start(engine.create(1, "web"))
+    runtimes = Runtimes(Host(rootfs=str(root)), (), lambda event: None)
+    runtimes.look()
+    runtimes.first_answers(LONG_S)
+    assert [one.name for one in runtimes.containers()] == ["web"]
+    runtimes.close()
+    engine.faults[""] = "hang"
+    runtimes = Runtimes(Host(rootfs=str(root)), (), lambda event: None)
+    runtimes.look()
+    runtimes.first_answers(0.1)
+    assert [(one.state, one.reason) for one in runtimes.statuses()] == [("absent", NOT_ASKED)]
+    runtimes.close()
 
 
 def test_a_users_engine_takes_no_container_of_the_hosts(root: Path, engine: FakeEngine) -> None:

@@ -46,6 +46,17 @@ def test_a_field_cannot_break_out_of_its_line(evil: str, place: str) -> None:
         reply.head(Response(200, b"", kind, ((name, value),)), (), 1, True)
 
 
+def test_what_is_said_twice_is_told_once() -> None:
+    """A field that both the web config file and the page give is there once; where their values differ, both are."""
+    page = Response(200, b"", headers=(("X-Content-Type-Options", "nosniff"), ("X-Frame-Options", "deny")))
+    found = lines(page, (("X-Content-Type-Options", "nosniff"), ("X-Frame-Options", "sameorigin")))
+    assert found.count("X-Content-Type-Options: nosniff") == 1
+    assert [line for line in found if line.startswith("X-Frame")] == [
+        "X-Frame-Options: sameorigin",
+        "X-Frame-Options: deny",
+    ]
+
+
 def test_dates_are_those_of_http() -> None:
     """A date has English names and two digits, whatever the locale."""
     assert reply.imf_fixdate(784111777) == "Sun, 06 Nov 1994 08:49:37 GMT"

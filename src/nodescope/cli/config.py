@@ -11,7 +11,7 @@ from typing import Any
 from nodescope import configuration
 from nodescope.cli import EXIT_USAGE, say
 from nodescope.cli.flags import parse, parser
-from nodescope.listening import plans, web_config_problem
+from nodescope.listening import plans, unserved, web_config_problem
 from nodescope.measurement import Measurement, check_paths
 from nodescope.roles import BY_NAME
 from nodescope.settings import Settings
@@ -48,6 +48,9 @@ def main(arguments: Sequence[str]) -> int:
     if problem:
         print(f"nodescope: {problem}", file=sys.stderr)
         return EXIT_USAGE
+    for key, told in unserved(settings, wanted):
+        problems.append(f"{settings.origin(key)}: {told}")
+        print(f"nodescope: {problems[-1]}", file=sys.stderr)
     say("settings are right" if not problems else "settings can be used, with the warnings above")
     return 1 if problems else 0
 

@@ -15,8 +15,9 @@ from nodescope.cli import EXIT_FAILURE, say
 from nodescope.cli.finding import Finding
 from nodescope.cli.flags import parse, parser
 from nodescope.cli.gpu_findings import gpu_findings, is_starting
+from nodescope.cli.runtime_findings import is_being_asked, runtime_findings
 from nodescope.host import Absent
-from nodescope.listening import address_problem, plans, web_config_problem
+from nodescope.listening import address_problem, plans, unserved, web_config_problem
 from nodescope.measurement import Measurement, empty_roots
 from nodescope.roles import BY_NAME, Role
 from nodescope.runner import Outcome
@@ -90,6 +91,7 @@ _ABSENT_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
 _ERROR_ACTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("PermissionError", "run as root, or give the service user the right to read it"),
     ("Malformed", "the file is not what the kernel documents: check what is mounted at --path.procfs and --path.sysfs"),
+    ("AccessFailed", "correct it; nodescope config show has what collector.kubelet is given"),
     ("NoSnapshot", "something under it does not answer: look for a hung mount or device"),
     ("", "run with --log.level=debug to see where it fails"),
 )
@@ -125,16 +127,17 @@ def examine(settings: Settings, role: Role) -> list[Finding]:
         finally:
             measurement.stop()
     of_collectors = (_collector(outcome, settings) for outcome in outcomes)
-    return [*of_collectors, *gpu_findings(records), *_surroundings(settings, role)]
+    of_runtimes = runtime_findings(records, bool(settings["collector.container.sockets"]))
+    return [*of_collectors, *gpu_findings(records), *of_runtimes, *_surroundings(settings, role)]
 
 
 def _records(measurement: Measurement, deadline: float) -> list[Any]:
-    """What the samplers have, once all have sampled and every GPU has been read, or at `deadline` (monotonic)."""
+    """What the samplers have once each GPU and runtime has answered, or at `deadline` (monotonic)."""
     measurement.first_samples(deadline - time.monotonic())
     while True:
         snapshots = [loop.snapshot for loop in measurement.loops.values()]
         records = [record for snapshot in snapshots if snapshot is not None for record in snapshot.records]
-        if not is_starting(records) or time.monotonic() >= deadline:
+        if not (is_starting(records) or is_being_asked(records)) or time.monotonic() >= deadline:
             return records
         time.sleep(POLL_S)
 
@@ -180,7 +183,10 @@ def _action(table: Sequence[tuple[str, str]], text: str) -> str:
 def _surroundings(settings: Settings, role: Role) -> Iterator[Finding]:
     for key, problem in empty_roots(settings):
         yield Finding("problem", key, problem, f"mount it, or correct --{key}")
-    for address in [] if settings["web.systemd-socket"] else [plan.address for plan in plans(settings, role)]:
+    wanted = plans(settings, role)
+    for key, told in unserved(settings, wanted):
+        yield Finding("problem", key, told)
+    for address in [] if settings["web.systemd-socket"] else [plan.address for plan in wanted]:
         problem = address_problem(address)
         yield Finding("problem", "web", problem) if problem else Finding("ok", "web", f"{address} is free to listen on")
     problem = web_config_problem(settings)

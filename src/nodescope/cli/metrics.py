@@ -12,10 +12,15 @@ from nodescope.cli import EXIT_FAILURE, EXIT_USAGE, say
 from nodescope.cli.flags import parse, parser
 from nodescope.configuration import nearest
 from nodescope.measurement import Measurement, check_paths, empty_roots
-from nodescope.roles import BY_NAME
+from nodescope.roles import BY_NAME, Role
 from nodescope.simulated import machine
 
 FIRST_SAMPLES_S: Final = 10.0
+
+
+def command_of(role: Role) -> str:
+    """What serves a role, and lists its collectors in its help."""
+    return "nodescope agent" if role.name == "agent" else f"nodescope exporter {role.name}"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,7 +40,8 @@ def main(arguments: Sequence[str]) -> int:
     for name in namespace.collector:
         if name not in role.collectors:
             close = nearest(name, role.collectors)
-            print(f"nodescope metrics: there is no collector {name!r} here{close}", file=sys.stderr)
+            told = f"role {role.name} has no collector {name!r}{close}; see {command_of(role)} --help"
+            print(f"nodescope metrics: {told}", file=sys.stderr)
             return EXIT_USAGE
     # Who asks for a collector by name wants it, on by default or not.
     asked_for = {f"collector.{name}.enabled": True for name in namespace.collector}

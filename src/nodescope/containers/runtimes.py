@@ -25,9 +25,10 @@ from nodescope.containers.known import Emit
 from nodescope.containers.oom_evidence import OomEvidence
 from nodescope.containers.watch import Watch
 from nodescope.host import Host
-from nodescope.records.container import Container, ContainerEvent, RuntimeStatus
+from nodescope.records.container import NOT_ASKED, Container, ContainerEvent, RuntimeStatus
 
 LOOK_SECONDS: Final = 10.0
+ANSWER_LOOK_SECONDS: Final = 0.02
 HOUR_SECONDS: Final = 3600.0
 CRIO_SOCKET: Final = "/run/crio/crio.sock"
 MOBY: Final = "moby"
@@ -97,6 +98,13 @@ class Runtimes:
         if self._closed.is_set():
             # In the meantime: nobody else would end what was just begun.
             self._kept.end(self)
+
+    def first_answers(self, timeout_s: float) -> None:
+        """Waits until each that is followed has answered, or failed to, at most so long; ends with `close`."""
+        deadline = time.monotonic() + timeout_s
+        while any(status.reason == NOT_ASKED for status in self.statuses()) and time.monotonic() < deadline:
+            if self._closed.wait(ANSWER_LOOK_SECONDS):
+                return
 
     def killed(self, kills: Mapping[str, int]) -> None:
         """Takes the cgroups' counts of OOM kills, by key of the container; what no runtime told of is told by them."""

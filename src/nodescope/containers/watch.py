@@ -19,7 +19,7 @@ from nodescope.containers.kept import KeptLife, KeptRuntime
 from nodescope.containers.known import Emit, KnownContainers
 from nodescope.containers.lifecycle import Heard, Key
 from nodescope.kernel.file import Absent, Malformed
-from nodescope.records.container import Container, ContainerEvent, RuntimeStatus
+from nodescope.records.container import NOT_ASKED, Container, ContainerEvent, RuntimeStatus
 
 WAIT_SECONDS: Final = 0.5
 QUIET_SECONDS: Final = 0.1
@@ -89,7 +89,7 @@ class Watch:
         self._emit = emit
         self._known = KnownContainers(client.runtime, kept)
         self._state = "absent"
-        self._reason = "not connected yet"
+        self._reason = NOT_ASKED
         self._versions: tuple[str | None, str | None] = (None, None)
         self._connects = 0
         self._abandoned = False

@@ -218,6 +218,10 @@ class ContainerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         return unique_key(self.runtime, self.namespace, self.id)
 
 
+NOT_ASKED: Final = "not asked yet"
+"""Reason of a runtime that was just found: how it fares is known with its first answer."""
+
+
 class RuntimeStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a container runtime fares. `state`: "ok", "denied", "failed", "absent". `reason`: why it is not ok.
 

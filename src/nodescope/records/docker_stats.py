@@ -7,11 +7,13 @@ from typing import Final
 
 import msgspec
 
-from nodescope.records.container import ContainerUse
+from nodescope.records.container import ContainerUse, RuntimeStatus
 from nodescope.records.container_view import ContainerView
 
 DOCKER: Final = "docker"
 RUNTIMES: Final = frozenset({DOCKER, "podman"})
+KNOWS_DOCKERS: Final = RUNTIMES | {"containerd"}
+"""containerd runs Docker's containers, and tells of them where Docker's own socket may not be opened."""
 SHOWN: Final = frozenset({"running", "paused", "restarting"})
 """States of containers that `docker stats` lists."""
 PERCENT: Final = 100
@@ -70,6 +72,11 @@ def docker_containers(views: Iterable[ContainerView], host_memory_bytes: int | N
     for view in sorted(listed, key=_precedence):
         first.setdefault(view.container.name, view.container.key)
     return [_shown(view, host_memory_bytes, first[view.container.name] == view.container.key) for view in listed]
+
+
+def tells_all(status: RuntimeStatus) -> bool:
+    """Whether a runtime answers that knows of Docker's containers: then none is none."""
+    return status.state == "ok" and status.runtime in KNOWS_DOCKERS
 
 
 def totals(containers: Sequence[DockerContainer]) -> DockerTotals:

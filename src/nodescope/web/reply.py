@@ -45,7 +45,9 @@ def _lines(
 ) -> tuple[str, str]:
     """What stands before and after the fields that differ from answer to answer."""
     before = f"HTTP/1.1 {status} {REASONS.get(status, 'Unknown')}\r\n"
-    fields = [f"{name}: {value}\r\n" for name, value in (("Content-Type", content_type), *extra, *headers)]
+    # Once each: what the web config file adds to every answer, a page may say of itself.
+    told = dict.fromkeys((("Content-Type", content_type), *extra, *headers))
+    fields = [f"{name}: {value}\r\n" for name, value in told]
     if not keep_alive:
         fields.append("Connection: close\r\n")
     elif not minor:

@@ -10,7 +10,7 @@ import pytest
 from nodescope.collectors.container.docker_stats import DockerStatsCollector, memory_total_bytes
 from nodescope.collectors.joined import Loop
 from nodescope.host import Absent, Host
-from nodescope.records.container import Container, ContainerUse, ContainerWithoutNetwork
+from nodescope.records.container import Container, ContainerUse, ContainerWithoutNetwork, RuntimeStatus
 from nodescope.records.docker_stats import size
 from nodescope.sampler import Snapshot
 from tests.collectors.container.container_snapshot import MIB, RECORDS, golden
@@ -45,6 +45,28 @@ def test_a_machine_without_containers(tmp_path: Path) -> None:
         ("docker_stats_exporter_up", [1]),
         ("docker_stats_exporter_info", [1]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "state", "told"),
+    [
+        ("docker", "ok", [0]),
+        ("podman", "ok", [0]),
+        ("containerd", "ok", [0]),
+        ("docker", "denied", []),
+        ("docker", "absent", []),
+        ("docker", "failed", []),
+        ("kubelet", "ok", []),
+    ],
+)
+def test_no_container_is_none_only_where_a_runtime_says_so(
+    tmp_path: Path, runtime: str, state: str, told: list[int]
+) -> None:
+    """That there are 0 containers takes an answer of who knows them: of a socket that is denied nothing is told."""
+    status = RuntimeStatus(runtime=runtime, socket="/run/x.sock", state=state)
+    known = host(tmp_path)
+    page = shown(lambda loop: DockerStatsCollector(known, loop), status)
+    assert [float(line.split()[1]) for line in page.splitlines() if line.startswith("docker_containers_total ")] == told
 
 
 def test_all_names() -> None:

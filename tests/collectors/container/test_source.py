@@ -17,7 +17,7 @@ from nodescope.collectors.parts import Parts, Surroundings
 from nodescope.containers.runtimes import Runtimes
 from nodescope.exposition.text import TextEncoder
 from nodescope.host import Absent, Host
-from nodescope.records.container import Container, ContainerUse
+from nodescope.records.container import Container, ContainerUse, RuntimeStatus
 from nodescope.records.container_choice import ContainersLeftOut
 from nodescope.records.container_view import ContainerView, views
 from tests.collectors.container.sampled import of, sampled
@@ -65,6 +65,17 @@ def test_a_host_without_containers(root: Path) -> None:
     with pytest.raises(Absent):
         made.sampler.sample()
     made.stop()
+
+
+def test_the_first_sample_has_what_the_runtimes_tell(root: Path) -> None:
+    """Who samples once, or scrapes at the start, is told of the containers that there are, not of none."""
+    with FakeEngine(root / "run/docker.sock") as engine:
+        engine.start(engine.create(1, name="web"))
+        made = loop(parts(root, []))
+        records = made.sampler.sample()
+        made.stop()
+    assert [one.name for one in of(records, Container)] == ["web"]
+    assert [one.state for one in of(records, RuntimeStatus)] == ["ok"]
 
 
 def test_a_host_without_cgroups(root: Path) -> None:

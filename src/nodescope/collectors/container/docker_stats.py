@@ -13,8 +13,9 @@ from nodescope.host import Absent, Host
 from nodescope.kernel.number import uint64
 from nodescope.metric import Family, Metric
 from nodescope.profiles.docker_stats_worker import PROFILE, TEXT_ROWS
+from nodescope.records.container import RuntimeStatus
 from nodescope.records.container_view import ContainerView, views
-from nodescope.records.docker_stats import DockerContainer, DockerStatsExporter, docker_containers, totals
+from nodescope.records.docker_stats import DockerContainer, DockerStatsExporter, docker_containers, tells_all, totals
 from nodescope.sampler import Snapshot
 from nodescope.settings import Settings
 
@@ -28,7 +29,8 @@ class DockerStatsCollector:
     *Source*: the newest snapshot of the containers' sampler; /proc/meminfo (proc_meminfo(5)) for the host's memory,
     which is the limit of a container that has none; the process of dockerd. *Units*: percent (of one CPU), bytes,
     kibibytes. *Absent when*: there is no runtime; a container is not running; a value that its cgroup does not tell;
-    of the engine, where /run/docker.pid does not name it; without a runtime all but that the exporter runs. *Cost*:
+    of the engine, where /run/docker.pid does not name it; without a runtime all but that the exporter runs; the number
+    of containers, where no runtime answers and no container is known. *Cost*:
     three files, and making the families of a new snapshot. `left_out`: samplers that failed.
     """
 
@@ -58,11 +60,12 @@ class DockerStatsCollector:
         return self._newest.of(snapshot, self._families)
 
     def _families(self, snapshot: Snapshot) -> list[Family]:
-        records = views(snapshot.records, snapshot.time_seconds)
+        records = tuple(views(snapshot.records, snapshot.time_seconds))
         memory = memory_total_bytes(self._host)
         containers = docker_containers((record for record in records if type(record) is ContainerView), memory)
         engine = self._engine.read(memory)
-        told = (totals(containers), *((engine,) if engine else ()), *containers)
+        known = containers or any(type(record) is RuntimeStatus and tells_all(record) for record in records)
+        told = (*((totals(containers),) if known else ()), *((engine,) if engine else ()), *containers)
         families = [*self._exporter, *self._shown.render(told)]
         for field, columns in self._texts.items():
             families += columns.render(_telling(containers, field))

@@ -9,7 +9,7 @@ from typing import Any, Final
 from nodescope.collectors.joined import Loop
 from nodescope.collectors.parts import Parts
 from nodescope.host import Absent
-from nodescope.records.container import Container, RuntimeStatus
+from nodescope.records.container import NOT_ASKED, Container, RuntimeStatus
 from nodescope.records.kubelet import Pod
 from nodescope.sampler import Snapshot
 
@@ -83,7 +83,7 @@ class KubeletPods:
             pods = (record for record in self._pods.fresh().records if type(record) is Pod)
             containers = sum(container.id is not None for pod in pods for container in pod.containers)
         except Absent:
-            state, reason = "absent", "not asked yet"
+            state, reason = "absent", NOT_ASKED
         except Exception as error:  # noqa: BLE001  whatever its sampler failed for is the kubelet's, not ours
             state, reason = "failed", str(error)
         if state != self._state and "failed" in (state, self._state) and self._tells():

@@ -30,6 +30,8 @@ from nodescope.records.container_choice import ContainersLeftOut
 from nodescope.sampling import SamplerLoop
 
 GRACE_S: Final = 30.0
+FIRST_ANSWERS_S: Final = 3.0
+"""How long the first sample waits for runtimes: without their answers it tells of no container, for an interval."""
 KEPT: Final = "containers"
 KEPT_FILE: Final = "containers.json"
 ENDED_WELL: Final = frozenset({0, 143})
@@ -73,11 +75,15 @@ class ContainerSampler:
         self._unknown: Sequence[str] = ()
         self._unread = False
         self._missing_looks = 0
+        self._is_first = True
         self._told: frozenset[str] = frozenset()
 
     def sample(self) -> tuple[Any, ...]:
         self._pods.start(devices=bool(self._holding.loops()))
         self._runtimes.look()
+        if self._is_first:
+            self._is_first = False
+            self._runtimes.first_answers(FIRST_ANSWERS_S)
         told = self._runtimes.containers()
         statuses = self._runtimes.statuses()
         usage = self._used({one.key: one.cgroup for one in told if one.cgroup})

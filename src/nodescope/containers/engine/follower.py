@@ -21,7 +21,7 @@ from nodescope.containers.engine.version import Engine
 from nodescope.containers.kept import KeptLife, KeptRuntime
 from nodescope.containers.known import Emit, KnownContainers
 from nodescope.kernel.file import Absent, Malformed
-from nodescope.records.container import Container, RuntimeStatus
+from nodescope.records.container import NOT_ASKED, Container, RuntimeStatus
 
 REFRESHED_AT_ONCE: Final = 32
 TOGETHER_SECONDS: Final = 0.02
@@ -75,7 +75,7 @@ class EngineFollower:
         self._pace = pace or Pace()
         self._room = room
         self._owner = owner
-        self._status = RuntimeStatus(runtime=runtime, socket=path, state="absent", reason="not asked yet")
+        self._status = RuntimeStatus(runtime=runtime, socket=path, state="absent", reason=NOT_ASKED)
         self._malformed = self._connected = 0
         self._closing = self._closed = self._abandoned = False
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
