@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from nodescope.collectors.over_reloads import over_reloads
 from nodescope.collectors.parts import Parts
+from nodescope.devices.gpu_past import GpuPast
 from nodescope.devices.observer import GpuObserver, NoXids, Xids
 from nodescope.devices.observer import Parts as ObserverParts
 from nodescope.devices.process_names import Named
@@ -38,7 +40,7 @@ def observer_of(
         source=source,
         throttles=throttles,
         xids=xids or NoXids(),
-        health=GpuHealthRules(xids_problem=xids_problem),
+        past=over_reloads(parts, f"{vendor}.past", lambda: GpuPast(GpuHealthRules(xids_problem=xids_problem))),
         changes=changes,
         named=Named(parts.host).named,
         publish=parts.publish,
