@@ -191,7 +191,9 @@ class NetlinkSocket:
             opened = OwnSocket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, self._protocol)
         except OSError as error:
             number = error.errno or errno.EIO
-            raise OSError(number, f"{self.source}: no netlink socket: {os.strerror(number)}{_ADVICE.get(number, '')}") from None
+            raise OSError(
+                number, f"{self.source}: no netlink socket: {os.strerror(number)}{_ADVICE.get(number, '')}"
+            ) from None
         try:
             opened.bind((0, 0))
             bound_calls(opened, self._limit_s)
