@@ -46,6 +46,8 @@ class Xids(Protocol):
 
     def records(self, gpus: Sequence[GpuIdentity]) -> tuple[XidCount, ...]: ...
 
+    def was_reset(self, uuid: str, time_seconds: float) -> None: ...
+
 
 class NoXids:
     """Counts nothing: only NVIDIA has XIDs."""
@@ -56,6 +58,9 @@ class NoXids:
     def records(self, gpus: Sequence[GpuIdentity]) -> tuple[XidCount, ...]:
         """None, of every GPU."""
         return ()
+
+    def was_reset(self, uuid: str, time_seconds: float) -> None:
+        """There is nothing that a reset ends."""
 
 
 class Parts(NamedTuple):

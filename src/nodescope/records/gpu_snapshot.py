@@ -111,6 +111,7 @@ class XidCount(msgspec.Struct, frozen=True, kw_only=True):
 
     `last`: 1 for the newest XID of its GPU, else 0. `window_count`: those in the last five minutes.
     `fatal_seen_seconds`: when the kernel log last called one fatal, of those whose catalogue's severity is "subcode".
+    `gpu_reset_seconds`: when the GPU was last reset, Unix time, or a moment before; None where that was not seen.
     """
 
     identity: GpuIdentity
@@ -122,6 +123,7 @@ class XidCount(msgspec.Struct, frozen=True, kw_only=True):
     last: int = 0
     window_count: int = 0
     fatal_seen_seconds: float | None = None
+    gpu_reset_seconds: float | None = None
 
 
 class GpuHealth(msgspec.Struct, frozen=True, kw_only=True):

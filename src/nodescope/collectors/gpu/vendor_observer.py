@@ -35,12 +35,14 @@ def observer_of(
     settings = parts.settings
     interval_s = settings["collector.gpu.interval"]
     max_age_s = settings["collector.gpu.max-age"] or max(AGE_LIMIT_INTERVALS * interval_s, LEAST_MAX_AGE_S)
+    counted = xids or NoXids()
+    rules = GpuHealthRules(xids_problem=xids_problem, on_reset=counted.was_reset)
     made = ObserverParts(
         vendor=vendor,
         source=source,
         throttles=throttles,
-        xids=xids or NoXids(),
-        past=over_reloads(parts, f"{vendor}.past", lambda: GpuPast(GpuHealthRules(xids_problem=xids_problem))),
+        xids=counted,
+        past=over_reloads(parts, f"{vendor}.past", lambda: GpuPast(rules)),
         changes=changes,
         named=Named(parts.host).named,
         publish=parts.publish,

@@ -60,6 +60,10 @@ class Xids:
             self._patience_s = 0.0
         return self._counts.records(gpus)
 
+    def was_reset(self, uuid: str, time_seconds: float) -> None:
+        """Keeps that a GPU was reset."""
+        self._counts.was_reset(uuid, time_seconds)
+
     def close(self) -> None:
         """Stops reading, and saves."""
         if self._log is not None:
