@@ -26,6 +26,7 @@ from nodescope.records.gpu_snapshot import (
     GpuProcess,
     GpuSource,
     GpuThrottle,
+    MissedXids,
     XidCount,
 )
 
@@ -48,6 +49,8 @@ class Xids(Protocol):
 
     def was_reset(self, uuid: str, time_seconds: float) -> None: ...
 
+    def missed(self) -> tuple[MissedXids, ...]: ...
+
 
 class NoXids:
     """Counts nothing: only NVIDIA has XIDs."""
@@ -61,6 +64,10 @@ class NoXids:
 
     def was_reset(self, uuid: str, time_seconds: float) -> None:
         """There is nothing that a reset ends."""
+
+    def missed(self) -> tuple[MissedXids, ...]:
+        """None."""
+        return ()
 
 
 class Parts(NamedTuple):
@@ -144,6 +151,7 @@ class GpuObserver:
         with self._past.lock:
             verdicts = self._judged(gpus, links, eccs, xids, status, now)
         yield from verdicts
+        yield from self._parts.xids.missed()
         yield status
         yield from self._plausible.records()
 

@@ -169,6 +169,19 @@ class GpuSource(msgspec.Struct, frozen=True, kw_only=True):
     abandoned: int = 0
 
 
+class MissedXids(msgspec.Struct, frozen=True, kw_only=True):
+    """What may have cost XIDs their count since the start, by kind.
+
+    "overwritten": records of the kernel log that were gone before they were read, or could not be taken; "malformed":
+    lines of the driver there that are no records; "uncounted": XIDs of more GPUs or kinds than there is room for, or of
+    no known device.
+    """
+
+    vendor: str
+    kind: str
+    count: int
+
+
 class DroppedReadings(msgspec.Struct, frozen=True, kw_only=True):
     """How many readings were out of range since the start, by kind ("temperature", "utilization", "memory" ...)."""
 
