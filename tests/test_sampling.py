@@ -49,7 +49,7 @@ def test_a_demand_gets_a_sample_that_began_after_it() -> None:
 
 
 def test_without_a_thread_that_is_said_once(no_threads: NoThreads, caplog: pytest.LogCaptureFixture) -> None:
-    """That there is no thread is logged once however often it is asked for a snapshot; so is that there is one again."""
+    """That there is no thread is logged once however often a snapshot is asked for; so is that there is one again."""
     loop = SamplerLoop(Probe(demand_wait_s=0))
     with caplog.at_level(logging.INFO, "nodescope"):
         with no_threads():
