@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import socket
 import time
@@ -14,13 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodescope.host import (
-    MAX_KEPT_DESCRIPTORS,
     SETTLED_NS,
     STORED_SELDOM_SECONDS,
     Absent,
     Host,
     Malformed,
-    most_kept,
     text,
 )
 from nodescope.kernel.file import STORED_BYTES
@@ -141,13 +138,6 @@ def test_text_replaces_each_run_of_bad_bytes_once() -> None:
 def test_text_is_always_valid_unicode(raw: bytes) -> None:
     """Whatever the bytes, the text can be encoded as UTF-8."""
     text(raw).encode()
-
-
-def test_half_of_the_descriptors_are_left_for_connections() -> None:
-    """A low limit on open files lowers the number that is kept; no limit and a high one do not."""
-    assert most_kept(32) == 16
-    assert most_kept(1_000_000) == MAX_KEPT_DESCRIPTORS
-    assert most_kept(resource.RLIM_INFINITY) == MAX_KEPT_DESCRIPTORS
 
 
 def test_a_closed_host_reads_and_keeps_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ from nodescope.host import Absent
 from nodescope.profiles import Row, View
 from nodescope.records.host import Mount
 from nodescope.sampling import NoSnapshot, SamplerLoop, SnapshotCollector
+from tests.conftest import NoThreads
 
 LONG_S = 20.0
 
@@ -43,6 +45,21 @@ def test_a_demand_gets_a_sample_that_began_after_it() -> None:
     first = loop.fresh().records[0]
     second = loop.fresh().records[0]
     assert second > first
+    loop.stop()
+
+
+def test_without_a_thread_that_is_said_once(no_threads: NoThreads, caplog: pytest.LogCaptureFixture) -> None:
+    """That there is no thread is logged once however often a snapshot is asked for; so is that there is one again."""
+    loop = SamplerLoop(Probe(demand_wait_s=0))
+    with caplog.at_level(logging.INFO, "nodescope"):
+        with no_threads():
+            for _ in range(3):
+                with pytest.raises(NoSnapshot):
+                    loop.fresh()
+        assert loop.first(time.monotonic() + LONG_S)
+    refused, again = [record.getMessage() for record in caplog.records]
+    assert refused.startswith("sampler probe has no thread to run in: can't start new thread")
+    assert again == "sampler probe has a thread again"
     loop.stop()
 
 

@@ -196,7 +196,7 @@ class Agent:
         config: WebConfig | None,
     ) -> list[_Slot]:
         """A slot for each of `wanted`: of those in `spare`, which is left with the others, or a new one."""
-        limits = listening.limits(measurement.settings)
+        limits = listening.limits(measurement.settings, len(wanted))
         slots: list[_Slot] = []
         new: list[_Slot] = []
         swaps: list[tuple[_Slot, Plan, Answers]] = []

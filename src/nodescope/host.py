@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import select
 import time
 from typing import Any, Final
 
+from nodescope.kernel import descriptors
+from nodescope.kernel.descriptors import OUT_OF_MEANS
 from nodescope.kernel.file import (
     GONE,
     SYSFS_PAGE_BYTES,
@@ -29,7 +30,6 @@ from nodescope.kernel.file import (
 
 __all__ = ["SYSFS_PAGE_BYTES", "Absent", "Host", "Malformed", "text"]
 
-MAX_KEPT_DESCRIPTORS: Final = 2048
 ABSENT_SECONDS: Final = 10.0
 MAX_KEPT_LISTS: Final = 1024
 MAX_KEPT_ABSENT: Final = 4096
@@ -43,11 +43,6 @@ _NEVER_READ: Final[tuple[Stamp, bytes]] = ((), b"")
 _NEVER_SHARED: Final = (float("-inf"), b"")
 _NEVER_STORED: Final[tuple[Stamp, list[str]]] = ((), [])
 _NEVER_LISTED: Final[tuple[float, list[str]]] = (float("-inf"), [])
-
-
-def most_kept(limit: int) -> int:
-    """How many descriptors to keep where a process may have `limit`: half at most, the rest is for connections."""
-    return MAX_KEPT_DESCRIPTORS if limit == resource.RLIM_INFINITY else min(MAX_KEPT_DESCRIPTORS, limit // 2)
 
 
 class Host:
@@ -77,7 +72,7 @@ class Host:
         self._shared: dict[str, tuple[float, bytes]] = {}
         self._pseudo: dict[int, str] | None = None
         self._stored: tuple[str, ...] | None = None
-        self._most_kept = most_kept(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        self._most_kept = descriptors.most_kept(descriptors.limit())
 
     def proc(self, path: str) -> str:
         return f"{self.procfs}/{path}"
@@ -163,8 +158,8 @@ class Host:
     def read_seldom(self, path: str, keep_s: float = SELDOM_SECONDS) -> bytes:
         """The whole file as it was at most `keep_s` ago, for what hardly ever changes: firmware, limits, names.
 
-        What the kernel makes is remembered, and so is why it cannot be read; a stored file, unless it was written just
-        now, for `STORED_SELDOM_SECONDS`.
+        What the kernel makes is remembered, and so is why it cannot be read, but for want of means; a stored file,
+        unless it was written just now, for `STORED_SELDOM_SECONDS`.
         No descriptor is kept. Raises as `read`.
         """
         stored = self._stored
@@ -194,6 +189,8 @@ class Host:
         try:
             return self.read_once(path)
         except (OSError, Absent) as error:
+            if isinstance(error, OSError) and error.errno in OUT_OF_MEANS:
+                raise
             return error.with_traceback(None)
 
     def _read_if_changed(self, path: str) -> bytes:
@@ -297,6 +294,7 @@ class Host:
         self._shared.clear()
 
     def _open(self, path: str) -> Descriptor:
+        devices = self._pseudo_devices()
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -304,7 +302,7 @@ class Host:
                 raise Absent(path) from error
             raise
         status = os.fstat(fd)
-        return Descriptor(fd, self._pseudo_devices().get(status.st_dev), status.st_size)
+        return Descriptor(fd, devices.get(status.st_dev), status.st_size)
 
     def _remember_absence(self, path: str, keep_s: float) -> None:
         if keep_s > 0 and self._is_kernels(path):
@@ -314,10 +312,11 @@ class Host:
 
     def _is_kernels(self, path: str) -> bool:
         """Whether the kernel makes the nearest folder of `path` that is there; `path` itself may be absent."""
+        devices = self._pseudo_devices()
         folder = os.path.dirname(path)
         while folder not in ("", "/"):
             try:
-                return os.stat(folder).st_dev in self._pseudo_devices()
+                return os.stat(folder).st_dev in devices
             except OSError as error:
                 if error.errno not in GONE:
                     return False

@@ -10,6 +10,7 @@ from itertools import permutations
 from typing import Final, NamedTuple
 
 from nodescope import systemd, threads
+from nodescope.kernel import descriptors
 from nodescope.roles import BY_NAME, TABLE, Role
 from nodescope.settings import Settings, SettingsError
 from nodescope.web.access import Access
@@ -86,13 +87,8 @@ def unserved(settings: Settings, wanted: Sequence[Plan]) -> Iterator[tuple[str, 
             key = f"collector.{name}.enabled"
             if name not in served and settings[key] and settings.origin(key).startswith(_BY_NAME):
                 served.add(name)
-                yield (
-                    key,
-                    (
-                        f"no listener here has collector {name}, so it shows nothing: role {role.name} has it, "
-                        "or a listener that names it (`listeners`)"
-                    ),
-                )
+                told = f"no listener here has collector {name}, so it shows nothing: role {role.name} has it"
+                yield key, f"{told}, or a listener that names it (`listeners`)"
 
 
 def _key(address: str, settings: Settings) -> str:
@@ -180,12 +176,13 @@ def open_to_all(address: str, config: WebConfig | None) -> bool:
     return not verified and not (config is not None and config.users)
 
 
-def limits(settings: Settings) -> Limits:
+def limits(settings: Settings, listeners: int) -> Limits:
+    """What each of `listeners` grants: connections that nobody asks on shall not take what others are read with."""
     return Limits(
         workers=settings["web.workers"],
         request_timeout_s=settings["web.request-timeout"],
         idle_timeout_s=settings["web.idle-timeout"],
-        max_connections=settings["web.max-connections"],
+        max_connections=descriptors.most_clients(settings["web.max-connections"], listeners, descriptors.limit()),
         again_after_s=AGAIN_AFTER_S,
     )
 

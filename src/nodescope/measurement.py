@@ -106,7 +106,7 @@ class Measurement:
         A stored tree is shown as it is now; on a machine what is plugged in shows a moment later. What is sampled may
         have its first sample, or its device again, at any moment, and costs nothing to ask.
         """
-        return not self.host.stored and name not in self.loops
+        return name not in self.loops and not self.host.stored
 
     def start(self) -> None:
         """Starts the samplers. Does not wait for them."""

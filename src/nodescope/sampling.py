@@ -45,6 +45,7 @@ class SamplerLoop:
         self._completed = 0
         self._stopped = False
         self._thread: threading.Thread | None = None
+        self._refused = False
 
     def start(self) -> None:
         with self._state:
@@ -57,9 +58,13 @@ class SamplerLoop:
                     threads.start(thread)
                 except RuntimeError as error:
                     # Whoever asks for a snapshot tries again.
-                    log.warning("sampler %s has no thread to run in: %s", self.sampler.name, error)
+                    if not self._refused:
+                        log.warning("sampler %s has no thread to run in: %s", self.sampler.name, error)
+                    self._refused = True
                 else:
-                    self._thread = thread
+                    if self._refused:
+                        log.info("sampler %s has a thread again", self.sampler.name)
+                    self._thread, self._refused = thread, False
 
     def stop(self) -> None:
         with self._state:

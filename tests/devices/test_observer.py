@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from nodescope.devices.gpu_past import GpuPast
 from nodescope.devices.observer import GpuObserver, NoXids, Parts
 from nodescope.devices.source import Observed, SourceFailed
 from nodescope.host import Absent, Host
@@ -85,22 +86,26 @@ def published() -> Published:
 
 
 @pytest.fixture
-def observer(told: Told, published: Published, tmp_path: Path) -> GpuObserver:
+def parts(told: Told, published: Published, tmp_path: Path) -> Parts:
     drm = tmp_path / "bus/pci/devices/0000:18:00.0/drm"
     for name in ("card10", "renderD138"):
         (drm / name).mkdir(parents=True)
-    parts = Parts(
+    return Parts(
         vendor="nvidia",
         source=told,
         throttles=lambda identity, reading: (
             (GpuThrottle(identity=identity, reason="sw_power_cap", active=1),) if reading.throttle_reasons else ()
         ),
         xids=NoXids(),
-        health=told,
+        past=GpuPast(told),
         changes=lambda before, after: [("gpu.health", verdict.identity.uuid, {}) for verdict in after],
         named=lambda processes: tuple(msgspec.structs.replace(process, user="alice") for process in processes),
         publish=published,
     )
+
+
+@pytest.fixture
+def observer(parts: Parts, tmp_path: Path) -> GpuObserver:
     return GpuObserver(Host(sysfs=str(tmp_path)), parts, interval_s=1.0, max_age_s=5.0, window_s=30.0)
 
 
@@ -185,6 +190,23 @@ def test_what_comes_and_goes_is_told(told: Told, observer: GpuObserver, publishe
     observer.sample()
     assert published.kinds[1:] == [("gpu.added", "GPU-2"), ("gpu.removed", "GPU-1")]
     assert told.examinations == 2
+
+
+def test_the_next_observer_goes_on_where_the_one_before_ended(
+    told: Told, parts: Parts, observer: GpuObserver, published: Published, tmp_path: Path
+) -> None:
+    """After a reload nothing is told again; a GPU that went, and a verdict that changed meanwhile, are told."""
+    told.tells(fresh(), fresh("GPU-2"))
+    told.verdicts = (GpuHealth(identity=FIRST, component="device", state="critical", value=2),)
+    observer.sample()
+    observer.close()
+    published.clear()
+    told.verdicts = (GpuHealth(identity=FIRST, component="device", state="ok", value=0),)
+    told.tells(fresh(), gpus=(FIRST,))
+    after = parts._replace(changes=lambda before, now: [("gpu.health", before[0].state, {"state": now[0].state})])
+    GpuObserver(Host(sysfs=str(tmp_path)), after, interval_s=1.0, max_age_s=5.0, window_s=30.0).sample()
+    assert published.kinds == [("gpu.removed", "GPU-2"), ("gpu.health", "critical")]
+    assert published[-1][2] == {"state": "ok"}
 
 
 def test_verdicts_last_between_examinations(told: Told, observer: GpuObserver, published: Published) -> None:

@@ -107,6 +107,7 @@ def xid(
     last_seen_seconds: float = EPOCH,
     number: int = 0,
     fatal_seen_seconds: float | None = None,
+    gpu_reset_seconds: float | None = None,
 ) -> XidCount:
     return XidCount(
         identity=identity(number),
@@ -116,6 +117,7 @@ def xid(
         count=2,
         last_seen_seconds=last_seen_seconds,
         fatal_seen_seconds=fatal_seen_seconds,
+        gpu_reset_seconds=gpu_reset_seconds,
     )
 
 

@@ -136,6 +136,28 @@ def test_a_reset_ends_it() -> None:
     assert judge.of("pcie", gpu(energy_millijoules=9), xids=during).state == "critical"
 
 
+def test_a_reset_that_an_agent_before_saw_ends_it() -> None:
+    """XIDs from before the reset that is kept with them are history from the start on; a later one is not."""
+    kept = [xid(79, "pcie", "critical", EPOCH - 60.0, gpu_reset_seconds=EPOCH - 30.0)]
+    assert Judge().of("pcie", gpu(), xids=kept).state == "ok"
+    later = [xid(79, "pcie", "critical", EPOCH - 10.0, gpu_reset_seconds=EPOCH - 30.0)]
+    assert Judge().of("pcie", gpu(), xids=later).state == "critical"
+
+
+def test_a_reset_is_told() -> None:
+    """That a GPU was reset is told once, with the time of the last look before."""
+    told: list[tuple[str, float]] = []
+    rules = GpuHealthRules(
+        clock=lambda: 1000.0,
+        wall_clock=lambda: EPOCH,
+        booted_seconds=BOOTED,
+        on_reset=lambda uuid, seconds: told.append((uuid, seconds)),
+    )
+    for one in (gpu(), unread(state="lost"), gpu(), gpu()):
+        rules.examined([one], (), (), (), None)
+    assert told == [(gpu().identity.uuid, EPOCH)]
+
+
 def test_one_slip_of_the_energy_counter_is_no_reset() -> None:
     """A single lower energy, as a driver may give once, forgets no XID."""
     old = [xid(79, "pcie", "critical", EPOCH)]

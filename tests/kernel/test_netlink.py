@@ -24,6 +24,7 @@ from tests.collectors.host.machine import mangled, parses_or_refuses
 from tests.kernel.netlink_messages import DONE, ERROR, INTERRUPTED, Answers, attribute, message
 
 ANSWER = 36
+UNKNOWN_PROTOCOL = 31  # the highest that there can be (MAX_LINKS of linux/netlink.h is 32), and nobody's
 ALL = Question(38, ANSWER, bytes(20))
 
 
@@ -102,6 +103,14 @@ def test_a_refusal(answer: bytes | OSError, number: int) -> None:
         refusing.dump(ALL, list)
     assert refused.value.errno == number
     assert closed(refusing)
+
+
+def test_a_system_that_gives_no_netlink_socket() -> None:
+    """The refusal says what was asked for, and where such sockets are allowed."""
+    refused = NetlinkSocket(UNKNOWN_PROTOCOL, "netlink of a test", 1.0)
+    with pytest.raises(OSError, match=r"netlink of a test: no netlink socket: .*; allow AF_NETLINK") as raised:
+        refused.dump(ALL, list)
+    assert raised.value.errno == errno.EPROTONOSUPPORT
 
 
 def test_an_interrupted_dump_is_asked_again_once() -> None:

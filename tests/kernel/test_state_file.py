@@ -85,7 +85,7 @@ def test_pipes_in_its_place(tmp_path: Path) -> None:
 
 
 def test_where_nothing_can_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Where nothing can be written that is told of once, with what to do, and saving works once it can."""
+    """Where nothing can be written that is told of once, with what to do; saving works once it can, and so is that."""
     folder = tmp_path / "folder"
     folder.write_text("a file")
     file = counts(folder / "x.json")
@@ -95,8 +95,10 @@ def test_where_nothing_can_be_written(tmp_path: Path, caplog: pytest.LogCaptureF
     assert [record.getMessage() for record in caplog.records] == [file.problem]
     assert "give nodescope a folder there that it may write to" in file.problem
     folder.unlink()
-    assert file.save(SAVED)
+    with caplog.at_level(logging.INFO, "nodescope"):
+        assert [file.save(SAVED) for _ in range(2)] == [True] * 2
     assert file.problem == ""
+    assert [record.getMessage() for record in caplog.records[1:]] == [f"{file.path}: counts can be saved again"]
 
 
 def test_a_leftover_is_not_written_through(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 
 from nodescope.devices.dri import dri_nodes
+from nodescope.devices.gpu_past import GpuPast
 from nodescope.devices.plausible import Plausible
 from nodescope.devices.rates import Rates
 from nodescope.devices.source import Observed, Source, SourceFailed
@@ -25,6 +26,7 @@ from nodescope.records.gpu_snapshot import (
     GpuProcess,
     GpuSource,
     GpuThrottle,
+    MissedXids,
     XidCount,
 )
 
@@ -45,18 +47,9 @@ class Xids(Protocol):
 
     def records(self, gpus: Sequence[GpuIdentity]) -> tuple[XidCount, ...]: ...
 
+    def was_reset(self, uuid: str, time_seconds: float) -> None: ...
 
-class Health(Protocol):
-    """What judges GPUs."""
-
-    def examined(
-        self,
-        gpus: Sequence[Gpu],
-        links: Sequence[GpuLink],
-        eccs: Sequence[GpuEcc],
-        xids: Sequence[XidCount],
-        source: GpuSource | None,
-    ) -> tuple[GpuHealth, ...]: ...
+    def missed(self) -> tuple[MissedXids, ...]: ...
 
 
 class NoXids:
@@ -69,16 +62,23 @@ class NoXids:
         """None, of every GPU."""
         return ()
 
+    def was_reset(self, uuid: str, time_seconds: float) -> None:
+        """There is nothing that a reset ends."""
+
+    def missed(self) -> tuple[MissedXids, ...]:
+        """None."""
+        return ()
+
 
 class Parts(NamedTuple):
-    """What the observer is made of. `throttles` says why clocks are low; `named` fills in who a process is; `changes`
-    says what to publish of verdicts."""
+    """What the observer is made of. `throttles` says why clocks are low; `past` is what an observer before knew, with
+    what judges; `named` fills in who a process is; `changes` says what to publish of verdicts."""
 
     vendor: str
     source: Source
     throttles: Callable[[GpuIdentity, GpuReading], Sequence[GpuThrottle]]
     xids: Xids
-    health: Health
+    past: GpuPast
     changes: Callable[[Sequence[GpuHealth], Sequence[GpuHealth]], Iterable[tuple[str, str, Mapping[str, str]]]]
     named: Callable[[Sequence[ProcessReading]], tuple[ProcessReading, ...]]
     publish: Publish
@@ -99,9 +99,8 @@ class GpuObserver:
         self._rates = Rates()
         self._windows = Windows(window_s)
         self._throttle_window = ThrottleWindow()
-        self._known: dict[str, tuple[str, GpuIdentity]] = {}
+        self._past = parts.past
         self._completed_identities: dict[GpuIdentity, GpuIdentity] = {}
-        self._verdicts: tuple[GpuHealth, ...] = ()
         self._judged_at = float("-inf")
         self._started = False
 
@@ -142,13 +141,17 @@ class GpuObserver:
                 yield from self._throttle_window.counted(told, report.sampled_monotonic_seconds)
                 yield from _instances(gpu, report, slots)
                 yield from self._processes(identity, report, slots)
-        self._tell(gpus)
+        with self._past.lock:
+            self._tell(gpus)
         xids = self._parts.xids.records(tuple(identities.values()))
         yield from gpus
         yield from links
         yield from eccs
         yield from xids
-        yield from self._judged(gpus, links, eccs, xids, status, now)
+        with self._past.lock:
+            verdicts = self._judged(gpus, links, eccs, xids, status, now)
+        yield from verdicts
+        yield from self._parts.xids.missed()
         yield status
         yield from self._plausible.records()
 
@@ -199,30 +202,30 @@ class GpuObserver:
     ) -> tuple[GpuHealth, ...]:
         """The verdicts, which are made anew each `HEALTH_SECONDS`, and at once when a GPU came, went or changed."""
         if now - self._judged_at >= HEALTH_SECONDS:
-            before = self._verdicts
-            self._verdicts = self._parts.health.examined(gpus, links, eccs, xids, status)
+            before = self._past.verdicts
+            self._past.verdicts = self._past.health.examined(gpus, links, eccs, xids, status)
             self._judged_at = now
-            for kind, subject, attributes in self._parts.changes(before, self._verdicts):
+            for kind, subject, attributes in self._parts.changes(before, self._past.verdicts):
                 self._parts.publish(kind, subject, attributes)
-        return self._verdicts
+        return self._past.verdicts
 
     def _tell(self, gpus: Sequence[Gpu]) -> None:
         """Events of what came, went and changed its state; a change makes health be examined at once."""
         current = {gpu.identity.uuid: (gpu.state, gpu.identity) for gpu in gpus}
         for gpu in gpus:
-            before = self._known.get(gpu.identity.uuid)
+            before = self._past.known.get(gpu.identity.uuid)
             if before is None:
                 self._publish("gpu.added", gpu.identity, state=gpu.state)
             elif before[0] != gpu.state:
                 self._publish("gpu.state", gpu.identity, state=gpu.state, before=before[0], reason=gpu.reason)
-        for uuid, (_, identity) in self._known.items():
+        for uuid, (_, identity) in self._past.known.items():
             if uuid not in current:
                 self._publish("gpu.removed", identity)
-        if {uuid: state for uuid, (state, _) in self._known.items()} != {
+        if {uuid: state for uuid, (state, _) in self._past.known.items()} != {
             uuid: state for uuid, (state, _) in current.items()
         }:
             self._judged_at = float("-inf")
-        self._known = current
+        self._past.known = current
 
     def _publish(self, kind: str, identity: GpuIdentity, **attributes: str) -> None:
         about = {"vendor": identity.vendor, "pci_address": identity.pci_address or "", "model": identity.model or ""}

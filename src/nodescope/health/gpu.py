@@ -55,7 +55,7 @@ class GpuHealthRules:
 
     `given`: thresholds that differ from the table's. `clock`: monotonic seconds; `wall_clock`: Unix time;
     `booted_seconds`: when the node was started, Unix time: older XIDs are history. `xids_problem`: why XIDs may be
-    missing, "" where they are not.
+    missing, "" where they are not. `on_reset(uuid, time)`: told of each reset that is seen, Unix time.
     """
 
     def __init__(
@@ -65,11 +65,13 @@ class GpuHealthRules:
         wall_clock: Callable[[], float] = time.time,
         booted_seconds: float | None = None,
         xids_problem: Callable[[], str] = str,
+        on_reset: Callable[[str, float], object] = lambda uuid, seconds: None,
     ) -> None:
         values = thresholds(given or {})
         self._pcie_busy_percent = values["pcie_busy_percent"]
         self._clock = clock
         self._xids_problem = xids_problem
+        self._on_reset = on_reset
         self._wall_clock = wall_clock
         self._boot_is_given = booted_seconds is not None
         self._booted_seconds = _booted(wall_clock()) if booted_seconds is None else booted_seconds
@@ -91,7 +93,7 @@ class GpuHealthRules:
         now, wall = self._clock(), self._wall_clock()
         links_of, eccs_of, xids_of = _by_gpu(links), _by_gpu(eccs), _by_gpu(xids)
         for gpu in gpus:
-            self._of(gpu).see(now, wall, gpu, links_of.get(gpu.identity.uuid, ()))
+            self._see(now, wall, gpu, links_of.get(gpu.identity.uuid, ()))
         from_source = source_inputs(source)
         if source is not None:
             from_source["driver_hung_calls_last_hour"] = self._hung.last_hour(source.hung_calls, now)
@@ -118,11 +120,20 @@ class GpuHealthRules:
                 kept.paused = False
                 self._hold.let_go(uuid)
             findings = self._findings(gpu, Inputs(gpu.reading, inputs), now)
-            since = max(self._booted_seconds, kept.reset_seconds)
-            findings += xid_findings(xids_of.get(uuid, ()), uuid, wall, since) + xids_missed
+            its_xids = xids_of.get(uuid, ())
+            resets = (xid.gpu_reset_seconds or 0.0 for xid in its_xids)
+            since = max(self._booted_seconds, kept.reset_seconds, *resets)
+            findings += xid_findings(its_xids, uuid, wall, since) + xids_missed
             found += self._verdicts(gpu, findings, kept, now)
         self._forget(now)
         return tuple(found)
+
+    def _see(self, now: float, wall: float, gpu: Gpu, links: Sequence[GpuLink]) -> None:
+        kept = self._of(gpu)
+        before = kept.reset_seconds
+        kept.see(now, wall, gpu, links)
+        if kept.reset_seconds > before:
+            self._on_reset(gpu.identity.uuid, kept.reset_seconds)
 
     def _findings(self, gpu: Gpu, lookup: Inputs, now: float) -> list[Finding]:
         findings = self._rules.findings(gpu.identity.uuid, lookup, now)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from nodescope.host import Absent, Host
+from nodescope.kernel.descriptors import OUT_OF_MEANS
 
 UNREADABLE: Final = frozenset(
     {
@@ -25,7 +26,7 @@ UNREADABLE: Final = frozenset(
 )
 """What drivers answer for an attribute that the device does not have, or cannot tell right now."""
 
-NO_ANSWER: Final = frozenset({errno.EISDIR, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+NO_ANSWER: Final = frozenset({errno.EISDIR, *OUT_OF_MEANS})
 """What no driver says: that this is no attribute, or that nodescope or the machine has no means left to read one."""
 
 

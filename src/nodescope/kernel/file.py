@@ -119,12 +119,15 @@ def read_stored(path: str) -> bytes:
 
 
 def pseudo_filesystems() -> dict[int, str]:
-    """Device number -> "proc" or "sysfs", for every mount of either that this process sees."""
+    """Device number -> "proc" or "sysfs", for every mount of either that this process sees; none without a procfs.
+
+    Raises `OSError`.
+    """
     found: dict[int, str] = {}
     try:
         with open("/proc/self/mountinfo", "rb") as file:
             lines = file.read().splitlines()
-    except OSError:
+    except FileNotFoundError:
         return found
     for line in lines:
         before, _, after = line.partition(b" - ")

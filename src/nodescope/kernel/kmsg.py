@@ -27,6 +27,9 @@ KERNEL: Final = 0
 """The facility of the kernel's own records: no process can write with it."""
 
 WAIT_S: Final = 1.0
+HELD_UP_S: Final = 1.0
+"""So long after a look for records that found none this thread was not held up: what comes is read as it is written."""
+
 RETRY_S: Final = 60.0
 CLOSE_S: Final = 1.0
 
@@ -128,6 +131,7 @@ class KernelLog:
         self._known: int | None = None
         self._overrun = False
         self._live = False
+        self._looked_at = 0.0
         self._closing = False
         self._settled = threading.Event()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -248,14 +252,19 @@ class KernelLog:
 
     def _written_at(self, record: KmsgRecord) -> float:
         now = time.time()
-        if self._live:
+        unlooked_s = time.monotonic() - self._looked_at
+        if self._live and unlooked_s <= WAIT_S + HELD_UP_S:
             return now
         # As the kernel's own clock, this one is not slewed by NTP, which adds up to minutes in a year.
         age = time.clock_gettime(time.CLOCK_MONOTONIC_RAW) - record.monotonic_microseconds / 1e6
+        if self._live:
+            # This process was stopped, or busy: the record came since it last looked.
+            age = min(age, unlooked_s)
         return now - max(0.0, age)
 
     def _caught_up(self) -> None:
         self._live = True
+        self._looked_at = time.monotonic()
         if self.problem:
             self.problem = ""
             log.info("%s can be read again", self._path)

@@ -25,6 +25,9 @@ _NLM_F_REQUEST, _NLM_F_DUMP, _NLM_F_DUMP_INTR = 0x1, 0x300, 0x10
 _TYPE_MASK: Final = 0x3FFF
 _ANY_TYPE: Final = range(_TYPE_MASK + 1)
 
+_ALLOW: Final = "; allow AF_NETLINK (RestrictAddressFamilies= of a systemd unit, or a seccomp profile)"
+_ADVICE: Final = dict.fromkeys((errno.EACCES, errno.EAFNOSUPPORT, errno.EPERM, errno.EPROTONOSUPPORT), _ALLOW)
+
 _HEADER: Final = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _ATTRIBUTE: Final = struct.Struct("=HH")  # length, type
 _ERRNO: Final = struct.Struct("=i")
@@ -184,7 +187,13 @@ class NetlinkSocket:
         return TimeoutError(errno.ETIMEDOUT, f"{self.source}: no whole answer in {self._limit_s:g} s")
 
     def _open(self) -> socket.socket:
-        opened = OwnSocket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, self._protocol)
+        try:
+            opened = OwnSocket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, self._protocol)
+        except OSError as error:
+            number = error.errno or errno.EIO
+            raise OSError(
+                number, f"{self.source}: no netlink socket: {os.strerror(number)}{_ADVICE.get(number, '')}"
+            ) from None
         try:
             opened.bind((0, 0))
             bound_calls(opened, self._limit_s)

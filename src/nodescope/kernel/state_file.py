@@ -34,13 +34,14 @@ log = logging.getLogger(__name__)
 class StateFile(Generic[State]):
     """A JSON file of one `kind`, which has a field `version`. `what` is in it, for messages.
 
-    What is in its place and cannot be used is kept beside it as `.bad`. A failure is logged once, until it is another.
-    One process at a time saves to it, and holds a lock on a file beside it, `.lock`; any may load.
+    What is in its place and cannot be used is kept beside it as `.bad`. A failure is logged once, until it is another,
+    and so is its end. One process at a time saves to it, and holds a lock on a file beside it, `.lock`; any may load.
     """
 
     def __init__(self, path: str, kind: type[State], version: int, what: str) -> None:
         self.path = path
         self.problem = ""
+        self._unsaved = False
         self._kind = kind
         self._version = version
         self._what = what
@@ -66,6 +67,7 @@ class StateFile(Generic[State]):
         try:
             os.makedirs(self._folder, 0o755, exist_ok=True)
             if not self._own():
+                self._unsaved = True
                 self._tell(
                     f"{self.path}: another nodescope keeps {self._what} there, so this one does not; give each a"
                     " state.directory of its own"
@@ -73,12 +75,15 @@ class StateFile(Generic[State]):
                 return False
             self._replace(msgspec.json.encode(state))
         except OSError as error:
+            self._unsaved = True
             self._tell(
                 f"{self.path}: {self._what} cannot be saved: {error}. It starts anew after the next restart;"
                 " give nodescope a folder there that it may write to"
             )
             return False
-        self.problem = ""
+        if self._unsaved:
+            log.info("%s: %s can be saved again", self.path, self._what)
+        self.problem, self._unsaved = "", False
         return True
 
     def close(self) -> None:

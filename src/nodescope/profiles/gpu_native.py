@@ -41,6 +41,7 @@ from nodescope.records.gpu_snapshot import (
     GpuLink,
     GpuSource,
     GpuThrottle,
+    MissedXids,
     XidCount,
 )
 from nodescope.records.gpu_use import GpuStatus, GpuUse, GpuUserUse
@@ -221,6 +222,16 @@ PROFILE: Final[dict[type, tuple[Row, ...]]] = {
             "nodescope_gpu_readings_dropped_total",
             "counter",
             "Readings that were out of range and are not shown, by kind.",
+            (("vendor", "vendor"), ("kind", "kind")),
+            "count",
+        ),
+    ),
+    MissedXids: (
+        Row(
+            "nodescope_gpu_xids_missed_total",
+            "counter",
+            "What may have cost XIDs their count: records of the kernel log that were overwritten before they were read"
+            ", or were malformed, and XIDs for which there was no room.",
             (("vendor", "vendor"), ("kind", "kind")),
             "count",
         ),

@@ -111,6 +111,7 @@ class XidCount(msgspec.Struct, frozen=True, kw_only=True):
 
     `last`: 1 for the newest XID of its GPU, else 0. `window_count`: those in the last five minutes.
     `fatal_seen_seconds`: when the kernel log last called one fatal, of those whose catalogue's severity is "subcode".
+    `gpu_reset_seconds`: when the GPU was last reset, Unix time, or a moment before; None where that was not seen.
     """
 
     identity: GpuIdentity
@@ -122,6 +123,7 @@ class XidCount(msgspec.Struct, frozen=True, kw_only=True):
     last: int = 0
     window_count: int = 0
     fatal_seen_seconds: float | None = None
+    gpu_reset_seconds: float | None = None
 
 
 class GpuHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +167,19 @@ class GpuSource(msgspec.Struct, frozen=True, kw_only=True):
     hung_calls: int = 0
     failed_runs: int = 0
     abandoned: int = 0
+
+
+class MissedXids(msgspec.Struct, frozen=True, kw_only=True):
+    """What may have cost XIDs their count since the start, by kind.
+
+    "overwritten": records of the kernel log that were gone before they were read, or could not be taken; "malformed":
+    lines of the driver there that are no records; "uncounted": XIDs of more GPUs or kinds than there is room for, or of
+    no known device.
+    """
+
+    vendor: str
+    kind: str
+    count: int
 
 
 class DroppedReadings(msgspec.Struct, frozen=True, kw_only=True):

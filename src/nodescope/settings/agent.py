@@ -75,7 +75,8 @@ AGENT: Final[tuple[Setting, ...]] = (
         "web.max-connections",
         "int",
         512,
-        "Most connections at a time, for each listener; the one that has been silent longest makes room.",
+        "Most connections at a time, for each listener; the one that has been silent longest makes room. A quarter of "
+        "the limit on open files at most, for all listeners together.",
         minimum=8,
         maximum=65_536,
     ),

@@ -29,6 +29,7 @@ from nodescope.records.gpu_snapshot import (
     GpuProcess,
     GpuSource,
     GpuWindow,
+    MissedXids,
     Spread,
     XidCount,
 )
@@ -200,4 +201,5 @@ SNAPSHOT: Final[tuple[Any, ...]] = (
     GpuHealth(identity=LOST.identity, component="device", state="critical", value=2),
     GpuSource(vendor="nvidia", kind="nvml", state="ok", driver_version="570.124.06", gpus=3, starts=1, generation=4),
     DroppedReadings(vendor="nvidia", kind="temperature", count=5),
+    MissedXids(vendor="nvidia", kind="overwritten", count=12),
 )  # fmt: skip

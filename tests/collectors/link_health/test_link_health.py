@@ -12,6 +12,7 @@ from nodescope.collectors.link_health.source import SAMPLERS, loop
 from nodescope.collectors.parts import Parts, Surroundings
 from nodescope.exposition.text import TextEncoder
 from nodescope.host import Absent, Host
+from nodescope.sampler import Sampler
 from nodescope.simulate.rdma_tree import write_rdma
 
 
@@ -22,9 +23,17 @@ class Published(list[tuple[str, str]]):
         self.append((kind, subject))
 
 
+LONG_S = 20.0
+
+
 def parts(root: Path, published: Published, **flags: str) -> Parts:
     host = Host(f"{root}/proc", f"{root}/sys", str(root))
     return Parts(host, configuration.load(flags, {}), Surroundings(published, {}))
+
+
+def states(sampler: Sampler) -> dict[str, str]:
+    """By subject."""
+    return {verdict.subject: verdict.state for verdict in sampler.sample()}
 
 
 def stop(made: Parts) -> None:
@@ -80,3 +89,24 @@ def test_what_is_switched_off_is_not_looked_at(tmp_path: Path) -> None:
     made = parts(tmp_path, Published(), **off)
     loop(made)
     assert list(made.loops) == [SAMPLERS["nvme_fabrics"]]
+
+
+def test_a_port_that_was_up_before_a_reload(tmp_path: Path) -> None:
+    """A port that is down stays critical over a reload of the settings, which publishes nothing again."""
+    write_rdma(tmp_path, 1)
+    published = Published()
+    before = parts(tmp_path, published, **{"collector.rdma.interval": "0.5s"})
+    sampler = loop(before).sampler
+    assert states(sampler)["mlx5_0/1"] == "ok"
+    state = tmp_path / "sys/class/infiniband/mlx5_0/ports/1/state"
+    state.unlink()
+    state.write_bytes(b"1: DOWN\n")
+    deadline = time.monotonic() + LONG_S
+    while states(sampler)["mlx5_0/1"] != "critical":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    stop(before)
+    after = Parts(before.host, before.settings, before.surroundings)
+    assert states(loop(after).sampler)["mlx5_0/1"] == "critical"
+    stop(after)
+    assert published == [("link.health", "mlx5_0/1")]

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from nodescope.devices.gpu_past import GpuPast
 from nodescope.devices.intel.source import IntelSource
 from nodescope.devices.intel.throttle import throttles
 from nodescope.devices.observer import GpuObserver, NoXids, Parts
@@ -219,7 +220,7 @@ def test_an_observer_makes_records_of_it(node: IntelNode, source: IntelSource) -
         source=source,
         throttles=throttles,
         xids=NoXids(),
-        health=GpuHealthRules(),
+        past=GpuPast(GpuHealthRules()),
         changes=changes,
         named=Named(node.host).named,
         publish=lambda kind, subject, attributes: None,

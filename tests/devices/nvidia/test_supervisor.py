@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -59,8 +60,9 @@ def test_a_slow_start_is_said(supervised: Make) -> None:
     assert one.changes == []
 
 
-def test_a_start_that_hangs_is_given_up(supervised: Make) -> None:
-    """A child that does not come up within the limit is replaced; the next one may."""
+def test_a_start_that_hangs_is_given_up(supervised: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """A child that does not come up within the limit is replaced; the next one may. The log has both, once."""
+    caplog.set_level(logging.INFO, "nodescope.devices.nvidia.children")
     one = supervised(
         "if NUMBER == 1: stay()\ngood('GPU-0')", limits=SHORT._replace(start_s=2.0)
     )  # the start of Python itself takes a part of it
@@ -69,6 +71,10 @@ def test_a_start_that_hangs_is_given_up(supervised: Make) -> None:
     assert (status.starts, status.hung_calls) == (2, 1)
     assert one.kinds() == ["gpu.call_hung", "gpu.source_failed", "gpu.source_back"]
     assert "in vain" in one.changes[1][2]["reason"]
+    assert [record.getMessage()[:27] for record in caplog.records] == [
+        "the GPUs cannot be read: wa",
+        "the GPUs are read again",
+    ]
 
 
 CRASHES = {

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from nodescope.collectors.over_reloads import over_reloads
 from nodescope.collectors.parts import Parts
+from nodescope.devices.gpu_past import GpuPast
 from nodescope.devices.observer import GpuObserver, NoXids, Xids
 from nodescope.devices.observer import Parts as ObserverParts
 from nodescope.devices.process_names import Named
@@ -33,12 +35,14 @@ def observer_of(
     settings = parts.settings
     interval_s = settings["collector.gpu.interval"]
     max_age_s = settings["collector.gpu.max-age"] or max(AGE_LIMIT_INTERVALS * interval_s, LEAST_MAX_AGE_S)
+    counted = xids or NoXids()
+    rules = GpuHealthRules(xids_problem=xids_problem, on_reset=counted.was_reset)
     made = ObserverParts(
         vendor=vendor,
         source=source,
         throttles=throttles,
-        xids=xids or NoXids(),
-        health=GpuHealthRules(xids_problem=xids_problem),
+        xids=counted,
+        past=over_reloads(parts, f"{vendor}.past", lambda: GpuPast(rules)),
         changes=changes,
         named=Named(parts.host).named,
         publish=parts.publish,

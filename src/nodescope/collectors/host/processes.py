@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections import Counter
 from typing import ClassVar, Final
 
 from nodescope.collectors.host.process_stat import ProcessStat, parse_process_stat
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.descriptors import OUT_OF_MEANS
 from nodescope.kernel.number import uint64
 from nodescope.metric import Family, Metric, single
 from nodescope.settings import Settings
 
 MAX_PROCESSES: Final = 262_144
 MAX_THREADS: Final = 1_048_576
-OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 PROC_ROOT_INODE: Final = 1
 """The number of the root of every procfs (include/linux/proc_ns.h)."""
 
@@ -145,7 +144,7 @@ class ProcessesCollector:
 
     def _unread(self, error: Malformed | OSError, count: _Count) -> None:
         """Counts what may not be seen, or is not as documented; a want of descriptors or memory is no process's own."""
-        if isinstance(error, OSError) and error.errno in OUT_OF_RESOURCES:
+        if isinstance(error, OSError) and error.errno in OUT_OF_MEANS:
             raise error
         count.left_out += 1
         count.reason = error

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from nodescope.collectors.joined import Loop
+from nodescope.collectors.over_reloads import over_reloads
 from nodescope.collectors.parts import Parts, Publish
 from nodescope.health.links import LinkHealthRules, changes
 from nodescope.host import Absent
@@ -22,6 +24,21 @@ SAMPLERS: Final = {name: f"{ROOM}.{name}.source" for name in ("rdma", "pci", "nv
 """Collector -> the module of its sampler. One that is switched off is not looked at."""
 
 
+class LinkPast:
+    """The rules with what they remember, such as which ports were up, and the newest verdicts: they outlive a reload.
+
+    `lock`: for while one sampler ends and the next begins.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.rules = LinkHealthRules()
+        self.verdicts: tuple[DeviceHealth, ...] = ()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
 class LinkHealthSampler:
     """Verdicts on RDMA ports, PCI Express links, NVMe controllers and memory modules.
 
@@ -32,12 +49,11 @@ class LinkHealthSampler:
     name: ClassVar[str] = "link_health"
     demand_wait_s: float = 0.0
 
-    def __init__(self, loops: Sequence[Loop], publish: Publish, interval_s: float) -> None:
+    def __init__(self, loops: Sequence[Loop], publish: Publish, interval_s: float, past: LinkPast) -> None:
         self.interval_s = self.rest_s = interval_s
         self._loops = tuple(loops)
         self._publish = publish
-        self._rules = LinkHealthRules()
-        self._verdicts: tuple[DeviceHealth, ...] = ()
+        self._past = past
         self._waited = False
 
     def sample(self) -> tuple[Any, ...]:
@@ -49,14 +65,17 @@ class LinkHealthSampler:
         records = [record for loop in self._loops if loop.snapshot is not None for record in loop.snapshot.records]
         if not records:
             raise Absent("any RDMA, PCI or NVMe device, or memory controller")
-        before, self._verdicts = self._verdicts, self._rules.examined(records)
-        for kind, subject, attributes in changes(before, self._verdicts):
-            self._publish(kind, subject, attributes)
-        return self._verdicts
+        with self._past.lock:
+            before, verdicts = self._past.verdicts, self._past.rules.examined(records)
+            self._past.verdicts = verdicts
+            for kind, subject, attributes in changes(before, verdicts):
+                self._publish(kind, subject, attributes)
+        return verdicts
 
 
 def loop(parts: Parts) -> SamplerLoop:
     """The loop of the one sampler of verdicts."""
     loops = [parts.loop((module,)) for name, module in SAMPLERS.items() if parts.settings.collects(name)]
-    sampler = LinkHealthSampler(loops, parts.publish, parts.settings["collector.link_health.interval"])
+    past = over_reloads(parts, "link_health.past", LinkPast)
+    sampler = LinkHealthSampler(loops, parts.publish, parts.settings["collector.link_health.interval"], past)
     return SamplerLoop(sampler, grace_s=GRACE_S)

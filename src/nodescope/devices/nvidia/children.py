@@ -183,6 +183,7 @@ class Children:
             self._quarantine.went_well(child.skip, now)
         self._back_off.well(now)
         if self._told_of_trouble:
+            log.info("the GPUs are read again")
             self._outlets.on_change("gpu.source_back", told.VENDOR, {"kind": self._kind})
         self._trouble = None
         self._told_of_trouble = False

@@ -55,6 +55,22 @@ def test_restart_in_the_same_boot(known: Node) -> None:
     assert known.totals() == {("GPU-a", 13): 1, ("GPU-a", 31): 2, ("GPU-a", 79): 2}
 
 
+def test_a_reset_is_known_after_a_restart(known: Node) -> None:
+    """When a GPU with XIDs was reset is kept with them, at most as of now; of others nothing is."""
+    known.kmsg(79)
+    known.counts.was_reset("GPU-a", NOW - 5.0)
+    known.counts.was_reset("GPU-a", NOW - 9.0)
+    known.counts.was_reset("GPU-b", NOW)
+    known.restart()
+    assert [record.gpu_reset_seconds for record in known.counts.records((A, B))] == [NOW - 5.0]
+    known.clock.now -= 3600.0
+    known.restart()
+    assert [record.gpu_reset_seconds for record in known.counts.records((A,))] == [NOW - 3600.0]
+    known.counts.identities((A, B))
+    known.nvml(31, uuid="GPU-b")
+    assert [record.gpu_reset_seconds for record in known.counts.records((B,))] == [None]
+
+
 def test_restart_in_another_boot(known: Node) -> None:
     """After a reboot sequences begin anew, and counts go on."""
     record = known.kmsg(31, -100)

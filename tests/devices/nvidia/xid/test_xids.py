@@ -46,3 +46,20 @@ def test_a_kernel_log_that_cannot_be_read(tmp_path: Path) -> None:
     assert "No such file" in xids.problem
     xids.close()
     assert Xids(Host(), None, "", lambda *_: None).problem == ""
+
+
+def test_what_may_have_cost_xids_is_counted(tmp_path: Path) -> None:
+    """A line of the driver that is no record, and an XID of no known device, are told by kind; else nothing is."""
+    log = tmp_path / "kmsg"
+    log.write_text("3,1,1,-;NVRM: Xid (PCI:0000:18:00): 79, GPU has fallen off the bus.\n")
+    xids = Xids(Host(), None, str(log), lambda *_: None)
+    xids.records((GPU,))
+    assert xids.missed() == ()
+    xids.nvml(Xid(xid=94, time_seconds=time.time(), uuid=""))
+    xids.close()
+    assert [(missed.kind, missed.count) for missed in xids.missed()] == [("uncounted", 1)]
+    log.write_text("NVRM: no record\n")
+    xids = Xids(Host(), None, str(log), lambda *_: None)
+    xids.records((GPU,))
+    xids.close()
+    assert [(missed.kind, missed.count) for missed in xids.missed()] == [("malformed", 1)]

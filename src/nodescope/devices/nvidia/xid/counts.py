@@ -154,6 +154,13 @@ class XidCounts:
         self._changed()
         self._tell(messages)
 
+    def was_reset(self, uuid: str, time_seconds: float) -> None:
+        """Keeps with the XIDs of a GPU that it was reset: the next agent shall not take them for new."""
+        with self._lock:
+            changed = self._tally.was_reset(uuid, min(time_seconds, self._moment()))
+        if changed:
+            self._changed()
+
     def identities(self, gpus: Sequence[GpuIdentity]) -> None:
         """Which GPU is where, by the newest inventory. A place that it no longer names keeps the GPU it had."""
         inventory = tuple((gpu.pci_address, gpu.uuid) for gpu in gpus[:MAX_GPUS])
@@ -240,6 +247,7 @@ class XidCounts:
                 sequence=self._sequence,
                 gpus=self._tally.saved(now),
                 open=[SavedOpen(*open_.key, open_.bucket, open_.told, open_.errors) for open_ in self._matches.saved()],
+                resets=self._tally.resets(),
             )
         return file.save(saved)
 
@@ -250,6 +258,8 @@ class XidCounts:
         rebooted = "" not in (self._boot_id, saved.boot_id) and saved.boot_id != self._boot_id
         now = self._moment()
         self._tally.restore(saved.gpus, earlier=rebooted)
+        for gpu, seconds in saved.resets.items():
+            self._tally.was_reset(gpu, seconds)
         # It may have been saved under another clock.
         self._tally.set_back(now)
         self._matches.restore(

@@ -45,7 +45,8 @@ class SavedOpen(msgspec.Struct, frozen=True):
 class Saved(msgspec.Struct, frozen=True):
     """`sequence`: of the newest record of the kernel log that was counted, in the boot of this id.
 
-    `gpus`: UUID, or PCI address where the UUID is not known -> XID -> how often.
+    `gpus`: UUID, or PCI address where the UUID is not known -> XID -> how often. `resets`: when each of them was last
+    reset, Unix time, where it was.
     """
 
     version: int = VERSION
@@ -53,6 +54,7 @@ class Saved(msgspec.Struct, frozen=True):
     sequence: int = -1
     gpus: dict[_Name, dict[_Natural, SavedXid]] = {}
     open: list[SavedOpen] = []
+    resets: dict[_Name, _Seconds] = {}
 
 
 def boot_id(host: Host) -> str:

@@ -62,13 +62,15 @@ class _Xid:
 
 
 class _Gpu:
-    """`newest`: time and number of the newest XID of this boot: what a reboot has ended is not told as the last."""
+    """`newest`: time and number of the newest XID of this boot: what a reboot has ended is not told as the last.
+    `reset`: when it was last reset, Unix time; None where that was not seen."""
 
-    __slots__ = ("newest", "xids")
+    __slots__ = ("newest", "reset", "xids")
 
     def __init__(self) -> None:
         self.xids: dict[int, _Xid] = {}
         self.newest = NEVER
+        self.reset: float | None = None
 
 
 class Tally:
@@ -91,11 +93,20 @@ class Tally:
         if known is not None and xid in known.xids:
             known.xids[xid].was_fatal(seconds)
 
+    def was_reset(self, gpu: str, seconds: float) -> bool:
+        """Notes when a GPU was reset; whether it has XIDs that this may have ended."""
+        known = self._gpus.get(gpu)
+        if known is None:
+            return False
+        known.reset = max(known.reset or 0.0, seconds)
+        return True
+
     def set_back(self, now: float) -> None:
         """The clock shows `now`, which was later before. Kept as they are, those times would be recent until it shows
         them again, be it in years, and no newer XID would be the last."""
         for gpu in self._gpus.values():
             gpu.newest = min(gpu.newest[0], now), gpu.newest[1]
+            gpu.reset = None if gpu.reset is None else min(gpu.reset, now)
             for seen in gpu.xids.values():
                 seen.set_back(now)
 
@@ -132,6 +143,7 @@ class Tally:
                 last=int(xid == gpu.newest[1]),
                 window_count=sum(seen.window(now).values()),
                 fatal_seen_seconds=seen.fatal_seen,
+                gpu_reset_seconds=gpu.reset,
             )
             for xid, seen in sorted(gpu.xids.items())
         ]
@@ -145,6 +157,10 @@ class Tally:
             }
             for name, gpu in self._gpus.items()
         }
+
+    def resets(self) -> dict[str, float]:
+        """When each GPU was reset, of those that were, for `was_reset` after `restore`."""
+        return {name: gpu.reset for name, gpu in self._gpus.items() if gpu.reset is not None}
 
     def restore(self, saved: Mapping[str, Mapping[int, SavedXid]], earlier: bool = False) -> None:
         """`earlier`: all of it is of an earlier boot."""

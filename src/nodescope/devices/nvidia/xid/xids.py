@@ -11,8 +11,9 @@ from nodescope.devices.nvidia.xid.state import boot_id
 from nodescope.host import Host
 from nodescope.kernel.kmsg import KernelLog
 from nodescope.records.gpu import GpuIdentity
-from nodescope.records.gpu_snapshot import XidCount
+from nodescope.records.gpu_snapshot import MissedXids, XidCount
 
+VENDOR: Final = "nvidia"
 WORDS: Final = (b"NVRM",)
 FIRST_READ_S: Final = 2.0
 """How long the first counts wait for what the kernel log holds: who looks but once would miss it."""
@@ -59,6 +60,19 @@ class Xids:
             self._log.is_settled(self._patience_s)
             self._patience_s = 0.0
         return self._counts.records(gpus)
+
+    def missed(self) -> tuple[MissedXids, ...]:
+        """What may have cost XIDs their count; kinds that cost none are absent."""
+        counts = {"uncounted": self._counts.dropped}
+        if self._log is not None:
+            counts |= {"malformed": self._log.malformed, "overwritten": self._log.lost}
+        return tuple(
+            MissedXids(vendor=VENDOR, kind=kind, count=count) for kind, count in sorted(counts.items()) if count
+        )
+
+    def was_reset(self, uuid: str, time_seconds: float) -> None:
+        """Keeps that a GPU was reset."""
+        self._counts.was_reset(uuid, time_seconds)
 
     def close(self) -> None:
         """Stops reading, and saves."""
