@@ -22,11 +22,11 @@ from nodescope.web.web_config import WebConfig, WebConfigError, load
 AGAIN_AFTER_S: Final = 0.25
 """As long as the runner leaves a slow collector its worker, which is then the thread that has the request."""
 
+LEAVE_S: Final = 10.0
+"""For what a listener answers that a reload takes away, the reload itself among it: nobody waits for its end."""
 
 _BY_NAME: Final = ("flag", "environment")
 """How the origin of a setting begins that was given for this one command."""
-LEAVE_S: Final = 10.0
-"""For what a listener answers that a reload takes away, the reload itself among it: nobody waits for its end."""
 
 
 class CannotStart(Exception):
