@@ -11,8 +11,13 @@ T = TypeVar("T", bound=Kept)
 
 
 def over_reloads(parts: Parts, name: str, make: Callable[[], T]) -> T:
-    """What `make` gave when this name was first asked for on this host: another root is another machine."""
-    kept, name = parts.surroundings.kept, f"{name} of {parts.host.procfs} and {parts.host.sysfs}"
+    """What `make` gave when this name was first asked for."""
+    kept = parts.surroundings.kept
     if name not in kept:
         kept[name] = make()
     return cast(T, kept[name])
+
+
+def of_machine(parts: Parts, name: str, make: Callable[[], T]) -> T:
+    """As `over_reloads`, of what is known of a machine: another root is another machine."""
+    return over_reloads(parts, f"{name} of {parts.host.procfs} and {parts.host.sysfs}", make)

@@ -13,6 +13,7 @@ from nodescope.collectors.container.owning import with_owners
 from nodescope.collectors.container.pods import KubeletPods, kubelet_pods
 from nodescope.collectors.gpu.attributing import ledger
 from nodescope.collectors.kept_state import kept_path
+from nodescope.collectors.over_reloads import over_reloads
 from nodescope.collectors.parts import Parts, Publish
 from nodescope.containers.cgroup.hierarchy import FOLDER
 from nodescope.containers.cgroup.network import ContainerNetworks
@@ -229,10 +230,7 @@ def loop(parts: Parts) -> SamplerLoop:
 
 def _kept(parts: Parts) -> KeptContainers:
     """What is known of containers, for the life of the agent and, where it keeps state, beyond that."""
-    kept = parts.surroundings.kept.get(KEPT)
-    if not isinstance(kept, KeptContainers):
-        kept = parts.surroundings.kept[KEPT] = KeptContainers(kept_path(parts, KEPT_FILE))
-    return kept
+    return over_reloads(parts, KEPT, lambda: KeptContainers(kept_path(parts, KEPT_FILE)))
 
 
 def _published(publish: Publish) -> Callable[[ContainerEvent], None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+from nodescope.collectors.over_reloads import over_reloads
 from nodescope.collectors.parts import Parts
 from nodescope.containers.cgroup.process import ProcessCgroups
 from nodescope.devices.gpu_sampler import Observer
@@ -25,10 +26,7 @@ def attributing(parts: Parts, vendor: str, observer: Observer) -> Observer:
 
 def ledger(parts: Parts) -> Ledger:
     """The one of the agent: energy counters never go back while it runs."""
-    kept = parts.surroundings.kept.get(LEDGER)
-    if not isinstance(kept, Ledger):
-        kept = parts.surroundings.kept[LEDGER] = Ledger()
-    return kept
+    return over_reloads(parts, LEDGER, Ledger)
 
 
 class AttributingObserver:

@@ -8,6 +8,7 @@ from typing import Final
 
 from nodescope.collectors.gpu.vendor_observer import observer_of
 from nodescope.collectors.kept_state import kept_path
+from nodescope.collectors.over_reloads import over_reloads
 from nodescope.collectors.parts import Parts
 from nodescope.devices.nvidia.fallback import Fallback
 from nodescope.devices.nvidia.frame import Options, SimulatedOptions, Xid
@@ -85,9 +86,5 @@ def smi_source(parts: Parts) -> Source:
 
 def _xids(parts: Parts) -> Xids:
     """One for the life of the agent: the kernel log is read from where it was, and counts never go back."""
-    kept = parts.surroundings.kept.get(XIDS)
-    if isinstance(kept, Xids):
-        return kept
-    made = Xids(parts.host, kept_path(parts, XID_FILE), parts.settings["collector.gpu.kmsg"], parts.publish)
-    parts.surroundings.kept[XIDS] = made
-    return made
+    kmsg = parts.settings["collector.gpu.kmsg"]
+    return over_reloads(parts, XIDS, lambda: Xids(parts.host, kept_path(parts, XID_FILE), kmsg, parts.publish))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from nodescope.collectors.over_reloads import over_reloads
+from nodescope.collectors.over_reloads import of_machine
 from nodescope.collectors.parts import Parts
 from nodescope.devices.gpu_past import GpuPast
 from nodescope.devices.observer import GpuObserver, NoXids, Xids
@@ -42,7 +42,7 @@ def observer_of(
         source=source,
         throttles=throttles,
         xids=counted,
-        past=over_reloads(parts, f"{vendor}.past", lambda: GpuPast(rules)),
+        past=of_machine(parts, f"{vendor}.past", lambda: GpuPast(rules)),
         changes=changes,
         named=Named(parts.host).named,
         publish=parts.publish,

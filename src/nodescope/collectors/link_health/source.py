@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from nodescope.collectors.joined import Loop
-from nodescope.collectors.over_reloads import over_reloads
+from nodescope.collectors.over_reloads import of_machine
 from nodescope.collectors.parts import Parts, Publish
 from nodescope.health.links import LinkHealthRules, changes
 from nodescope.host import Absent
@@ -76,6 +76,6 @@ class LinkHealthSampler:
 def loop(parts: Parts) -> SamplerLoop:
     """The loop of the one sampler of verdicts."""
     loops = [parts.loop((module,)) for name, module in SAMPLERS.items() if parts.settings.collects(name)]
-    past = over_reloads(parts, "link_health.past", LinkPast)
+    past = of_machine(parts, "link_health.past", LinkPast)
     sampler = LinkHealthSampler(loops, parts.publish, parts.settings["collector.link_health.interval"], past)
     return SamplerLoop(sampler, grace_s=GRACE_S)
