@@ -29,3 +29,17 @@ def test_a_device_that_comes_later() -> None:
         return before, names.name_of(50)
 
     assert in_a_network_namespace(later) == (None, "later")
+
+
+def test_a_new_name_holds_at_once() -> None:
+    """A device that has got another name has it from the next look on."""
+
+    def renamed() -> tuple[str | None, str | None]:
+        names = DeviceNames()
+        names.refresh()
+        before = names.name_of(1)
+        ip("link set lo name other")
+        names.refresh()
+        return before, names.name_of(1)
+
+    assert in_a_network_namespace(renamed) == ("lo", "other")

@@ -8,22 +8,27 @@ import time
 from typing import Final
 
 from nodescope.host import text
+from nodescope.kernel.link_news import LinkNews
 
 NAMES_SECONDS: Final = 10.0
 MAX_REMEMBERED: Final = 65_536
 
 
 class DeviceNames:
-    """Index -> name, remembered for `NAMES_SECONDS`; None for a device that is gone. Source: netdevice(7)."""
+    """Index -> name, remembered for `NAMES_SECONDS` or until a device changes; None for one that is gone.
+
+    Source: netdevice(7).
+    """
 
     def __init__(self) -> None:
         self._names: dict[int, str] = {}
         self._until = 0.0
+        self._news = LinkNews()
 
     def refresh(self) -> None:
         """To be called before a run of `name_of`."""
         now = time.monotonic()
-        if now >= self._until or len(self._names) >= MAX_REMEMBERED:
+        if self._news.there_are() or now >= self._until or len(self._names) >= MAX_REMEMBERED:
             self._names, self._until = {}, now + NAMES_SECONDS
 
     def name_of(self, index: int) -> str | None:

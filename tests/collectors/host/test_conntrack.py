@@ -97,6 +97,16 @@ def test_a_broken_number(loaded: Machine, data: bytes) -> None:
     assert collector.left_out == 1
 
 
+@pytest.mark.parametrize(("refused", "kept"), [(COUNT, 9), (MAX, 9), (STATISTICS, 2)])
+def test_a_refused_file(loaded: Machine, refused: str, kept: int) -> None:
+    """A file that the kernel refuses costs what it holds, and is counted."""
+    loaded.remove(refused)
+    (loaded.folder / refused).mkdir()
+    collector = loaded.build("conntrack")
+    assert len(series(collector.collect())) == kept
+    assert collector.left_out == 1
+
+
 def test_without_statistics(loaded: Machine) -> None:
     """A kernel that does not show the statistics, or shows them without lines, still has its entries."""
     loaded.write(STATISTICS, NEWER + EXPECT)

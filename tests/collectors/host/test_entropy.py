@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
+
 import pytest
 from hypothesis import given
 
 from nodescope.collectors.host.entropy import parse_bits
 from nodescope.host import Absent, Malformed
+from tests.collectors.host.driver_host import DriverHost
 from tests.collectors.host.machine import Machine, mangled, parses_or_refuses, series
 
 FOLDER = "proc/sys/kernel/random"
@@ -31,6 +34,19 @@ def test_one_is_enough(machine: Machine, odd: bytes | None) -> None:
     collector = machine.build("entropy")
     assert series(collector.collect()) == {POOL_SIZE: 4096}
     assert collector.left_out == (odd is not None)
+
+
+def test_a_refused_file_costs_itself_alone(machine: Machine) -> None:
+    """A file that the kernel refuses is counted, the other stays; where it refuses both, that is the error."""
+    host = DriverHost(machine)
+    machine.write(f"{FOLDER}/poolsize", b"4096\n")
+    host.refuses["entropy_avail"] = errno.EIO
+    collector = host.build("entropy")
+    assert series(collector.collect()) == {POOL_SIZE: 4096}
+    assert collector.left_out == 1
+    host.refuses["poolsize"] = errno.EIO
+    with pytest.raises(OSError, match="Input/output error"):
+        collector.collect()
 
 
 def test_malformed(machine: Machine) -> None:

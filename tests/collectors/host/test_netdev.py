@@ -21,6 +21,7 @@ from nodescope.host import Absent, Malformed
 from nodescope.kernel.rtnetlink import Address, RouteSocket
 from nodescope.settings import SettingsError
 from tests.collectors.host.machine import Machine, mangled, parses_or_refuses, series
+from tests.kernel.network_namespace import in_a_network_namespace, ip
 
 HEADINGS = b"Inter-|   Receive  |  Transmit\n face |bytes packets errs drop fifo frame compressed multicast|bytes ...\n"
 SAMPLE = HEADINGS + (
@@ -209,6 +210,21 @@ def test_this_machine_over_netlink(machine: Machine) -> None:
         assert found.keys() <= {name for name, _ in LEGACY_NETLINK}
         assert len(found) >= 16
         assert found["receive_bytes"] == found["transmit_bytes"]
+
+
+def test_a_new_name_holds_at_once(machine: Machine) -> None:
+    """The scrape after a device has got another name shows its counters under that one alone."""
+
+    def named() -> list[list[dict[str, float]]]:
+        collector = machine.build("netdev")
+        before = series(collector.collect())
+        ip("link set lo name first")
+        after = series(collector.collect())
+        return [[of(found, name) for name in ("lo", "first")] for found in (before, after)]
+
+    (loopback, nothing), (gone, renamed) = in_a_network_namespace(named)
+    assert loopback == renamed != {}
+    assert nothing == gone == {}
 
 
 @pytest.mark.usefixtures("netlink")

@@ -7,6 +7,7 @@ from hypothesis import given
 
 from nodescope.collectors.host.pressure import PressureCollector, parse_pressure
 from nodescope.host import Absent, Malformed
+from tests.collectors.host.driver_host import DriverHost
 from tests.collectors.host.machine import Machine, OneFile, mangled, parses_or_refuses, series
 
 SOME = b"some avg10=0.18 avg60=0.34 avg300=0.10 total=14036781\n"
@@ -67,11 +68,23 @@ def test_absent(machine: Machine) -> None:
 
 
 def test_switched_off() -> None:
-    """EOPNOTSUPP from any file means that PSI is off: there is nothing, and nothing failed."""
+    """EOPNOTSUPP from all files means that PSI is off: there is nothing, and nothing failed."""
     host = OneFile()
     host.data = OSError(errno.EOPNOTSUPP, "Operation not supported")
     with pytest.raises(Absent):
         PressureCollector(host).collect()
+
+
+@pytest.mark.parametrize(("number", "left_out"), [(errno.EOPNOTSUPP, 0), (errno.EIO, 1)])
+def test_a_refused_resource_costs_itself_alone(machine: Machine, number: int, left_out: int) -> None:
+    """Interrupts alone may be switched off, which is no fault; any other error is counted; the others stay."""
+    machine.write("proc/pressure/cpu", SOME)
+    machine.write("proc/pressure/irq", FULL)
+    host = DriverHost(machine)
+    host.refuses["pressure/irq"] = number
+    collector = PressureCollector(host)
+    assert list(series(collector.collect())) == [CPU]
+    assert collector.left_out == left_out
 
 
 def test_malformed(machine: Machine) -> None:

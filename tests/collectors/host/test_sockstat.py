@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import resource
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 
 from nodescope.collectors.host.sockstat import metric_of, parse_sockstat
 from nodescope.host import Absent, Malformed
+from tests.collectors.host.driver_host import DriverHost
 from tests.collectors.host.machine import Machine, mangled, parses_or_refuses, series
 
 V4 = b"""sockets: used 229
@@ -87,6 +89,16 @@ def test_one_file_is_broken(machine: Machine) -> None:
     machine.write("proc/net/sockstat6", b"UDPLITE: inuse 5\nTCP6: inuse 1\n")
     found = of(series(collector.collect()))
     assert (found["UDPLITE_inuse"], found["TCP6_inuse"]) == (0, 1)
+    assert collector.left_out == 1
+
+
+def test_a_refused_file_costs_itself_alone(machine: Machine) -> None:
+    """A file that the kernel refuses is counted, the other stays."""
+    machine.write("proc/net/sockstat", V4)
+    host = DriverHost(machine)
+    host.refuses["sockstat6"] = errno.EIO
+    collector = host.build("sockstat")
+    assert len(series(collector.collect())) == 14
     assert collector.left_out == 1
 
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
+
 import pytest
 from hypothesis import given
 
 from nodescope.collectors.host.udp_queues import parse_queues
 from nodescope.host import Absent, Malformed
+from tests.collectors.host.driver_host import DriverHost
 from tests.collectors.host.machine import Machine, mangled, parses_or_refuses, series
 
 HEADING = b"   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -54,6 +57,16 @@ def test_one_file_is_broken(machine: Machine) -> None:
     machine.write("proc/net/udp", b"")
     machine.write("proc/net/udp6", HEADING)
     collector = machine.build("udp_queues")
+    assert series(collector.collect()) == rows("v6", tx=0, rx=0)
+    assert collector.left_out == 1
+
+
+def test_a_refused_file_costs_itself_alone(machine: Machine) -> None:
+    """A file that the kernel refuses is counted, the other stays."""
+    machine.write("proc/net/udp6", HEADING)
+    host = DriverHost(machine)
+    host.refuses["net/udp"] = errno.EIO
+    collector = host.build("udp_queues")
     assert series(collector.collect()) == rows("v6", tx=0, rx=0)
     assert collector.left_out == 1
 

@@ -106,22 +106,22 @@ class ConntrackCollector:
 
     def collect(self) -> list[Family]:
         families: list[Family] = []
-        odd: Malformed | None = None
+        odd: Malformed | OSError | None = None
         self.left_out = 0
         for path, metric in self._numbers:
             try:
                 families.append(self._number(path, metric))
             except Absent:
                 continue
-            except Malformed as malformed:
-                odd = malformed
+            except (Malformed, OSError) as error:
+                odd = error
                 self.left_out += 1
         try:
             families += self._statistics_families()
         except Absent:
             pass
-        except Malformed as malformed:
-            odd = malformed
+        except (Malformed, OSError) as error:
+            odd = error
             self.left_out += 1
         if not families:
             raise odd or Absent(self._statistics)

@@ -39,14 +39,14 @@ class EntropyCollector:
 
     def collect(self) -> list[Family]:
         families: list[Family] = []
-        odd: Malformed | None = None
+        odd: Malformed | OSError | None = None
         for metric, path in ((AVAILABLE, self._available_path), (POOL_SIZE, self._size_path)):
             try:
                 families.append(single(metric, parse_bits(self._host.read(path, at_once=True, built_in=True), path)))
             except Absent:
                 continue
-            except Malformed as malformed:
-                odd = malformed
+            except (Malformed, OSError) as error:
+                odd = error
         if not families:
             raise odd or Absent(self._available_path)
         self.left_out = 0 if odd is None else 1

@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 
 from nodescope.collectors.host.device_filter import DeviceFilter, from_settings
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.link_news import LinkNews
 from nodescope.kernel.number import UINT64_MAX, uint64s
 from nodescope.kernel.rtnetlink import Address, RouteSocket
 from nodescope.metric import Family, Metric
@@ -138,8 +139,8 @@ class NetdevCollector:
     *Source*: rtnetlink(7), struct rtnl_link_stats64 (include/uapi/linux/if_link.h); without netlink /proc/net/dev of
     process 1, for that is the host's. *Units*: bytes, packets, errors. *Absent when*: by /proc/net/dev where the file
     is not there; each counter where the kernel does not give it. *Cost*: one dump of counters, one of whole links each
-    `NAMES_SECONDS` or when links come and go; or one read; one read for each
-    device with `label-ifalias`; one dump more with `address-info`.
+    `NAMES_SECONDS` or when one of them changes, its name too; or one read; one read for
+    each device with `label-ifalias`; one dump more with `address-info`.
     """
 
     name: ClassVar[str] = "netdev"
@@ -160,6 +161,7 @@ class NetdevCollector:
         self._host = host
         self._devices = devices
         self._route = RouteSocket()
+        self._news = LinkNews()
         self._netlink = netlink
         self._names = NETLINK_NAMES if netlink else PROC_NAMES
         legacy = LEGACY_NETLINK if netlink else LEGACY_PROC
@@ -205,8 +207,8 @@ class NetdevCollector:
         self._columns = columns
 
     def _over_netlink(self) -> list[tuple[str, Sequence[int]]]:
-        """Counters alone, by the names of the last whole dump; a whole dump when links come or go, and now and then."""
-        if time.monotonic() - self._named_at < NAMES_SECONDS:
+        """Counters alone, by the names of the last whole dump; a whole dump when links change, and now and then."""
+        if not self._news.there_are() and time.monotonic() - self._named_at < NAMES_SECONDS:
             counters = self._statistics()
             if counters.keys() == self._name_of.keys():
                 return [(self._name_of[index], numbers) for index, numbers in counters.items()]

@@ -55,8 +55,8 @@ class PressureCollector:
     """How long processes were held up by want of CPU, I/O, memory and by interrupts.
 
     *Source*: /proc/pressure/{cpu,io,memory,irq}, Documentation/accounting/psi.rst. *Units*: seconds since boot.
-    *Absent when*: the kernel has no PSI, or it is off (psi=0). A resource whose file lacks a line that it must have is
-    left out, the others stay. *Cost*: four reads.
+    *Absent when*: the kernel has no PSI, or it is off (psi=0). A resource that the kernel refuses, or whose file lacks
+    a line that it must have, is left out, the others stay. *Cost*: four reads.
     """
 
     name: ClassVar[str] = "pressure"
@@ -70,7 +70,7 @@ class PressureCollector:
 
     def collect(self) -> list[Family]:
         families: list[Family] = []
-        odd: Malformed | None = None
+        odd: Malformed | OSError | None = None
         self.left_out = 0
         for path, lines in self._files:
             if self._host.lacks(path):
@@ -79,13 +79,12 @@ class PressureCollector:
                 families += self._resource(path, lines)
             except Absent:
                 continue
-            except Malformed as malformed:
-                odd = malformed
+            except (Malformed, OSError) as error:
+                # Off: all of PSI, or (since Linux 6.14) that of interrupts alone where their time is not accounted.
+                if isinstance(error, OSError) and error.errno == errno.EOPNOTSUPP:
+                    continue
+                odd = error
                 self.left_out += 1
-            except OSError as error:
-                if error.errno == errno.EOPNOTSUPP:
-                    raise Absent(path) from error
-                raise
         if not families:
             raise odd or Absent(self._host.proc("pressure"))
         return families

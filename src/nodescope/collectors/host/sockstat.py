@@ -98,15 +98,15 @@ class SockstatCollector:
 
     def collect(self) -> list[Family]:
         read: list[list[Family]] = []
-        odd: Malformed | None = None
+        odd: Malformed | OSError | None = None
         self.left_out = 0
         for path in self._paths:
             try:
                 read.append(self._file(path))
             except Absent:
                 continue
-            except Malformed as malformed:
-                odd = malformed
+            except (Malformed, OSError) as error:
+                odd = error
                 self.left_out += 1
         if read != self._read:
             self._read, (self._shown, self._repeated) = read, without_repeated(read)

@@ -73,7 +73,7 @@ class UdpQueuesCollector:
 
     def collect(self) -> list[Family]:
         rows: list[Row] = []
-        odd: Malformed | None = None
+        odd: Malformed | OSError | None = None
         there = False
         self.left_out = 0
         for path, send, receive in self._files:
@@ -83,8 +83,8 @@ class UdpQueuesCollector:
                 )
             except Absent:
                 continue
-            except Malformed as malformed:
-                odd = malformed
+            except (Malformed, OSError) as error:
+                odd = error
                 self.left_out += 1
                 continue
             there = True
