@@ -37,20 +37,13 @@ log = logging.getLogger(__name__)
 
 
 class KmsgRecord(NamedTuple):
-    """One record. `severity`: 0 (emergency) to 7 (debug). `monotonic_microseconds`: since boot, by the kernel's clock.
-
-    `flags`: "-"; "c" and "+" mark fragments of a line. `caller`: "T123" (a thread) or "C2" (a CPU), where the kernel
-    tells. `fields`: the KEY=value lines behind the message (SUBSYSTEM, DEVICE).
-    """
+    """One record, without the lines of KEY=value behind its message. `facility`: 0 for what the kernel itself wrote.
+    `monotonic_microseconds`: since boot, by the kernel's clock."""
 
     facility: int
-    severity: int
     sequence: int
     monotonic_microseconds: int
-    flags: str
-    caller: str | None
     message: str
-    fields: tuple[tuple[str, str], ...]
 
 
 OnRecord = Callable[[KmsgRecord, float], object]
@@ -66,19 +59,7 @@ def parse(data: bytes, source: str = PATH) -> KmsgRecord:
     priority, sequence, microseconds = map(uint64, words[:3])
     if priority is None or sequence is None or microseconds is None:
         raise Malformed(source, data, _EXPECTED)
-    message, *lines = body.split(b"\n")
-    pairs = [line[1:].partition(b"=") for line in lines if line.startswith(b" ")]
-    callers = [word.partition(b"=")[2] for word in words[4:] if word.startswith(b"caller=")]
-    return KmsgRecord(
-        facility=priority >> 3,
-        severity=priority & 7,
-        sequence=sequence,
-        monotonic_microseconds=microseconds,
-        flags=text(words[3]) if len(words) > 3 else "-",
-        caller=text(callers[0]) if callers else None,
-        message=_unescaped(message),
-        fields=tuple((_unescaped(name), _unescaped(value)) for name, equals, value in pairs if equals),
-    )
+    return KmsgRecord(priority >> 3, sequence, microseconds, _unescaped(body.partition(b"\n")[0]))
 
 
 def _unescaped(raw: bytes) -> str:

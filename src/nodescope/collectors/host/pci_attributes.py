@@ -31,7 +31,6 @@ POWER_STATE: Final = _gauge(
     "power_state", "PCIe device power state, one of: D0, D1, D2, D3hot, D3cold, unknown or error.", "state"
 )
 POWER_STATES: Final = ("D0", "D1", "D2", "D3hot", "D3cold", "unknown", "error")
-AWAKE: Final = b"D0"
 
 
 def transfers_per_second(raw: bytes) -> float | None:

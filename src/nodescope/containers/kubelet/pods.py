@@ -15,6 +15,7 @@ from nodescope.containers.kubelet.gpu_resources import Asked, effective, gpus
 from nodescope.kernel.file import Malformed
 from nodescope.records.kubelet import PHASES, Pod, PodContainer
 
+PODS: Final = "/pods"
 MAX_PODS: Final = 4096
 """The kubelet's own limit is 110 unless it is raised."""
 
@@ -25,6 +26,9 @@ ALWAYS: Final = "Always"
 UNKNOWN: Final = "Unknown"
 MIRROR_OWNER: Final = "Node"
 """Who owns a mirror pod, which the API server keeps of a static pod: the same pod again."""
+
+NOT_AS_DOCUMENTED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises of bytes that are no JSON of its type."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH)]
 Id = Annotated[str, msgspec.Meta(max_length=ID_LENGTH)]
@@ -126,23 +130,23 @@ def index(pods: Iterable[Pod]) -> PodIndex:
     )
 
 
-def decoded(body: bytes | bytearray, source: str = "/pods") -> Pods:
+def decoded(body: bytes | bytearray) -> Pods:
     """The pods in a PodList. One that is not as documented costs only itself.
 
     Raises `Malformed` where the whole is no PodList.
     """
     try:
         items = _LIST.decode(body).items or []
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_AS_DOCUMENTED as error:
         # What was got is not shown: it may hold environment values.
-        raise Malformed(source, f"{len(body)} bytes: {error}", "a PodList in JSON") from error
+        raise Malformed(PODS, f"{len(body)} bytes: {error}", "a PodList in JSON") from error
     found: dict[str, Pod] = {}
     mirrors: dict[str, Pod] = {}
     left_out = max(len(items) - MAX_PODS, 0)
     for item in items[:MAX_PODS]:
         try:
             told = _POD.decode(item)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except NOT_AS_DOCUMENTED:
             left_out += 1
             continue
         kept = mirrors if _mirror(told.metadata) else found

@@ -22,7 +22,6 @@ MAX_ELEMENTS: Final = 500_000
 """Sixteen GPUs that list all their supported clocks have some 50,000."""
 MAX_TEXT: Final = 4096
 """Characters kept of one element; a value has far fewer."""
-MAX_ATTRIBUTES: Final = 16
 
 _INSTANCE: Final = ["gpu", "mig_devices", "mig_device"]
 _PROCESS: Final = ["gpu", "processes", "process_info"]
