@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
+from nodescope.containers.bad_json import BAD_JSON
 from nodescope.containers.kubelet.gpu_resources import Asked, effective, gpus
 from nodescope.kernel.file import Malformed
 from nodescope.records.kubelet import PHASES, Pod, PodContainer
@@ -26,9 +27,6 @@ ALWAYS: Final = "Always"
 UNKNOWN: Final = "Unknown"
 MIRROR_OWNER: Final = "Node"
 """Who owns a mirror pod, which the API server keeps of a static pod: the same pod again."""
-
-NOT_AS_DOCUMENTED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises of bytes that are no JSON of its type."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH)]
 Id = Annotated[str, msgspec.Meta(max_length=ID_LENGTH)]
@@ -137,7 +135,7 @@ def decoded(body: bytes | bytearray) -> Pods:
     """
     try:
         items = _LIST.decode(body).items or []
-    except NOT_AS_DOCUMENTED as error:
+    except BAD_JSON as error:
         # What was got is not shown: it may hold environment values.
         raise Malformed(PODS, f"{len(body)} bytes: {error}", "a PodList in JSON") from error
     found: dict[str, Pod] = {}
@@ -146,7 +144,7 @@ def decoded(body: bytes | bytearray) -> Pods:
     for item in items[:MAX_PODS]:
         try:
             told = _POD.decode(item)
-        except NOT_AS_DOCUMENTED:
+        except BAD_JSON:
             left_out += 1
             continue
         kept = mirrors if _mirror(told.metadata) else found

@@ -9,7 +9,8 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from nodescope.containers.kubelet.pods import MAX_PODS, NOT_AS_DOCUMENTED, Name
+from nodescope.containers.bad_json import BAD_JSON
+from nodescope.containers.kubelet.pods import MAX_PODS, Name
 from nodescope.kernel.file import Malformed
 from nodescope.records.kubelet import NodeEphemeralStorage, PodEphemeralStorage
 
@@ -65,7 +66,7 @@ def decoded(body: bytes | bytearray, node: str | None, fallback: str) -> Storage
     """
     try:
         summary = _SUMMARY.decode(body)
-    except NOT_AS_DOCUMENTED as error:
+    except BAD_JSON as error:
         raise Malformed(SUMMARY, f"{len(body)} bytes: {error}", "a stats Summary in JSON") from error
     told, node_left_out = _node(summary.node)
     name = node or told.node_name or fallback
@@ -85,14 +86,14 @@ def decoded(body: bytes | bytearray, node: str | None, fallback: str) -> Storage
 def _node(raw: msgspec.Raw) -> tuple[_Node, int]:
     try:
         return _NODE.decode(raw) or _Node(), 0
-    except NOT_AS_DOCUMENTED:
+    except BAD_JSON:
         return _Node(), 1
 
 
 def _filesystem(raw: msgspec.Raw) -> tuple[_Filesystem | None, int]:
     try:
         return _FILESYSTEM.decode(raw), 0
-    except NOT_AS_DOCUMENTED:
+    except BAD_JSON:
         return None, 1
 
 
@@ -102,7 +103,7 @@ def _pods(items: list[msgspec.Raw], node: str) -> tuple[tuple[PodEphemeralStorag
     for item in items[:MAX_PODS]:
         try:
             told = _POD.decode(item)
-        except NOT_AS_DOCUMENTED:
+        except BAD_JSON:
             left_out += 1
             continue
         if told.storage is None or told.storage.used_bytes is None:
