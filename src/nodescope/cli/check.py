@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 from nodescope import configuration, logs
-from nodescope.cli import EXIT_USAGE, Unwritable, say
+from nodescope.cli import EXIT_USAGE, Unwritable, say, warn
 from nodescope.cli.check_text import EXIT_UNKNOWN, NO_GPU, part_of_gpus, part_of_links, summary
 from nodescope.cli.flags import of_gpus, parse, parser
 from nodescope.cli.gpu_findings import is_starting
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _main(arguments)
     except SettingsError as error:
-        print(f"nodescope: {error}", file=sys.stderr)
+        warn(str(error))
         return EXIT_UNKNOWN
     except Unwritable:
         return EXIT_UNKNOWN
@@ -109,8 +109,7 @@ def _main(arguments: Sequence[str]) -> int:
     timeout = read_value(TIMEOUT, namespace.timeout, "flag --timeout")
     settings = configuration.load(given, os.environ)
     logs.configure("error", settings["log.format"])
-    for warning in (*warnings, *settings.warnings):
-        print(f"nodescope: {warning}", file=sys.stderr)
+    warn(*warnings, *settings.warnings)
     allow_none = namespace.allow_none
     gpus, links = look(settings, namespace.links, time.monotonic() + timeout)
     text, code = summary(
