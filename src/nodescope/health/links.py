@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from nodescope.health.history import HOUR_SECONDS
-from nodescope.health.hold import HOLD_SECONDS
+from nodescope.health.hold import HOLD_SECONDS, attributes
 from nodescope.health.link_inputs import (
     ENDS,
     UP,
@@ -28,6 +28,7 @@ from nodescope.health.link_inputs import (
 )
 from nodescope.health.link_rules import COUNTERS, MEMORY, NVME, NVME_PATHS, PCIE, RDMA, RULES, THRESHOLDS, UNREAD
 from nodescope.health.rule import OK, RANKS, UNKNOWN, VALUES, Rules, merged
+from nodescope.health.thresholds import thresholds
 from nodescope.records.health import DeviceHealth
 from nodescope.records.memory import MemoryModule
 from nodescope.records.nvme import NvmeController, NvmeNamespace
@@ -54,11 +55,7 @@ class LinkHealthRules:
     """
 
     def __init__(self, given: Mapping[str, float] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        values = {one.name: one.value for one in THRESHOLDS}
-        for name in given or {}:
-            if name not in values:
-                raise ValueError(f"threshold of health {name!r}: expected one of {', '.join(sorted(values))}")
-        values |= given or {}
+        values = thresholds(given or {}, THRESHOLDS)
         self._clock = clock
         self._rules = {component: Rules(rules, UNREAD[component], values) for component, rules in RULES.items()}
         self._rises: dict[tuple[str, str], HourlyRise] = {}
@@ -248,20 +245,8 @@ def changes(
     for verdict in current:
         state = before.get((verdict.component, verdict.subject), "")
         if state != verdict.state and (state or RANKS[verdict.state] > RANKS[UNKNOWN]):
-            found.append((KIND, verdict.subject, _attributes(verdict, state)))
+            found.append((KIND, verdict.subject, attributes(verdict, state)))
     return found
-
-
-def _attributes(verdict: DeviceHealth, before: str) -> dict[str, str]:
-    found = {
-        "component": verdict.component,
-        "state": verdict.state,
-        "before": before,
-        "reason": verdict.reason,
-        "evidence": verdict.evidence,
-        "action": verdict.action,
-    }
-    return {name: value for name, value in found.items() if value}
 
 
 def _of(records: Iterable[Any], kind: type[T]) -> list[T]:
