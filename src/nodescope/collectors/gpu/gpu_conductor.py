@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
 from nodescope.collectors.columns import Shown, metrics
+from nodescope.collectors.gpu.node_name import node_name
 from nodescope.collectors.joined import Loop
 from nodescope.host import Absent, Host
 from nodescope.metric import Family, Metric
@@ -14,9 +14,6 @@ from nodescope.profiles.gpu_conductor import PROFILE, profile
 from nodescope.records.gpu_sampling import ConductorCounts, GpuSampling
 from nodescope.records.gpu_snapshot import DroppedReadings, GpuSource
 from nodescope.settings import Settings
-
-NODE_NAME: Final = "NODE_NAME"
-"""The environment name that gives the label node; else the host's own name does."""
 
 OF_COLLECTIONS: Final = (GpuSampling, ConductorCounts)
 """Records of how collections went, which is told also while there is nothing to collect from."""
@@ -67,4 +64,4 @@ def with_counts(records: tuple[Any, ...]) -> Iterator[Any]:
 
 
 def build(host: Host, settings: Settings, loop: Loop) -> GpuConductorCollector:
-    return GpuConductorCollector(loop, os.environ.get(NODE_NAME) or os.uname().nodename)
+    return GpuConductorCollector(loop, node_name())

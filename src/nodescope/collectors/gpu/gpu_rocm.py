@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from nodescope.collectors.columns import Shown, metrics
+from nodescope.collectors.gpu.node_name import node_name
 from nodescope.collectors.gpu.rocm_entries import made
 from nodescope.collectors.joined import Loop
 from nodescope.host import Host
@@ -15,8 +15,6 @@ from nodescope.profiles.gpu_rocm import FURTHER_LABELS, LABELS, PROFILE, profile
 from nodescope.settings import Settings, SettingsError
 
 LABELS_KEY: Final = "collector.gpu_rocm.labels"
-NODE_NAME: Final = "NODE_NAME"
-"""The environment name that gives the label hostname; else the host's own name does."""
 
 
 class GpuRocmCollector:
@@ -58,4 +56,4 @@ def further_labels(settings: Settings) -> tuple[str, ...]:
 
 
 def build(host: Host, settings: Settings, loop: Loop) -> GpuRocmCollector:
-    return GpuRocmCollector(loop, os.environ.get(NODE_NAME) or os.uname().nodename, further_labels(settings))
+    return GpuRocmCollector(loop, node_name(), further_labels(settings))
