@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import pty
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -313,3 +315,30 @@ def test_a_record_that_cannot_be_taken(tmp_path: Path) -> None:
         assert log.lost == 1
     finally:
         log.close()
+
+
+def test_records_that_were_overwritten(
+    follow: Follow, taken: Taken, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the kernel has overwritten what was not read yet, how many that were is told, once in a flood of them."""
+    overrun = BrokenPipeError(errno.EPIPE, "overwritten")
+    told: deque[str | OSError] = deque([record(1, "one"), overrun, record(5, "five"), overrun, record(9, "nine")])
+    read = os.read
+
+    def scripted(fd: int, size: int) -> bytes:
+        if os.readlink(f"/proc/self/fd/{fd}") != os.devnull:
+            return read(fd, size)
+        if not told:
+            time.sleep(0.01)  # what stands in for the log is always ready to be read
+            raise BlockingIOError
+        one = told.popleft()
+        if isinstance(one, OSError):
+            raise one
+        return one.encode()
+
+    monkeypatch.setattr(os, "read", scripted)
+    log = follow(os.devnull, since="start")
+    assert taken.messages(3) == ["one", "five", "nine"]
+    assert log.lost == 6
+    (line,) = [one.getMessage() for one in caplog.records]
+    assert line == f"{os.devnull}: 3 records were overwritten before they could be read: what they told of is missed"

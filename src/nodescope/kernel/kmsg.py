@@ -28,6 +28,7 @@ KERNEL: Final = 0
 
 WAIT_S: Final = 1.0
 RETRY_S: Final = 60.0
+LOSS_TOLD_S: Final = 60.0
 CLOSE_S: Final = 1.0
 
 _ESCAPED: Final = re.compile(rb"\\x([0-9a-fA-F]{2})")
@@ -108,6 +109,7 @@ class KernelLog:
         self._last = b""
         self._known: int | None = None
         self._overrun = False
+        self._tell_of_loss_at = float("-inf")
         self._live = False
         self._closing = False
         self._settled = threading.Event()
@@ -210,7 +212,7 @@ class KernelLog:
         before, self._last = self._last, data
         if self._overrun:
             self._overrun = False
-            self.lost += _between(_sequence(before), _sequence(data))
+            self._lose(_between(_sequence(before), _sequence(data)))
         if self._known is not None:
             if (_sequence(data) or 0) <= self._known:
                 return
@@ -226,6 +228,18 @@ class KernelLog:
             return
         if record.facility == KERNEL or not self._kernel_only:
             self._on_record(record, self._written_at(record))
+
+    def _lose(self, count: int) -> None:
+        """Tells of it, but not each time: a flood of records would be followed by one of lines that tell of it."""
+        self.lost += count
+        now = time.monotonic()
+        if now >= self._tell_of_loss_at:
+            self._tell_of_loss_at = now + LOSS_TOLD_S
+            log.warning(
+                "%s: %d records were overwritten before they could be read: what they told of is missed",
+                self._path,
+                self.lost,
+            )
 
     def _written_at(self, record: KmsgRecord) -> float:
         now = time.time()
