@@ -1,7 +1,7 @@
 """Reads what `nvidia-smi -q -x` writes.
 
 Source: the DTDs nvsmi_device_v9 to v13, of which nothing is read: what stands before the root element is dropped, so
-that there is no document type, no entity and nothing to load. Element names are understood in `smi_fields`.
+that there is no document type, no entity and nothing to load. Element names are understood in `fields`.
 """
 
 from __future__ import annotations
