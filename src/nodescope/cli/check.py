@@ -19,6 +19,7 @@ from nodescope.cli.gpu_findings import is_starting
 from nodescope.measurement import Measurement
 from nodescope.records.gpu_snapshot import GpuHealth, GpuSource
 from nodescope.records.health import DeviceHealth
+from nodescope.records.kinds import of_kind
 from nodescope.runner import Runner
 from nodescope.settings import Setting, Settings, SettingsError
 from nodescope.settings.value import read_value
@@ -151,8 +152,8 @@ def awaited(loop: Loop, runner: Runner, deadline: float) -> Seen:
             return Seen(reason=f"{NO_GPU}: {outcome.reason}" if in_time else LATE_GPUS)
         records = loop.snapshot.records if outcome.succeeded and loop.snapshot else ()
         seen = Seen(
-            tuple(record for record in records if isinstance(record, GpuHealth)),
-            tuple(record for record in records if isinstance(record, GpuSource)),
+            tuple(of_kind(records, GpuHealth)),
+            tuple(of_kind(records, GpuSource)),
             outcome.reason or _missing(in_time, outcome.left_out),
         )
         if (records and not is_starting(records)) or remaining <= 0:
@@ -174,5 +175,4 @@ def awaited_links(loop: Loop, runner: Runner, deadline: float) -> SeenLinks:
     if outcome.state == "absent":
         return SeenLinks(reason="" if in_time else LATE)
     records = loop.snapshot.records if outcome.succeeded and loop.snapshot else ()
-    verdicts = tuple(record for record in records if isinstance(record, DeviceHealth))
-    return SeenLinks(verdicts, outcome.reason or ("" if outcome.succeeded else LATE))
+    return SeenLinks(tuple(of_kind(records, DeviceHealth)), outcome.reason or ("" if outcome.succeeded else LATE))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from nodescope.health.history import HOUR_SECONDS
 from nodescope.health.hold import HOLD_SECONDS, attributes
@@ -30,12 +30,12 @@ from nodescope.health.link_rules import COUNTERS, MEMORY, NVME, NVME_PATHS, PCIE
 from nodescope.health.rule import OK, RANKS, UNKNOWN, VALUES, Rules, merged
 from nodescope.health.thresholds import thresholds
 from nodescope.records.health import DeviceHealth
+from nodescope.records.kinds import of_kind
 from nodescope.records.memory import MemoryModule
 from nodescope.records.nvme import NvmeController, NvmeNamespace
 from nodescope.records.pci import PciDevice
 from nodescope.records.rdma import RdmaCounter, RdmaDevice, RdmaPort
 
-T = TypeVar("T")
 Key = tuple[str, str]
 """Component and subject."""
 
@@ -70,9 +70,9 @@ class LinkHealthRules:
         records = tuple(records)
         inputs: dict[Key, Inputs] = {
             **self._rdma(records, now),
-            **self._pcie(_of(records, PciDevice), now),
-            **self._nvme(_of(records, NvmeController), _of(records, NvmeNamespace), now),
-            **self._memory(_of(records, MemoryModule), now),
+            **self._pcie(of_kind(records, PciDevice), now),
+            **self._nvme(of_kind(records, NvmeController), of_kind(records, NvmeNamespace), now),
+            **self._memory(of_kind(records, MemoryModule), now),
         }
         verdicts = [self._verdict(key, known, now) for key, known in inputs.items()]
         self._forget(inputs.keys())
@@ -81,8 +81,8 @@ class LinkHealthRules:
         )
 
     def _rdma(self, records: Sequence[Any], now: float) -> dict[Key, Inputs]:
-        ports = _of(records, RdmaPort)
-        devices = _of(records, RdmaDevice)
+        ports = of_kind(records, RdmaPort)
+        devices = of_kind(records, RdmaDevice)
         found = port_inputs(ports, devices, self._ports_up)
         # A device that does not answer has no ports; every device has one.
         silent = {device.name for device in devices} - {port.device for port in ports}
@@ -90,7 +90,7 @@ class LinkHealthRules:
         for port in ports:
             if port_state(port) in UP and len(self._ports_up) < MAX_KEPT:
                 self._ports_up[port_name(port)] = None
-        for counter in _of(records, RdmaCounter):
+        for counter in of_kind(records, RdmaCounter):
             name = f"{counter.device}/{counter.port}"
             if counter.counter in _WATCHED and name in found:
                 found[name][f"{counter.counter}_last_hour"] = self._rise(name, counter.counter, counter.value, now)
@@ -247,7 +247,3 @@ def changes(
         if state != verdict.state and (state or RANKS[verdict.state] > RANKS[UNKNOWN]):
             found.append((KIND, verdict.subject, attributes(verdict, state)))
     return found
-
-
-def _of(records: Iterable[Any], kind: type[T]) -> list[T]:
-    return [record for record in records if type(record) is kind]
