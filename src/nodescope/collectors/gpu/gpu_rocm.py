@@ -13,6 +13,7 @@ from nodescope.host import Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles.gpu_rocm import FURTHER_LABELS, LABELS, PROFILE, profile
 from nodescope.settings import Settings, SettingsError
+from nodescope.settings.value import MAX_SHOWN
 
 LABELS_KEY: Final = "collector.gpu_rocm.labels"
 
@@ -49,7 +50,7 @@ def further_labels(settings: Settings) -> tuple[str, ...]:
     for name in asked:
         if name not in FURTHER_LABELS and name not in usual:
             raise SettingsError(
-                f"{settings.origin(LABELS_KEY)}: {LABELS_KEY} has {name[:80]!r}, expected some of "
+                f"{settings.origin(LABELS_KEY)}: {LABELS_KEY} has {name[:MAX_SHOWN]!r}, expected some of "
                 f"{', '.join(FURTHER_LABELS)}"
             )
     return tuple(name for name in asked if name in FURTHER_LABELS)

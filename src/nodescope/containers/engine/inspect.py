@@ -19,7 +19,7 @@ from nodescope.containers.pod_labels import MAX_LABEL_CHARACTERS, pod_fields
 from nodescope.containers.user_label import labelled_user
 from nodescope.kernel.date import SECONDS_PER_DAY, days_since_1970
 from nodescope.kernel.file import Malformed
-from nodescope.records.container import Container
+from nodescope.records.container import SHORT_ID_CHARACTERS, Container
 
 MAX_NAME_CHARACTERS: Final = 255
 MAX_IMAGE_CHARACTERS: Final = 512
@@ -259,7 +259,7 @@ def _allowed(told: dict[str, str], labels: Collection[str]) -> dict[str, str]:
 
 
 def _name(told: str, container_id: str) -> str:
-    return told.removeprefix("/")[:MAX_NAME_CHARACTERS] or container_id[:12]
+    return told.removeprefix("/")[:MAX_NAME_CHARACTERS] or container_id[:SHORT_ID_CHARACTERS]
 
 
 def _own_name(names: Sequence[str]) -> str:
