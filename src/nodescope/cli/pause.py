@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from nodescope import configuration
-from nodescope.cli import EXIT_FAILURE, say, warn
+from nodescope.cli import EXIT_FAILURE, say
 from nodescope.cli.flags import FlagParser, of_gpus, parse, parser
 from nodescope.devices.nvidia.holders import agents, holders
 from nodescope.devices.nvidia.pause import PauseFile
@@ -61,14 +61,15 @@ def read(made: FlagParser, arguments: Sequence[str]) -> tuple[argparse.Namespace
     if namespace.pause_file is not None:
         given["collector.gpu.pause-file"] = namespace.pause_file
     settings = configuration.load(given, os.environ)
-    warn(*warnings, *settings.warnings)
+    for warning in (*warnings, *settings.warnings):
+        print(f"nodescope: {warning}", file=sys.stderr)
     return namespace, settings, PauseFile(settings["collector.gpu.pause-file"])
 
 
 def refused(file: PauseFile, error: OSError) -> int:
     """Says that the pause file cannot be changed."""
     advice = "run as root, or give --pause-file as the agent has it"
-    warn(f"{file.path} cannot be changed ({error.strerror}): {advice}")
+    print(f"nodescope: {file.path} cannot be changed ({error.strerror}): {advice}", file=sys.stderr)
     return EXIT_FAILURE
 
 

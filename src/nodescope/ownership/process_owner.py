@@ -9,11 +9,12 @@ from nodescope.containers.cgroup.path import ContainerPath, container_of
 from nodescope.containers.cgroup.path import Holder as CgroupHolder
 from nodescope.host import Absent, Malformed
 from nodescope.ownership.holder import NOBODY, Holder, of_container, of_process
-from nodescope.records.container import SHORT_ID_CHARACTERS, Container
+from nodescope.records.container import Container
 from nodescope.records.gpu_snapshot import GpuProcess
 
 LIVE: Final = frozenset({"running", "paused"})
 """States of containers with processes."""
+MIN_SHORT_ID: Final = 12
 
 
 class Cgroups(Protocol):
@@ -118,9 +119,7 @@ def _holder(
     if told is not None:
         return _in(told, place, starter)
     if path is not None and path.certain:
-        return Holder(
-            path.id, path.id, path.id[:SHORT_ID_CHARACTERS], path.runtime, user=starter, slurm_job=place.slurm_job
-        )
+        return Holder(path.id, path.id, path.id[:MIN_SHORT_ID], path.runtime, user=starter, slurm_job=place.slurm_job)
     return of_process(user, place.slurm_job)
 
 
