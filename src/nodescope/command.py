@@ -227,13 +227,13 @@ def said(complaints: bytes) -> str:
     return f"; it said: {line[:MAX_REASON_CHARACTERS]}" if line else ""
 
 
-def read_available(fd: int, limit: int = READ_BYTES) -> bytes | None:
-    """What a descriptor that does not block has now, at most `limit` bytes; None where there is nothing yet.
+def read_available(fd: int) -> bytes | None:
+    """What a descriptor that does not block has now, at most `READ_BYTES`; None where there is nothing yet.
 
     Empty at the end.
     """
     try:
-        return os.read(fd, limit)
+        return os.read(fd, READ_BYTES)
     except BlockingIOError:
         return None
 

@@ -152,7 +152,7 @@ def test_nodes_in_folders(tree: Tree) -> None:
 
 
 def test_no_graphics(tree: Tree) -> None:
-    """There is none."""
+    """A machine without DRM has no device, and no error."""
     assert dri_devices(tree.host) == ()
 
 

@@ -82,7 +82,7 @@ def rocm(request: str) -> ContainerDevice:
         ((given("device_request", "count:5"),), ALL),
         ((given("device_request", "count:2"),), []),
         ((given("device_request", f"{A},{B}"),), [A, B]),
-        ((node("/var/run/nvidia-container-devices/" + A, evidence="mount"),), [A]),
+        ((given("mount", A),), [A]),
         ((node("/dev/nvidia0"), node("/dev/nvidiactl")), [A]),
         ((node("/dev/nvidia2"),), list(MIG)),
         ((node("/dev/nvidia2"), node("/dev/nvidia-caps/nvidia-cap31")), [MIG[2]]),

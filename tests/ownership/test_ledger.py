@@ -18,9 +18,6 @@ GIB = 2**30
 class Cgroups:
     """Processes below 100 are the container's, others of user 1000's session."""
 
-    def start_ticks(self, pid: int) -> int:
-        return 0
-
     def paths(self, pid: int) -> tuple[str, ...]:
         return ()
 

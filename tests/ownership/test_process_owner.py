@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from nodescope.containers.cgroup.process import ProcessCgroups
 from nodescope.host import Host
 from nodescope.ownership.holder import NOBODY, Holder, of_container
@@ -16,13 +14,13 @@ ID = "0123456789abcdef" * 4
 OTHER = "fedcba9876543210" * 4
 
 
-def machine(root: Path, cgroups: dict[int, str], started: int = 1000) -> ProcessCgroups:
-    """A host whose processes are in these cgroups and were started so many ticks after boot."""
+def machine(root: Path, cgroups: dict[int, str]) -> ProcessCgroups:
+    """A host whose processes are in these cgroups and were started 1000 ticks after boot."""
     for pid, path in cgroups.items():
         folder = root / f"proc/{pid}"
         folder.mkdir(parents=True)
         (folder / "cgroup").write_text(f"0::{path}\n")
-        fields = ["0"] * 18 + [str(started)] + ["0"] * 30
+        fields = ["0"] * 18 + ["1000"] + ["0"] * 30
         (folder / "stat").write_text(f"{pid} (a) b) S {' '.join(fields)}\n")
     return ProcessCgroups(Host(str(root / "proc")))
 
@@ -153,14 +151,6 @@ def test_a_cgroup_by_the_id_of_anothers_container(tmp_path: Path) -> None:
     assert found == {2: of_container(known), 3: Holder("user:u1000", user="u1000")}
     ended = container(name="web", id=ID, pid=9)
     assert owners(processes, cgroups, Containers([ended]))[2] == of_container(ended)
-
-
-@pytest.mark.parametrize(("seen_seconds", "is_known"), [(None, True), (10.0, True), (9.5, True), (8.5, False)])
-def test_a_pid_that_was_used_again(tmp_path: Path, seen_seconds: float | None, is_known: bool) -> None:
-    """A process that started after the GPUs were read is not the one that was seen on them."""
-    cgroups = machine(tmp_path, {1: f"/docker/{ID}"}, started=1000)
-    found = owners([process(NVIDIA[0], 1, user="ada")], cgroups, Containers([container(id=ID)]), seen_seconds)
-    assert (found[1] is not NOBODY) == is_known
 
 
 def test_odd_files_cost_one_process(tmp_path: Path) -> None:

@@ -16,18 +16,11 @@ from nodescope.api.lens_records import LensCardMetrics, LensGpu, LensRdma
 from nodescope.api.lens_static import filled, static
 from nodescope.api.node import Node
 from nodescope.api.query import Query
-from nodescope.api.selection import (
-    MAX_DRI_DEVICES,
-    MAX_GPUS,
-    MAX_RDMA_DEVICES,
-    Answer,
-    chosen,
-    limited,
-    of_kind,
-)
+from nodescope.api.selection import MAX_DRI_DEVICES, MAX_GPUS, MAX_RDMA_DEVICES, Answer, chosen, limited
 from nodescope.records.amd_static import AmdStatic
 from nodescope.records.gpu import GpuReading, InstanceReading
 from nodescope.records.gpu_snapshot import Gpu
+from nodescope.records.kinds import of_kind
 from nodescope.records.rdma import RdmaDevice, RdmaPort
 
 FIRST_VENDORS: Final = ("amd", "nvidia", "intel")

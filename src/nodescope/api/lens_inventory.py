@@ -14,10 +14,11 @@ from typing import Final, NamedTuple
 from nodescope.api.lens_records import LensDri
 from nodescope.api.lens_static import Told
 from nodescope.api.node import Node
-from nodescope.api.selection import of_kind, oldest
+from nodescope.api.selection import oldest
 from nodescope.records.amd_static import AmdStatic
 from nodescope.records.dri import DriDevice
 from nodescope.records.gpu_snapshot import Gpu, GpuInstance
+from nodescope.records.kinds import of_kind
 from nodescope.records.pci import PciDevice
 
 DEVICES: Final = "/dev/dri/"

@@ -18,12 +18,13 @@ from nodescope.api.lens_inventory import DEVICES, Inventory, Item
 from nodescope.api.lens_records import LensGpu
 from nodescope.api.node import Node, Sampled
 from nodescope.api.query import Query
-from nodescope.api.selection import MAX_CONTAINERS, Answer, limited, of_kind
+from nodescope.api.selection import MAX_CONTAINERS, Answer, limited
 from nodescope.records.container import Container, ContainerDevice, DeviceClaim
 from nodescope.records.container_networks import SANDBOX
 from nodescope.records.container_view import ContainerView, views
 from nodescope.records.device_variables import NARROWING
 from nodescope.records.gpu_snapshot import GpuInstance
+from nodescope.records.kinds import of_kind
 from nodescope.records.rdma import RdmaDevice
 
 NANOSECONDS: Final = 1_000_000_000

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from nodescope.api.query import NotFound, Query
 from nodescope.records.gpu_snapshot import Gpu
+from nodescope.records.kinds import of_kind
 
 MAX_GPUS: Final = 256
 MAX_INSTANCES: Final = 64
@@ -25,11 +26,6 @@ MAX_VERDICTS: Final = 4096
 MAX_CONTAINERS: Final = 4096
 
 T = TypeVar("T")
-
-
-def of_kind(records: Iterable[object], kind: type[T]) -> list[T]:
-    """Those of `records` that are a `kind`, in order."""
-    return [record for record in records if isinstance(record, kind)]
 
 
 def limited(found: Sequence[T], limit: int) -> tuple[list[T], int]:

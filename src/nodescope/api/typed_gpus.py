@@ -10,7 +10,7 @@ import msgspec
 
 from nodescope.api.node import Node
 from nodescope.api.query import Query
-from nodescope.api.selection import MAX_GPUS, MAX_INSTANCES, MAX_PROCESSES, Answer, chosen_gpus, limited, of_kind
+from nodescope.api.selection import MAX_GPUS, MAX_INSTANCES, MAX_PROCESSES, Answer, chosen_gpus, limited
 from nodescope.health.rule import ALL, RANKS, UNKNOWN
 from nodescope.records.gpu import GpuIdentity, GpuReading, InstanceIdentity, InstanceReading, ProcessReading
 from nodescope.records.gpu_snapshot import (
@@ -23,6 +23,7 @@ from nodescope.records.gpu_snapshot import (
     GpuThrottle,
     GpuWindow,
 )
+from nodescope.records.kinds import of_kind
 
 
 class InstanceAnswer(msgspec.Struct, frozen=True, kw_only=True):

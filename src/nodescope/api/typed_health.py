@@ -9,12 +9,13 @@ import msgspec
 
 from nodescope.api.node import Node
 from nodescope.api.query import Query
-from nodescope.api.selection import MAX_VERDICTS, Answer, chosen_gpus, limited, of_kind
+from nodescope.api.selection import MAX_VERDICTS, Answer, chosen_gpus, limited
 from nodescope.api.typed_gpus import worst
 from nodescope.health.drivers import driver_verdicts
 from nodescope.health.rule import ALL, RANKS
 from nodescope.records.gpu_snapshot import GpuHealth, GpuSource
 from nodescope.records.health import DeviceHealth
+from nodescope.records.kinds import of_kind
 
 
 class VerdictAnswer(msgspec.Struct, frozen=True, kw_only=True):

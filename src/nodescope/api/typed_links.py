@@ -8,19 +8,11 @@ import msgspec
 
 from nodescope.api.node import Node
 from nodescope.api.query import Query
-from nodescope.api.selection import (
-    MAX_LINKS,
-    MAX_PCI_DEVICES,
-    MAX_RDMA_PORTS,
-    Answer,
-    chosen_gpus,
-    limited,
-    of_kind,
-    oldest,
-)
+from nodescope.api.selection import MAX_LINKS, MAX_PCI_DEVICES, MAX_RDMA_PORTS, Answer, chosen_gpus, limited, oldest
 from nodescope.health.link_inputs import faces_down
 from nodescope.records.gpu import LinkReading
 from nodescope.records.gpu_snapshot import Gpu, GpuLink
+from nodescope.records.kinds import of_kind
 from nodescope.records.pci import PciDevice
 from nodescope.records.rdma import RdmaPort
 

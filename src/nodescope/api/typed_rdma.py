@@ -8,7 +8,8 @@ import msgspec
 
 from nodescope.api.node import Node
 from nodescope.api.query import NotFound, Query
-from nodescope.api.selection import MAX_COUNTERS, MAX_RDMA_DEVICES, Answer, limited, of_kind
+from nodescope.api.selection import MAX_COUNTERS, MAX_RDMA_DEVICES, Answer, limited
+from nodescope.records.kinds import of_kind
 from nodescope.records.rdma import RdmaCounter, RdmaDevice, RdmaPort, RdmaSource
 
 

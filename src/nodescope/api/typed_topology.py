@@ -9,8 +9,9 @@ import msgspec
 
 from nodescope.api.node import Node
 from nodescope.api.query import Query
-from nodescope.api.selection import MAX_NEIGHBOURS, MAX_PCI_DEVICES, Answer, limited, of_kind, oldest
+from nodescope.api.selection import MAX_NEIGHBOURS, MAX_PCI_DEVICES, Answer, limited, oldest
 from nodescope.records.gpu_snapshot import Gpu
+from nodescope.records.kinds import of_kind
 from nodescope.records.pci import PciDevice, PciNeighbour, RdmaDistance
 
 

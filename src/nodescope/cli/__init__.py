@@ -66,7 +66,7 @@ def run(arguments: list[str], program: str = "nodescope") -> int:
 
     close = get_close_matches(word, [command.name for command in COMMANDS], 1)
     hint = f", did you mean {close[0]}?" if close else "; see nodescope --help"
-    print(f"nodescope: {word!r} is not a command{hint}", file=sys.stderr)
+    warn(f"{word!r} is not a command{hint}")
     return EXIT_USAGE
 
 
@@ -74,7 +74,7 @@ def _run(command: Command, arguments: list[str]) -> int:
     try:
         code: int = import_module(command.module).main(arguments)
     except SettingsError as error:
-        print(f"nodescope: {error}", file=sys.stderr)
+        warn(str(error))
         return EXIT_USAGE
     except Unwritable:
         return EXIT_FAILURE
@@ -104,11 +104,17 @@ def say(text: str | bytes) -> None:
         raise Unwritable from error
 
 
+def warn(*warnings: str) -> None:
+    """Writes each as a line of nodescope's to standard error."""
+    for warning in warnings:
+        print(f"nodescope: {warning}", file=sys.stderr)
+
+
 def _give_output_up(error: OSError) -> None:
     """What is left in the buffer goes nowhere, and does not fail again at the exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if error.errno != errno.EPIPE:
-        print(f"nodescope: standard output cannot be written: {error.strerror}", file=sys.stderr)
+        warn(f"standard output cannot be written: {error.strerror}")
 
 
 def _open_standard_streams() -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from nodescope import command, configuration, garbage, logs, threads
 from nodescope.agent import Agent
-from nodescope.cli import EXIT_FAILURE
+from nodescope.cli import EXIT_FAILURE, warn
 from nodescope.cli.flags import every, parse, parser
 from nodescope.listening import CannotStart
 from nodescope.malloc import give_back_large_buffers
@@ -70,7 +70,7 @@ def run(
         with _endable(bool(settings["simulate"])):
             agent.start()
     except CannotStart as error:
-        print(f"nodescope: {error}", file=sys.stderr)
+        warn(str(error))
         return EXIT_FAILURE
     garbage.settle()
     notifier = Notifier(os.environ)

@@ -12,13 +12,14 @@ from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 from nodescope import configuration, logs
-from nodescope.cli import EXIT_USAGE, Unwritable, say
+from nodescope.cli import EXIT_USAGE, Unwritable, say, warn
 from nodescope.cli.check_text import EXIT_UNKNOWN, NO_GPU, part_of_gpus, part_of_links, summary
 from nodescope.cli.flags import of_gpus, parse, parser
 from nodescope.cli.gpu_findings import is_starting
 from nodescope.measurement import Measurement
 from nodescope.records.gpu_snapshot import GpuHealth, GpuSource
 from nodescope.records.health import DeviceHealth
+from nodescope.records.kinds import of_kind
 from nodescope.runner import Runner
 from nodescope.settings import Setting, Settings, SettingsError
 from nodescope.settings.value import read_value
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _main(arguments)
     except SettingsError as error:
-        print(f"nodescope: {error}", file=sys.stderr)
+        warn(str(error))
         return EXIT_UNKNOWN
     except Unwritable:
         return EXIT_UNKNOWN
@@ -109,8 +110,7 @@ def _main(arguments: Sequence[str]) -> int:
     timeout = read_value(TIMEOUT, namespace.timeout, "flag --timeout")
     settings = configuration.load(given, os.environ)
     logs.configure("error", settings["log.format"])
-    for warning in (*warnings, *settings.warnings):
-        print(f"nodescope: {warning}", file=sys.stderr)
+    warn(*warnings, *settings.warnings)
     allow_none = namespace.allow_none
     gpus, links = look(settings, namespace.links, time.monotonic() + timeout)
     text, code = summary(
@@ -152,8 +152,8 @@ def awaited(loop: Loop, runner: Runner, deadline: float) -> Seen:
             return Seen(reason=f"{NO_GPU}: {outcome.reason}" if in_time else LATE_GPUS)
         records = loop.snapshot.records if outcome.succeeded and loop.snapshot else ()
         seen = Seen(
-            tuple(record for record in records if isinstance(record, GpuHealth)),
-            tuple(record for record in records if isinstance(record, GpuSource)),
+            tuple(of_kind(records, GpuHealth)),
+            tuple(of_kind(records, GpuSource)),
             outcome.reason or _missing(in_time, outcome.left_out),
         )
         if (records and not is_starting(records)) or remaining <= 0:
@@ -175,5 +175,4 @@ def awaited_links(loop: Loop, runner: Runner, deadline: float) -> SeenLinks:
     if outcome.state == "absent":
         return SeenLinks(reason="" if in_time else LATE)
     records = loop.snapshot.records if outcome.succeeded and loop.snapshot else ()
-    verdicts = tuple(record for record in records if isinstance(record, DeviceHealth))
-    return SeenLinks(verdicts, outcome.reason or ("" if outcome.succeeded else LATE))
+    return SeenLinks(tuple(of_kind(records, DeviceHealth)), outcome.reason or ("" if outcome.succeeded else LATE))

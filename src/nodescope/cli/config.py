@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from nodescope import configuration
-from nodescope.cli import EXIT_USAGE, say
-from nodescope.cli.flags import parse, parser
+from nodescope.cli import EXIT_USAGE, say, warn
+from nodescope.cli.flags import parse_for_role, parser
 from nodescope.listening import plans, unserved, web_config_problem
 from nodescope.measurement import Measurement, check_paths
 from nodescope.roles import BY_NAME
@@ -31,12 +28,8 @@ def main(arguments: Sequence[str]) -> int:
         help="show: every setting with its origin; check: is it right?",
     )
     made.add_argument("--role", choices=sorted(BY_NAME), default="agent", help="as this role has them (agent)")
-    namespace, given, warnings = parse(made, arguments)
-    role = BY_NAME[namespace.role]
-    settings = configuration.load(given, os.environ, role.own_defaults, role.environment)
-    problems = [*warnings, *settings.warnings]
-    for problem in problems:
-        print(f"nodescope: {problem}", file=sys.stderr)
+    namespace, role, settings, problems = parse_for_role(made, arguments)
+    warn(*problems)
     if namespace.action == "show":
         say("\n".join(shown(settings)))
         return 0
@@ -46,11 +39,11 @@ def main(arguments: Sequence[str]) -> int:
     Measurement(settings, {str(index): plan.collectors for index, plan in enumerate(wanted)}, asked_for=asked_for)
     problem = web_config_problem(settings)
     if problem:
-        print(f"nodescope: {problem}", file=sys.stderr)
+        warn(problem)
         return EXIT_USAGE
     for key, told in unserved(settings, wanted):
         problems.append(f"{settings.origin(key)}: {told}")
-        print(f"nodescope: {problems[-1]}", file=sys.stderr)
+        warn(problems[-1])
     say("settings are right" if not problems else "settings can be used, with the warnings above")
     return 1 if problems else 0
 

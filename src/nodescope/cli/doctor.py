@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from nodescope import __version__, configuration, logs
+from nodescope import __version__, logs
 from nodescope.cli import EXIT_FAILURE, say
 from nodescope.cli.finding import Finding
-from nodescope.cli.flags import parse, parser
+from nodescope.cli.flags import parse_for_role, parser
 from nodescope.cli.gpu_findings import gpu_findings, is_starting
 from nodescope.cli.runtime_findings import is_being_asked, runtime_findings
 from nodescope.host import Absent
@@ -104,12 +104,9 @@ def main(arguments: Sequence[str]) -> int:
         "Ends with 1 where something that was asked for cannot work.",
     )
     made.add_argument("--role", choices=sorted(BY_NAME), default="agent", help="look at what this role needs (agent)")
-    namespace, given, warnings = parse(made, arguments)
-    role = BY_NAME[namespace.role]
-    settings = configuration.load(given, os.environ, role.own_defaults, role.environment)
+    _, role, settings, warnings = parse_for_role(made, arguments)
     logs.configure("error", settings["log.format"])
-    unknown = (*warnings, *settings.warnings)
-    findings = [Finding("problem", "settings", text, "see nodescope config show") for text in unknown]
+    findings = [Finding("problem", "settings", text, "see nodescope config show") for text in warnings]
     findings += examine(settings, role)
     say(report(findings, role))
     return EXIT_FAILURE if any(finding.level == "problem" for finding in findings) else 0

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
-from nodescope import __version__
+from nodescope import __version__, configuration
 from nodescope.cli import EXIT_USAGE, say
 from nodescope.configuration import nearest
-from nodescope.settings import TABLE, Setting
+from nodescope.roles import BY_NAME, Role
+from nodescope.settings import TABLE, Setting, Settings
 
 OTHERS: Final = "Every other setting that nodescope agent --help lists is taken too."
 _OF_GPUS: Final = ("config.", "log.", "path.procfs", "path.sysfs", "state.", "collector.gpu.", "simulate")
@@ -126,6 +127,15 @@ def parse(made: FlagParser, arguments: Sequence[str]) -> tuple[argparse.Namespac
     namespace, rest = made.parse_known_args(_expanded(made, arguments))
     given = {key: value for key, value in vars(namespace).items() if "." in key or key in _PLAIN_KEYS}
     return namespace, given, _leftover(made, rest)
+
+
+def parse_for_role(made: FlagParser, arguments: Sequence[str]) -> tuple[argparse.Namespace, Role, Settings, list[str]]:
+    """The command's own arguments, the role that its --role names, the settings in force for that, and warnings about
+    flags and settings. Raises `SettingsError`."""
+    namespace, given, warnings = parse(made, arguments)
+    role = BY_NAME[namespace.role]
+    settings = configuration.load(given, os.environ, role.own_defaults, role.environment)
+    return namespace, role, settings, [*warnings, *settings.warnings]
 
 
 def _expanded(made: FlagParser, arguments: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from nodescope.health.drivers import DRIVER, driver_verdicts
 from nodescope.health.rule import ALL, CRITICAL, UNKNOWN
 from nodescope.records.gpu import GpuIdentity
 from nodescope.records.gpu_snapshot import Gpu, GpuHealth, GpuSource
+from nodescope.records.kinds import of_kind
 
 SUBJECT: Final = "GPUs"
 STARTING: Final = "starting"
@@ -35,8 +36,7 @@ def gpu_findings(records: Sequence[object]) -> Iterator[Finding]:
 
     What is well has none: `nodescope check` judges what a GPU that works reads.
     """
-    verdicts = [record for record in records if isinstance(record, GpuHealth)]
-    sources = [record for record in records if isinstance(record, GpuSource)]
+    verdicts, sources = of_kind(records, GpuHealth), of_kind(records, GpuSource)
     for driver in driver_verdicts(dict.fromkeys(sources), verdicts):
         text = f"driver of {driver.subject}: {_with(driver.reason, driver.evidence)}"
         yield Finding(_level(DRIVER, driver.state), SUBJECT, text, driver.action)

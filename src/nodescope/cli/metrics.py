@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Final
 
-from nodescope import configuration, logs
-from nodescope.cli import EXIT_FAILURE, EXIT_USAGE, say
-from nodescope.cli.flags import parse, parser
+from nodescope import logs
+from nodescope.cli import EXIT_FAILURE, EXIT_USAGE, say, warn
+from nodescope.cli.flags import parse_for_role, parser
 from nodescope.configuration import nearest
 from nodescope.measurement import Measurement, check_paths, empty_roots
 from nodescope.roles import BY_NAME, Role
@@ -30,13 +29,10 @@ def main(arguments: Sequence[str]) -> int:
     )
     made.add_argument("--role", choices=sorted(BY_NAME), default="agent", help="names of this role (agent)")
     made.add_argument("--openmetrics", action="store_true", help="print OpenMetrics rather than text 0.0.4")
-    namespace, given, warnings = parse(made, arguments)
-    role = BY_NAME[namespace.role]
-    settings = configuration.load(given, os.environ, role.own_defaults, role.environment)
+    namespace, role, settings, warnings = parse_for_role(made, arguments)
     logs.configure(settings["log.level"], settings["log.format"])
     check_paths(settings)
-    for warning in (*warnings, *settings.warnings, *(problem for _, problem in empty_roots(settings))):
-        print(f"nodescope: {warning}", file=sys.stderr)
+    warn(*warnings, *(problem for _, problem in empty_roots(settings)))
     for name in namespace.collector:
         if name not in role.collectors:
             close = nearest(name, role.collectors)

@@ -14,13 +14,12 @@ import msgspec
 
 from nodescope.containers.kept import KeptLife, KeptRuntime
 from nodescope.containers.lifecycle import JUDGED, Heard, Key, Life, brought_up_to_date, key_of, missed
-from nodescope.records.container import Container, ContainerEvent
+from nodescope.records.container import SHORT_ID_CHARACTERS, Container, ContainerEvent
 
 MAX_CONTAINERS: Final = 8192
 """Of one runtime; of more it is counted how often something was heard or listed."""
 MAX_DELETED: Final = 512
 """So many deleted containers are remembered, for who asks what an event was about."""
-SHORT_ID_CHARACTERS: Final = 12
 
 log = logging.getLogger(__name__)
 

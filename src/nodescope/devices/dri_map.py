@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from nodescope.host import Absent, Host, Malformed
@@ -47,7 +47,7 @@ class _Node(NamedTuple):
     source: str
 
 
-def dri_devices(host: Host, folders: Sequence[str] = FOLDERS) -> tuple[DriDevice, ...]:
+def dri_devices(host: Host) -> tuple[DriDevice, ...]:
     """All devices with a node, by address; partitions behind them. Empty where there is none.
 
     A node that udev has under another device than the kernel is where the kernel has it. The nodes are named as a
@@ -57,7 +57,7 @@ def dri_devices(host: Host, folders: Sequence[str] = FOLDERS) -> tuple[DriDevice
     seen: set[str] = set()
     for node in _sysfs_nodes(host):
         found[node.name] = node
-    for folder in folders:
+    for folder in FOLDERS:
         for node in _by_path_nodes(host, host.root(folder)):
             seen.add(node.name)
             if len(found) < MAX_NODES:

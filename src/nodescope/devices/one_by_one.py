@@ -27,7 +27,6 @@ class OneByOne(Generic[T]):
         self._read = read
         self._rounds = Rounds("device", self._turn, patience_s)
         self._found: dict[str, T] = {}
-        self.not_asked = 0
 
     @property
     def stuck(self) -> tuple[str, ...]:
@@ -35,11 +34,11 @@ class OneByOne(Generic[T]):
         return tuple(self._rounds.stuck())
 
     def each(self, names: Iterable[str]) -> dict[str, T]:
-        """The answers by name, in order; a device without one is left out. `not_asked`: for too many were stuck."""
+        """The answers by name, in order; a device without one is left out."""
         wanted = tuple(names)
         found: dict[str, T] = {}
         self._found = found
-        self.not_asked = self._rounds.run(wanted)
+        self._rounds.run(wanted)
         # One that was late may still be adding its answer.
         answers = dict(found)
         return {name: answers[name] for name in wanted if name in answers}

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 ALL_ONES_32: Final = 2**32 - 1
-MAX_COUNT: Final = 2**63 - 1
 MAX_PEER_STATUS: Final = 255
+MAX_COUNT: Final = 2**63 - 1
 """All bits of 64 one is "not available", and no counter of bytes or nanoseconds comes near half of it."""
 
 MAX_STATE: Final = 2**31 - 1

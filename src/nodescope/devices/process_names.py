@@ -15,6 +15,7 @@ import msgspec
 from nodescope.host import Absent, Host, Malformed, text
 from nodescope.kernel.file import Stamp, stamp
 from nodescope.kernel.number import uint64
+from nodescope.kernel.printable import printable
 from nodescope.records.gpu import ProcessReading
 
 PASSWD: Final = "/etc/passwd"
@@ -180,5 +181,4 @@ def parse_passwd(data: bytes) -> dict[int, str]:
 
 def _plain(raw: bytes) -> str:
     """Text of a name, bounded, with a question mark for what cannot be printed."""
-    name = text(raw[: 4 * MAX_NAME_CHARACTERS])[:MAX_NAME_CHARACTERS]
-    return name if name.isprintable() else "".join(c if c.isprintable() else "?" for c in name)
+    return printable(text(raw[: 4 * MAX_NAME_CHARACTERS])[:MAX_NAME_CHARACTERS])

@@ -29,11 +29,10 @@ class Rounds:
         self._changed = threading.Condition()
         self._since: dict[str, float] = {}
 
-    def run(self, keys: Iterable[str], timeout_s: float = inf) -> int:
+    def run(self, keys: Iterable[str], timeout_s: float = inf) -> None:
         """A turn for each that is not still at an earlier one. Waits until all had theirs or hang, or for `timeout_s`.
 
-        Those that had none by then have none in this round: it returns how many they are. Raises `RuntimeError` where
-        no thread is to be had.
+        Those that had none by then have none in this round. Raises `RuntimeError` where no thread is to be had.
         """
         until = time.monotonic() + timeout_s
         with self._changed:
@@ -51,9 +50,7 @@ class Rounds:
                     self._start(left)
                 else:
                     break
-            without = len(left)
             left.clear()
-        return without
 
     def stuck(self) -> Mapping[str, float]:
         """Who is at a turn right now, and for how many seconds."""

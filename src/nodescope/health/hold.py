@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from nodescope.health.rule import OK, RANKS, UNKNOWN
+from nodescope.health.rule import ALL, OK, RANKS, UNKNOWN
 from nodescope.records.gpu_snapshot import GpuHealth
+from nodescope.records.health import DeviceHealth
 
 HOLD_SECONDS: Final = 60.0
 
@@ -76,16 +77,18 @@ def changes(
     found: list[tuple[str, str, Mapping[str, str]]] = []
     for verdict in current:
         known = before.get((verdict.identity.uuid, verdict.component))
-        if verdict is known or verdict.component == "all":
+        if verdict is known or verdict.component == ALL:
             continue
         state = "" if known is None else known.state
         if state != verdict.state and (known is not None or RANKS[verdict.state] > RANKS[UNKNOWN]):
-            found.append(("gpu.health", verdict.identity.uuid, _attributes(verdict, state)))
+            gpu = verdict.identity
+            about = {"vendor": gpu.vendor, "pci_address": gpu.pci_address or ""}
+            found.append(("gpu.health", gpu.uuid, attributes(verdict, state, **about)))
     return found
 
 
-def _attributes(verdict: GpuHealth, before: str) -> dict[str, str]:
-    identity = verdict.identity
+def attributes(verdict: GpuHealth | DeviceHealth, before: str, **about: str) -> dict[str, str]:
+    """Of the event of a change: what the verdict says, the state before it, and `about`; what is empty is left out."""
     found = {
         "component": verdict.component,
         "state": verdict.state,
@@ -93,7 +96,6 @@ def _attributes(verdict: GpuHealth, before: str) -> dict[str, str]:
         "reason": verdict.reason,
         "evidence": verdict.evidence,
         "action": verdict.action,
-        "vendor": identity.vendor,
-        "pci_address": identity.pci_address or "",
+        **about,
     }
     return {name: value for name, value in found.items() if value}

@@ -10,10 +10,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from nodescope.health.history import HOUR_SECONDS
-from nodescope.health.hold import HOLD_SECONDS
+from nodescope.health.hold import HOLD_SECONDS, attributes
 from nodescope.health.link_inputs import (
     ENDS,
     UP,
@@ -28,13 +28,14 @@ from nodescope.health.link_inputs import (
 )
 from nodescope.health.link_rules import COUNTERS, MEMORY, NVME, NVME_PATHS, PCIE, RDMA, RULES, THRESHOLDS, UNREAD
 from nodescope.health.rule import OK, RANKS, UNKNOWN, VALUES, Rules, merged
+from nodescope.health.thresholds import thresholds
 from nodescope.records.health import DeviceHealth
+from nodescope.records.kinds import of_kind
 from nodescope.records.memory import MemoryModule
 from nodescope.records.nvme import NvmeController, NvmeNamespace
 from nodescope.records.pci import PciDevice
 from nodescope.records.rdma import RdmaCounter, RdmaDevice, RdmaPort
 
-T = TypeVar("T")
 Key = tuple[str, str]
 """Component and subject."""
 
@@ -54,11 +55,7 @@ class LinkHealthRules:
     """
 
     def __init__(self, given: Mapping[str, float] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        values = {one.name: one.value for one in THRESHOLDS}
-        for name in given or {}:
-            if name not in values:
-                raise ValueError(f"threshold of health {name!r}: expected one of {', '.join(sorted(values))}")
-        values |= given or {}
+        values = thresholds(given or {}, THRESHOLDS)
         self._clock = clock
         self._rules = {component: Rules(rules, UNREAD[component], values) for component, rules in RULES.items()}
         self._rises: dict[tuple[str, str], HourlyRise] = {}
@@ -73,9 +70,9 @@ class LinkHealthRules:
         records = tuple(records)
         inputs: dict[Key, Inputs] = {
             **self._rdma(records, now),
-            **self._pcie(_of(records, PciDevice), now),
-            **self._nvme(_of(records, NvmeController), _of(records, NvmeNamespace), now),
-            **self._memory(_of(records, MemoryModule), now),
+            **self._pcie(of_kind(records, PciDevice), now),
+            **self._nvme(of_kind(records, NvmeController), of_kind(records, NvmeNamespace), now),
+            **self._memory(of_kind(records, MemoryModule), now),
         }
         verdicts = [self._verdict(key, known, now) for key, known in inputs.items()]
         self._forget(inputs.keys())
@@ -84,8 +81,8 @@ class LinkHealthRules:
         )
 
     def _rdma(self, records: Sequence[Any], now: float) -> dict[Key, Inputs]:
-        ports = _of(records, RdmaPort)
-        devices = _of(records, RdmaDevice)
+        ports = of_kind(records, RdmaPort)
+        devices = of_kind(records, RdmaDevice)
         found = port_inputs(ports, devices, self._ports_up)
         # A device that does not answer has no ports; every device has one.
         silent = {device.name for device in devices} - {port.device for port in ports}
@@ -93,7 +90,7 @@ class LinkHealthRules:
         for port in ports:
             if port_state(port) in UP and len(self._ports_up) < MAX_KEPT:
                 self._ports_up[port_name(port)] = None
-        for counter in _of(records, RdmaCounter):
+        for counter in of_kind(records, RdmaCounter):
             name = f"{counter.device}/{counter.port}"
             if counter.counter in _WATCHED and name in found:
                 found[name][f"{counter.counter}_last_hour"] = self._rise(name, counter.counter, counter.value, now)
@@ -248,21 +245,5 @@ def changes(
     for verdict in current:
         state = before.get((verdict.component, verdict.subject), "")
         if state != verdict.state and (state or RANKS[verdict.state] > RANKS[UNKNOWN]):
-            found.append((KIND, verdict.subject, _attributes(verdict, state)))
+            found.append((KIND, verdict.subject, attributes(verdict, state)))
     return found
-
-
-def _attributes(verdict: DeviceHealth, before: str) -> dict[str, str]:
-    found = {
-        "component": verdict.component,
-        "state": verdict.state,
-        "before": before,
-        "reason": verdict.reason,
-        "evidence": verdict.evidence,
-        "action": verdict.action,
-    }
-    return {name: value for name, value in found.items() if value}
-
-
-def _of(records: Iterable[Any], kind: type[T]) -> list[T]:
-    return [record for record in records if type(record) is kind]

@@ -1,11 +1,11 @@
 """The numbers at which a verdict changes, each by its name. Units are last in the name; those without are counts.
 
-What is known of a number's reason stands beside it; the others are experience, to be altered where a fleet's differs.
+What is known of a number's reason stands beside it; the others are experience.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 
@@ -27,7 +27,7 @@ TABLE: Final[tuple[Threshold, ...]] = (
     Threshold("retired_pages", 60, "Retired pages of memory, from which on to warn."),
     Threshold("remap_banks_none", 1, "Banks of memory without a spare row, from which on to warn."),
     Threshold("remap_banks_low", 1, "Banks of memory with hardly a spare row, from which on to warn."),
-    # Some machines have slots with half the lanes: there the number is to be lowered.
+    # Some machines have slots with half the lanes, and are warned of.
     Threshold("pcie_width_percent", 100, "Share of a PCIe link's lanes below which to warn."),
     # A quarter of the lanes and less is a link that trained wrongly, not a slot with fewer lanes.
     Threshold("pcie_width_critical_percent", 25, "Share of a PCIe link's lanes that is critical."),
@@ -59,9 +59,9 @@ TABLE: Final[tuple[Threshold, ...]] = (
 )
 
 
-def thresholds(given: Mapping[str, float]) -> dict[str, float]:
+def thresholds(given: Mapping[str, float], table: Iterable[Threshold] = TABLE) -> dict[str, float]:
     """All thresholds, with those given in place of the table's. Raises `ValueError` for a name that is not there."""
-    values = {threshold.name: threshold.value for threshold in TABLE}
+    values = {threshold.name: threshold.value for threshold in table}
     for name in given:
         if name not in values:
             raise ValueError(f"threshold of health {name!r}: expected one of {', '.join(sorted(values))}")

@@ -31,6 +31,7 @@ HELD_UP_S: Final = 1.0
 """So long after a look for records that found none this thread was not held up: what comes is read as it is written."""
 
 RETRY_S: Final = 60.0
+LOSS_TOLD_S: Final = 60.0
 CLOSE_S: Final = 1.0
 
 _ESCAPED: Final = re.compile(rb"\\x([0-9a-fA-F]{2})")
@@ -40,20 +41,13 @@ log = logging.getLogger(__name__)
 
 
 class KmsgRecord(NamedTuple):
-    """One record. `severity`: 0 (emergency) to 7 (debug). `monotonic_microseconds`: since boot, by the kernel's clock.
-
-    `flags`: "-"; "c" and "+" mark fragments of a line. `caller`: "T123" (a thread) or "C2" (a CPU), where the kernel
-    tells. `fields`: the KEY=value lines behind the message (SUBSYSTEM, DEVICE).
-    """
+    """One record, without the lines of KEY=value behind its message. `facility`: 0 for what the kernel itself wrote.
+    `monotonic_microseconds`: since boot, by the kernel's clock."""
 
     facility: int
-    severity: int
     sequence: int
     monotonic_microseconds: int
-    flags: str
-    caller: str | None
     message: str
-    fields: tuple[tuple[str, str], ...]
 
 
 OnRecord = Callable[[KmsgRecord, float], object]
@@ -69,19 +63,7 @@ def parse(data: bytes, source: str = PATH) -> KmsgRecord:
     priority, sequence, microseconds = map(uint64, words[:3])
     if priority is None or sequence is None or microseconds is None:
         raise Malformed(source, data, _EXPECTED)
-    message, *lines = body.split(b"\n")
-    pairs = [line[1:].partition(b"=") for line in lines if line.startswith(b" ")]
-    callers = [word.partition(b"=")[2] for word in words[4:] if word.startswith(b"caller=")]
-    return KmsgRecord(
-        facility=priority >> 3,
-        severity=priority & 7,
-        sequence=sequence,
-        monotonic_microseconds=microseconds,
-        flags=text(words[3]) if len(words) > 3 else "-",
-        caller=text(callers[0]) if callers else None,
-        message=_unescaped(message),
-        fields=tuple((_unescaped(name), _unescaped(value)) for name, equals, value in pairs if equals),
-    )
+    return KmsgRecord(priority >> 3, sequence, microseconds, _unescaped(body.partition(b"\n")[0]))
 
 
 def _unescaped(raw: bytes) -> str:
@@ -130,6 +112,7 @@ class KernelLog:
         self._last = b""
         self._known: int | None = None
         self._overrun = False
+        self._tell_of_loss_at = float("-inf")
         self._live = False
         self._looked_at = 0.0
         self._closing = False
@@ -233,7 +216,7 @@ class KernelLog:
         before, self._last = self._last, data
         if self._overrun:
             self._overrun = False
-            self.lost += _between(_sequence(before), _sequence(data))
+            self._lose(_between(_sequence(before), _sequence(data)))
         if self._known is not None:
             if (_sequence(data) or 0) <= self._known:
                 return
@@ -249,6 +232,18 @@ class KernelLog:
             return
         if record.facility == KERNEL or not self._kernel_only:
             self._on_record(record, self._written_at(record))
+
+    def _lose(self, count: int) -> None:
+        """Tells of it, but not each time: a flood of records would be followed by one of lines that tell of it."""
+        self.lost += count
+        now = time.monotonic()
+        if now >= self._tell_of_loss_at:
+            self._tell_of_loss_at = now + LOSS_TOLD_S
+            log.warning(
+                "%s: %d records were overwritten before they could be read: what they told of is missed",
+                self._path,
+                self.lost,
+            )
 
     def _written_at(self, record: KmsgRecord) -> float:
         now = time.time()

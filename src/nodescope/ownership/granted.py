@@ -12,8 +12,6 @@ from nodescope.records.device_variables import GRANTING, NARROWING
 
 STRENGTH: Final = ("pod_resources", "process", "cdi", "device_request", "environment", "mount", "device")
 """Evidence, strongest first: a plugin's allocation, use, what was injected, what was asked for, what is there."""
-MOUNTS: Final = "/var/run/nvidia-container-devices/"
-"""A mount below this asks for the GPU that its name tells, where variables are not trusted."""
 MAX_CONFLICT_CHARS: Final = 160
 MAX_REQUEST_CHARS: Final = 200
 POD_RESOURCES: Final = "pod_resources"
@@ -79,8 +77,6 @@ def granted(container: Container, devices: Devices) -> Granted:
 
 def _gpus(given: ContainerDevice, devices: Devices, unknown: list[str]) -> tuple[Device, ...]:
     if given.path is not None:
-        if given.path.startswith(MOUNTS):
-            return requested(devices, given.path.removeprefix(MOUNTS), "nvidia").devices
         return devices.at(given.path)
     if given.request is None:
         return ()

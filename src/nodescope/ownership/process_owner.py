@@ -12,9 +12,6 @@ from nodescope.ownership.holder import NOBODY, Holder, of_container, of_process
 from nodescope.records.container import Container
 from nodescope.records.gpu_snapshot import GpuProcess
 
-TICKS_PER_SECOND: Final = 100
-"""USER_HZ, in which procfs gives times, on all that Linux runs on."""
-SLACK_SECONDS: Final = 1.0
 LIVE: Final = frozenset({"running", "paused"})
 """States of containers with processes."""
 MIN_SHORT_ID: Final = 12
@@ -22,8 +19,6 @@ MIN_SHORT_ID: Final = 12
 
 class Cgroups(Protocol):
     """What tells of processes: `ProcessCgroups`."""
-
-    def start_ticks(self, pid: int) -> int: ...
 
     def of(self, pid: int) -> CgroupHolder: ...
 
@@ -87,12 +82,10 @@ def owners(
     processes: Iterable[GpuProcess],
     cgroups: Cgroups,
     containers: Containers,
-    seen_seconds: float | None = None,
     user_name: Callable[[int], str | None] = str,
 ) -> dict[int, Holder]:
     """pid -> whose the process is. One that is gone, or cannot be looked at, is nobody's, or its known user's.
 
-    `seen_seconds`: since boot, when the GPUs were read: a process that started later is another one with the same pid.
     A container that only its cgroup names is a holder by its id alone.
     """
     found: dict[int, Holder] = {}
@@ -100,15 +93,13 @@ def owners(
         pid, user = process.reading.pid, process.reading.user
         if pid in found:
             continue
-        place = _place(pid, cgroups, seen_seconds)
+        place = _place(pid, cgroups)
         found[pid] = NOBODY if place is None else _holder(pid, place, containers, cgroups, user, user_name)
     return found
 
 
-def _place(pid: int, cgroups: Cgroups, seen_seconds: float | None) -> CgroupHolder | None:
+def _place(pid: int, cgroups: Cgroups) -> CgroupHolder | None:
     try:
-        if seen_seconds is not None and cgroups.start_ticks(pid) / TICKS_PER_SECOND > seen_seconds + SLACK_SECONDS:
-            return None
         return cgroups.of(pid)
     except (Absent, Malformed, OSError):
         return None

@@ -35,8 +35,8 @@ def rows(
     return tuple(Row(name, kind, what, (*labels, (label, f"={value}")), field, scale, per) for value, field in fields)
 
 
-def gauges(*fields: tuple[str, str, str], scale: float = 1, per: float = 1) -> tuple[Row, ...]:
-    return tuple(Row(name, "gauge", what, GPU_LABELS, field, scale, per) for name, what, field in fields)
+def gauges(*fields: tuple[str, str, str], per: float = 1) -> tuple[Row, ...]:
+    return tuple(Row(name, "gauge", what, GPU_LABELS, field, per=per) for name, what, field in fields)
 
 
 BUSY: Final[tuple[str, MetricType, str, str]] = (

@@ -8,6 +8,8 @@ from typing import Final
 import msgspec
 
 CONTAINERD: Final = "containerd"
+SHORT_ID_CHARACTERS: Final = 12
+"""So much of an id is shown where a container has no other name, as by runtimes."""
 ONE_OF_A_KIND: Final = frozenset({None, "default", "moby"})
 """Namespaces whose containers go by their id alone: none, containerd's own where nobody names one, and Docker's."""
 _MADE_ID: Final = re.compile(r"[0-9a-f]{64}")

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from nodescope.records.container import (
+    SHORT_ID_CHARACTERS,
     Container,
     ContainerIo,
     ContainerNetwork,
@@ -21,7 +22,6 @@ CFS_PERIOD_MICROSECONDS: Final = 100_000
 STATES: Final = ("created", "running", "paused", "restarting", "exited", "dead")
 HEALTH: Final = ("starting", "healthy", "unhealthy")
 NO_HEALTH_CHECK: Final = -1
-SHORT_ID: Final = 12
 PERCENT: Final = 100
 ACCELERATING: Final = frozenset({"gpu", "rdma"})
 """Kinds of devices that are told of each container; all others are everyone's."""
@@ -53,7 +53,7 @@ class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def short_id(self) -> str:
         """As `docker ps` has it."""
-        return self.container.id[:SHORT_ID]
+        return self.container.id[:SHORT_ID_CHARACTERS]
 
     @property
     def memory_limit_bytes(self) -> int | None:

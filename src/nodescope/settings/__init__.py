@@ -18,7 +18,7 @@ from nodescope.settings.pci import PCI, PCI_OPTIONS
 from nodescope.settings.rdma import LISTENING, LISTENING_OPTIONS, RDMA, RDMA_OPTIONS
 from nodescope.settings.setting import ENVIRONMENT_PREFIX, Origin, Setting, Settings, SettingsError
 
-__all__ = ["BY_FLAG", "BY_KEY", "ENVIRONMENT_PREFIX", "TABLE", "Origin", "Setting", "Settings", "SettingsError"]
+__all__ = ["BY_KEY", "ENVIRONMENT_PREFIX", "TABLE", "Origin", "Setting", "Settings", "SettingsError"]
 
 _ENABLED: Final = tuple(
     Setting(
@@ -55,4 +55,3 @@ def _collectors() -> tuple[Setting, ...]:
 TABLE: Final[tuple[Setting, ...]] = (*AGENT, *API, *_collectors(), *SIMULATE)
 
 BY_KEY: Final[dict[str, Setting]] = {setting.key: setting for setting in TABLE}
-BY_FLAG: Final[dict[str, Setting]] = {setting.flag_name: setting for setting in TABLE}

@@ -81,10 +81,11 @@ def routes(site: Site) -> tuple[Route, ...]:
         Route("/ready", READ, lambda request: _ready(site), "Whether it can serve; 503 and the reason where not."),
         Route("/-/healthy", READ, lambda request: text(200, "healthy"), "Whether it is alive."),
         Route("/-/ready", READ, lambda request: _ready(site), "The same as /ready."),
-        Route("/-/reload", WRITE, lambda request: _reload(site, request), "Reads the settings again (POST or PUT)."),
-        Route("/api/v1/gpu/pause", WRITE, lambda request: _pause(site, request),
+        Route("/-/reload", WRITE, _of_own_site(lambda request: _reload(site)),
+              "Reads the settings again (POST or PUT)."),
+        Route("/api/v1/gpu/pause", WRITE, _of_own_site(lambda request: _pause(site, request)),
               "Gives up the driver of the GPUs, for so long (for=10m) or until resumed (POST or PUT)."),
-        Route("/api/v1/gpu/resume", WRITE, lambda request: _resume(site, request),
+        Route("/api/v1/gpu/resume", WRITE, _of_own_site(lambda request: _resume(site)),
               "Measures the GPUs again (POST or PUT)."),
         Route("/api/v1/status", READ, lambda request: _status(site, table), "What runs, and how well, in JSON."),
         *(
@@ -140,7 +141,7 @@ def _scraped(site: Site, request: Request, collect: list[str], exclude: list[str
     except BadFilter as error:
         return text(400, str(error))
     except Busy as error:
-        return text(503, str(error), (("Retry-After", "1"),))
+        return text(503, str(error), _RETRY)
     return compressed(request, Response(200, body, content_type), "Accept, Accept-Encoding")
 
 
@@ -165,16 +166,23 @@ def _ready(site: Site) -> Response:
     return text(200, "ready") if reason is None else text(503, reason)
 
 
-def _reload(site: Site, request: Request) -> Response:
-    if _is_foreign(request):
-        return text(403, "a page of another site may not ask for this")
+def _of_own_site(handler: Handler) -> Handler:
+    """`handler`, for requests that no page of another site has a browser send."""
+
+    def answer(request: Request) -> Response:
+        if _is_foreign(request):
+            return text(403, "a page of another site may not ask for this")
+        return handler(request)
+
+    return answer
+
+
+def _reload(site: Site) -> Response:
     error = site.reload()
     return text(200, "reloaded") if error is None else text(500, error)
 
 
 def _pause(site: Site, request: Request) -> Response:
-    if _is_foreign(request):
-        return text(403, "a page of another site may not ask for this")
     wrong = _wrong_pause(request)
     if wrong:
         return text(400, wrong)
@@ -199,9 +207,7 @@ def _wrong_pause(request: Request) -> str:
     return ""
 
 
-def _resume(site: Site, request: Request) -> Response:
-    if _is_foreign(request):
-        return text(403, "a page of another site may not ask for this")
+def _resume(site: Site) -> Response:
     error = site.resume()
     return text(200, "resumed") if error is None else text(500, error)
 

@@ -32,7 +32,7 @@ from tests.containers.engine.fake_engine import FakeEngine
 from tests.containers.grpc_fake import serving
 from tests.containers.kubelet.conftest import Start
 from tests.containers.kubelet.fake_kubelet import FakeKubelet, container, pod, pod_list, send
-from tests.containers.pod_resources.test_client import SERVICE, devices
+from tests.containers.pod_resources.test_client import LIST, devices
 from tests.ownership.gpus import AMD, PARTITIONS, XCP, amd
 
 __all__ = ["root"]
@@ -106,7 +106,7 @@ def test_devices_that_the_kubelet_gave(
     inner = encode_bytes(1, "main") + encode_bytes(2, devices("nvidia.com/gpu", "GPU-0"))
     given = encode_bytes(1, encode_bytes(1, "train-0") + encode_bytes(2, "jobs") + encode_bytes(3, inner))
     with (
-        serving(root / SOCKET[1:], {f"{SERVICE}List": lambda *_: given}),
+        serving(root / SOCKET[1:], {LIST: lambda *_: given}),
         loop_of(gpu(0), gpu(1)) as gpus,
     ):
         settings = parts(root, [], **flags(kubelet, cluster))
@@ -132,7 +132,7 @@ def test_devices_that_are_not_of_this_node(
     told(kubelet)
     inner = encode_bytes(1, "main") + encode_bytes(2, devices("nvidia.com/gpu", "GPU-7"))
     given = encode_bytes(1, encode_bytes(1, "train-0") + encode_bytes(2, "jobs") + encode_bytes(3, inner))
-    with serving(root / SOCKET[1:], {f"{SERVICE}List": lambda *_: given}), loop_of(gpu(0)) as gpus:
+    with serving(root / SOCKET[1:], {LIST: lambda *_: given}), loop_of(gpu(0)) as gpus:
         settings = parts(root, [], **flags(kubelet, cluster))
         settings.loops[NVIDIA] = gpus
         made = sampler(settings)
@@ -148,7 +148,7 @@ def test_devices_of_a_pod_that_no_runtime_told_of(root: Path, sampler: Any) -> N
     """Where no runtime can be asked the kubelet's word alone makes a claim, of the pod."""
     inner = encode_bytes(1, "main") + encode_bytes(2, devices("nvidia.com/gpu", "GPU-1"))
     given = encode_bytes(1, encode_bytes(1, "train-0") + encode_bytes(2, "jobs") + encode_bytes(3, inner))
-    with serving(root / SOCKET[1:], {f"{SERVICE}List": lambda *_: given}), loop_of(gpu(0), gpu(1)) as gpus:
+    with serving(root / SOCKET[1:], {LIST: lambda *_: given}), loop_of(gpu(0), gpu(1)) as gpus:
         settings = parts(root, [], **{"collector.kubelet.pod-resources-socket": SOCKET})
         settings.loops[NVIDIA] = gpus
         made = sampler(settings)
@@ -252,7 +252,7 @@ def test_a_partition_by_the_name_of_its_platform_device(root: Path, sampler: Any
     part = replace(part, instance=replace(part.instance, dri_card="card5", dri_render="renderD132"))
     inner = encode_bytes(1, "main") + encode_bytes(2, devices("amd.com/gpu", "amdgpu_xcp_3"))
     given = encode_bytes(1, encode_bytes(1, "train-0") + encode_bytes(2, "jobs") + encode_bytes(3, inner))
-    with serving(root / SOCKET[1:], {f"{SERVICE}List": lambda *_: given}), loop_of(whole, part) as gpus:
+    with serving(root / SOCKET[1:], {LIST: lambda *_: given}), loop_of(whole, part) as gpus:
         settings = parts(root, [], **{"collector.kubelet.pod-resources-socket": SOCKET})
         settings.loops[AMD_SOURCE] = gpus
         made = sampler(settings)

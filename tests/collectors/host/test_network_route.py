@@ -47,7 +47,7 @@ class Table(RouteTable):
 
 def test_a_broken_message(machine: Machine) -> None:
     """A message that cannot be read is left out and counted, as are those beyond the limit; its siblings stay."""
-    collector = NetworkRouteCollector(machine.host, Table(SAMPLE, bytes(3), TWO_WAYS, more=2))
+    collector = NetworkRouteCollector(Table(SAMPLE, bytes(3), TWO_WAYS, more=2))
     for _ in range(2):
         assert sum(name.startswith("node_network_route_info") for name in series(collector.collect())) == 3
         assert collector.left_out == 3

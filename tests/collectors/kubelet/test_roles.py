@@ -20,7 +20,7 @@ from tests.containers.engine.fake_engine import FakeEngine
 from tests.containers.grpc_fake import serving
 from tests.containers.kubelet.conftest import Start
 from tests.containers.kubelet.fake_kubelet import FakeKubelet, container, pod, pod_list, pod_storage, summary
-from tests.containers.pod_resources.test_client import SERVICE, devices
+from tests.containers.pod_resources.test_client import LIST, devices
 from tools.serving import Server, nodescope_command, own_environment, unused_port
 
 LONG_S: Final = 30.0
@@ -121,7 +121,7 @@ def test_kubernetes_in_a_role(
     told(kubelet)
     with (
         FakeEngine(root / "run/docker.sock") as engine,
-        serving(root / SOCKET, {f"{SERVICE}List": given(root)}),
+        serving(root / SOCKET, {LIST: given(root)}),
         agent(root, cluster, *role, node_ip=f"127.0.0.1:{kubelet.port}") as server,
     ):
         for number, name in ((1, "k8s_main"), (2, "web")):

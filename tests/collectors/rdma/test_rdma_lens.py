@@ -46,7 +46,7 @@ def test_what_rdma_shows_of_a_port() -> None:
 
 
 def test_a_port_that_rdma_did_not_tell() -> None:
-    """It is unknown."""
+    """The label says that the port is unknown."""
     families, _ = shown(RdmaSource(kind="rdma", devices=1), counter("a", 1, port=None))
     assert series(families) == {'rdma_stat_a{device="mlx5_0",port="unknown"}': 1}
 

@@ -8,7 +8,6 @@ from typing import Final
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from nodescope.containers.cgroup.path import NOBODY
 from nodescope.containers.cgroup.process import (
@@ -17,7 +16,6 @@ from nodescope.containers.cgroup.process import (
     ProcessCgroups,
     holder_of_paths,
     parse_process_cgroups,
-    parse_start_ticks,
 )
 from nodescope.host import Absent, Host, Malformed
 from tests.collectors.host.machine import Machine, mangled, parses_or_refuses
@@ -118,9 +116,3 @@ def test_this_process() -> None:
 def test_any_cgroup_file(data: bytes) -> None:
     """Whatever the file says, it is read or refused."""
     parses_or_refuses(lambda: holder_of_paths(parse_process_cgroups(data, "cgroup")))
-
-
-@given(st.one_of(mangled(STAT % 500), st.binary()))
-def test_any_stat_file(data: bytes) -> None:
-    """Whatever the file says, the start time is a number or it is refused."""
-    parses_or_refuses(lambda: parse_start_ticks(data, "stat"))

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from nodescope.containers.grpc.channel import RESOURCE_EXHAUSTED, UNIMPLEMENTED, CallFailed
 from nodescope.containers.grpc.wire import encode_bytes, encode_number
-from nodescope.containers.pod_resources.client import AllocatableDevices, Client, PodDevices, pod_list
+from nodescope.containers.pod_resources.client import Client, PodDevices, pod_list
 from nodescope.kernel.file import Absent, Malformed
 from tests.containers.grpc_fake import serving
 
-SERVICE = "/v1.PodResourcesLister/"
+LIST = "/v1.PodResourcesLister/List"
 GPU = "GPU-5e412d3a-0000-1111-2222-333344445555"
 
 
-def devices(resource: str, *ids: str, numa: int = 1) -> bytes:
+def devices(resource: str, *ids: str) -> bytes:
     body = encode_bytes(1, resource) + b"".join(encode_bytes(2, id_) for id_ in ids)
-    return body + encode_bytes(3, encode_bytes(1, encode_number(1, numa)))
+    return body + encode_bytes(3, encode_bytes(1, encode_number(1, 1)))
 
 
 def pod(name: str = "train-0", gpu: str = GPU) -> bytes:
@@ -47,41 +47,26 @@ EXPECTED = (
 )
 
 
-def test_list_allocatable_and_get(tmp_path: Path) -> None:
-    """Devices of plugins and of claims are told with pod, container, NUMA node; so is what there is to give."""
-    asked: list[bytes] = []
-
-    def get(request: bytes, _context: Any) -> bytes:
-        asked.append(request)
-        return encode_bytes(1, pod())
-
-    to_give = encode_bytes(1, devices("nvidia.com/gpu", GPU, "GPU-b", numa=0))
-    methods = {
-        SERVICE + "List": lambda *_: encode_bytes(1, pod()),
-        SERVICE + "GetAllocatableResources": lambda *_: to_give,
-        SERVICE + "Get": get,
-    }
-    with serving(tmp_path / "s", methods):
+def test_list(tmp_path: Path) -> None:
+    """Devices of plugins and of claims are told with pod, container and NUMA node."""
+    with serving(tmp_path / "s", {LIST: lambda *_: encode_bytes(1, pod())}):
         client = Client(str(tmp_path / "s"))
         assert client.list() == EXPECTED
-        assert client.allocatable() == (AllocatableDevices("nvidia.com/gpu", (GPU, "GPU-b"), (0,)),)
-        assert client.of_pod("train-0", "ml") == EXPECTED
         client.close()
-    assert asked == [encode_bytes(1, "train-0") + encode_bytes(2, "ml")]
 
 
 def test_an_answer_beyond_4_mib(tmp_path: Path) -> None:
     """A node of many pods is read whole, where gRPC's own bound would refuse it."""
     answer = b"".join(encode_bytes(1, pod(f"pod-{number}")) for number in range(30_000))
     assert len(answer) > 4 * 1024 * 1024
-    with serving(tmp_path / "s", {SERVICE + "List": lambda *_: answer}):
+    with serving(tmp_path / "s", {LIST: lambda *_: answer}):
         client = Client(str(tmp_path / "s"))
         assert len(client.list()) == 60_000
         client.close()
 
 
 def test_the_kubelets_limit(tmp_path: Path) -> None:
-    """Asked again at once it is not asked at all; where it refuses, that is counted."""
+    """Asked again at once it is not asked at all; where it refuses and has told nothing yet, that is an error."""
     calls: list[int] = []
 
     def listed(_request: bytes, context: Any) -> bytes:
@@ -90,24 +75,24 @@ def test_the_kubelets_limit(tmp_path: Path) -> None:
             context.abort(__import__("grpc").StatusCode.RESOURCE_EXHAUSTED, "rejected by rate limit")
         return encode_bytes(1, pod())
 
-    with serving(tmp_path / "s", {SERVICE + "List": listed}):
+    with serving(tmp_path / "s", {LIST: listed}):
         client = Client(str(tmp_path / "s"))
         assert client.list() == client.list() == EXPECTED
         assert len(calls) == 1
         other = Client(str(tmp_path / "s"))
         with pytest.raises(CallFailed) as refused:
             other.list()
-        assert (refused.value.code, other.refused_count) == (RESOURCE_EXHAUSTED, 1)
+        assert refused.value.code == RESOURCE_EXHAUSTED
         client.close()
         other.close()
 
 
-def test_a_kubelet_without_get(tmp_path: Path) -> None:
-    """A method that the kubelet lacks says so; no kubelet is absence."""
+def test_a_kubelet_without_the_service(tmp_path: Path) -> None:
+    """A kubelet that lacks the service says so; no kubelet is absence."""
     with serving(tmp_path / "s", {}):
         client = Client(str(tmp_path / "s"))
         with pytest.raises(CallFailed) as refused:
-            client.of_pod("a", "b")
+            client.list()
         assert refused.value.code == UNIMPLEMENTED
         client.close()
     with pytest.raises(Absent):

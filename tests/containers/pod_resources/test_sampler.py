@@ -16,7 +16,7 @@ from nodescope.containers.pod_resources.sampler import MOUNTED, PodResourcesSamp
 from nodescope.host import Absent, Host
 from nodescope.records.container import RuntimeStatus
 from tests.containers.grpc_fake import serving
-from tests.containers.pod_resources.test_client import EXPECTED, SERVICE, pod
+from tests.containers.pod_resources.test_client import EXPECTED, LIST, pod
 
 PLACE: Final = "/kubelet.sock"
 NOBODY: Final = 65_534
@@ -36,7 +36,7 @@ def listing(*_: Any) -> bytes:
 
 def test_devices_and_how_it_fares(asked: PodResourcesSampler, tmp_path: Path) -> None:
     """What the kubelet gave is told with a status like a runtime's, that counts containers."""
-    with serving(tmp_path / PLACE[1:], {f"{SERVICE}List": listing}):
+    with serving(tmp_path / PLACE[1:], {LIST: listing}):
         status, *devices = asked.sample()
     assert tuple(devices) == EXPECTED
     path = f"{tmp_path}{PLACE}"
@@ -56,13 +56,13 @@ def test_a_kubelet_that_is_restarted(
     """What was given stays while the kubelet is away; that it went and came back is said once each."""
     socket_path = tmp_path / PLACE[1:]
     with caplog.at_level(logging.INFO):
-        with serving(socket_path, {f"{SERVICE}List": listing}):
+        with serving(socket_path, {LIST: listing}):
             asked.sample()
         socket_path.unlink(missing_ok=True)
         for _ in range(3):
             status, *devices = asked.sample()
             assert (status.state, tuple(devices)) == ("absent", EXPECTED)
-        with serving(socket_path, {f"{SERVICE}List": listing}):
+        with serving(socket_path, {LIST: listing}):
             status, *devices = asked.sample()
         assert (status.state, status.reconnects, tuple(devices)) == ("ok", 1, EXPECTED)
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "INFO"]
@@ -94,7 +94,7 @@ def test_permission_that_is_refused(
 def test_an_answer_that_is_none(asked: PodResourcesSampler, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Messages that are not as published are a failure that names the socket, told once; then the next is taken."""
     answers = [b"\xff\xff", b"\xff\xff", listing()]
-    with serving(tmp_path / PLACE[1:], {f"{SERVICE}List": lambda *_: answers.pop(0)}), caplog.at_level(logging.INFO):
+    with serving(tmp_path / PLACE[1:], {LIST: lambda *_: answers.pop(0)}), caplog.at_level(logging.INFO):
         states = [asked.sample()[0].state for _ in range(3)]
     assert states == ["failed", "failed", "ok"]
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]

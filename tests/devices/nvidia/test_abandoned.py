@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from nodescope.devices.nvidia.pause import PauseFile
 from nodescope.devices.source import SourceFailed
 from tests.devices.nvidia.supervised import SHORT, Supervised, processes_of_ours, until
 from tests.devices.nvidia.unkillable import Frozen, Traced, unkillable
@@ -45,9 +47,11 @@ def test_a_child_that_does_not_end_is_abandoned(supervised: Make, holder: Traced
     assert one.source.status().abandoned == 1
 
 
-def test_with_three_abandoned_no_more_are_started(supervised: Make, holder: Traced | Frozen) -> None:
+def test_with_three_abandoned_no_more_are_started(supervised: Make, holder: Traced | Frozen, tmp_path: Path) -> None:
     """The source then says which processes hang and what to do, and goes on once one of them has ended."""
-    one = supervised("good('GPU-0', seconds=2 if NUMBER < 4 else 3600)\nif NUMBER < 4: stay()", limits=LIMITS)
+    script = "good('GPU-0', seconds=2 if NUMBER < 4 else 3600)\nif NUMBER < 4: stay()"
+    file = PauseFile(str(tmp_path / "run/gpu.paused"))
+    one = supervised(script, limits=LIMITS, pause_file=PauseFile(file.path))
     pids = [hold(one, holder, number) for number in (1, 2, 3)]
     until(lambda: one.observe() and one.source.status().state == "abandoned")
     for pid in pids:
@@ -56,10 +60,10 @@ def test_with_three_abandoned_no_more_are_started(supervised: Make, holder: Trac
     time.sleep(1.0)
     assert one.source.status().starts == 3
     assert isinstance(one.observe(), SourceFailed)
-    one.source.pause()
+    file.pause()
     until(lambda: one.observe() and one.source.status().state == "paused")
     assert str(pids[0]) in one.source.status().reason
-    one.source.resume()
+    file.resume()
     until(lambda: one.source.status().state == "abandoned")
     holder.release()
     one.until_states(GPU_0="ok")

@@ -14,29 +14,31 @@ from tests.devices.nvidia.supervised import Supervised, processes_of_ours, until
 Make = Callable[..., Supervised]
 
 
-def test_a_pause_gives_the_driver_up(supervised: Make) -> None:
+def test_a_pause_gives_the_driver_up(supervised: Make, tmp_path: Path) -> None:
     """While paused there is no child, GPUs are told as paused; afterwards they are measured anew."""
-    one = supervised("deaf(); good('GPU-0')")
+    file = PauseFile(str(tmp_path / "run/gpu.paused"))
+    one = supervised("deaf(); good('GPU-0')", pause_file=PauseFile(file.path))
     one.until_states(GPU_0="ok")
-    one.source.pause()
+    file.pause()
     until(lambda: not processes_of_ours(), 2.0)
     one.until_states(GPU_0="paused")
     assert one.source.status().state == "paused"
     time.sleep(0.3)
     assert one.states() == {"GPU-0": "paused"}
-    one.source.resume()
+    file.resume()
     one.until_states(GPU_0="ok")
-    one.source.pause(time.monotonic() + 0.3)
+    file.pause(0.8)
     one.until_states(GPU_0="paused")
     one.until_states(GPU_0="ok")
     assert one.source.status().starts == 3
     assert one.changes == []
 
 
-def test_a_pause_before_the_first_child(supervised: Make) -> None:
+def test_a_pause_before_the_first_child(supervised: Make, tmp_path: Path) -> None:
     """Where nothing is known, a pause is no failure and starts nothing."""
-    one = supervised("good('GPU-0')")
-    one.source.pause()
+    file = PauseFile(str(tmp_path / "run/gpu.paused"))
+    file.pause()
+    one = supervised("good('GPU-0')", pause_file=PauseFile(file.path))
     assert one.source.observe(1) == Observed(0, (), (), ())
     assert one.source.status().state == "paused"
     assert one.starts() == []
@@ -59,9 +61,10 @@ def test_the_pause_file_pauses(supervised: Make, tmp_path: Path) -> None:
     one.until_states(GPU_0="ok")
 
 
-def test_many_askers_and_many_pauses(supervised: Make) -> None:
+def test_many_askers_and_many_pauses(supervised: Make, tmp_path: Path) -> None:
     """Asked by many threads while it is paused, resumed and closed, it neither hangs nor breaks."""
-    one = supervised("good('GPU-0')")
+    file = PauseFile(str(tmp_path / "run/gpu.paused"))
+    one = supervised("good('GPU-0')", pause_file=PauseFile(file.path))
     wrong: list[Exception] = []
     closed = threading.Event()
 
@@ -77,9 +80,9 @@ def test_many_askers_and_many_pauses(supervised: Make) -> None:
 
     def pause() -> None:
         while not closed.is_set():
-            one.source.pause()
+            file.pause()
             time.sleep(0.03)
-            one.source.resume()
+            file.resume()
             time.sleep(0.15)
 
     threads = [threading.Thread(target=work) for work in (ask, ask, ask, pause)]

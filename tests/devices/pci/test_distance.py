@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nodescope.devices.pci.distance import nearest, neighbours
+from nodescope.devices.pci.distance import Distances
 from nodescope.devices.pci.sampler import PciSampler
 from nodescope.records.pci import PciDevice, RdmaDistance
 from tests.devices.pci.pci_machine import GPU, NIC, PciMachine, node
@@ -19,7 +19,7 @@ def sampled(machine: PciMachine) -> dict[str, PciDevice]:
 
 def test_each_distance(tmp_path: Path) -> None:
     """One switch is PIX, two are PXB, one host bridge PHB, one NUMA node NODE, another SYS."""
-    found = {(one.address, one.other): one.distance for one in neighbours(sampled(node(tmp_path)).values())}
+    found = {(one.address, one.other): one.distance for one in Distances(sampled(node(tmp_path)).values()).neighbours()}
     assert found == {
         (NVIDIA, AMD): "PXB",
         **{(NVIDIA, port): "PIX" for port in DUAL},
@@ -34,9 +34,9 @@ def test_nearest(tmp_path: Path) -> None:
     """Both ports of the card behind the GPU's switch are nearest; network cards without RDMA do not count."""
     devices = sampled(node(tmp_path))
     for gpu in (NVIDIA, AMD):
-        assert tuple(device.address for device in nearest(devices[gpu], devices.values())) == DUAL
+        assert tuple(device.address for device in Distances(devices.values()).nearest(devices[gpu])) == DUAL
     alone = [device for device in devices.values() if device.kind != "rdma"]
-    assert nearest(devices[NVIDIA], alone) == ()
+    assert Distances(alone).nearest(devices[NVIDIA]) == ()
 
 
 def test_of_two_switches_the_nearer(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_of_two_switches_the_nearer(tmp_path: Path) -> None:
         machine.named(machine.add(inner, NIC), "infiniband", f"mlx5_{number}")
     machine.add(f"{above[2]}/0000:60:00.0", "060400")
     devices = sampled(machine)
-    assert [device.names for device in nearest(devices["0000:30:00.0"], devices.values())] == [("mlx5_1",)]
+    assert [device.names for device in Distances(devices.values()).nearest(devices["0000:30:00.0"])] == [("mlx5_1",)]
 
 
 def test_functions_of_one_device_and_virtual_machines(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_functions_of_one_device_and_virtual_machines(tmp_path: Path) -> None:
     machine.add("pci0000:00/0000:00:02.0", "060400")
     for path, kind in (("0000:00:02.0/0000:01:00.0", GPU), ("0000:00:02.0/0000:01:00.1", NIC), ("0000:00:05.0", NIC)):
         machine.add(f"pci0000:00/{path}", kind)
-    found = [(one.other, one.distance) for one in neighbours(sampled(machine).values())]
+    found = [(one.other, one.distance) for one in Distances(sampled(machine).values()).neighbours()]
     assert found == [("0000:00:05.0", "PHB"), ("0000:01:00.1", "PIX")]
 
 
@@ -74,12 +74,12 @@ def test_unknown_nodes(tmp_path: Path) -> None:
     nic = machine.add("pci0002:00/0002:00:02.0", NIC, numa_node=-1)
     machine.named(nic, "infiniband", "mlx5_0")
     devices = sampled(machine)
-    assert [one.distance for one in neighbours(devices.values())] == ["NODE"]
-    assert [device.address for device in nearest(devices[gpu], devices.values())] == [nic]
+    assert [one.distance for one in Distances(devices.values()).neighbours()] == ["NODE"]
+    assert [device.address for device in Distances(devices.values()).nearest(devices[gpu])] == [nic]
     machine.set(gpu, "numa_node", 1)
     devices = sampled(machine)
-    assert neighbours(devices.values()) == ()
-    assert nearest(devices[gpu], devices.values()) == ()
+    assert Distances(devices.values()).neighbours() == ()
+    assert Distances(devices.values()).nearest(devices[gpu]) == ()
 
 
 def test_rdma_distances_by_name(tmp_path: Path) -> None:
@@ -102,5 +102,5 @@ def test_virtual_functions_have_no_distances(tmp_path: Path) -> None:
     (machine.folder / "sys/devices" / path / "physfn").symlink_to("../0000:19:00.0")
     devices = sampled(machine)
     assert devices[address].physical_function == "0000:19:00.0"
-    assert address not in {one.other for one in neighbours(devices.values())}
-    assert address not in {device.address for device in nearest(devices[NVIDIA], devices.values())}
+    assert address not in {one.other for one in Distances(devices.values()).neighbours()}
+    assert address not in {device.address for device in Distances(devices.values()).nearest(devices[NVIDIA])}

@@ -81,7 +81,7 @@ def test_no_json(data: bytes) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"[ ]\n", b"[]"])
 def test_no_device(data: bytes) -> None:
-    """Nothing is nothing."""
+    """No output, or an empty list, is no counter and no link."""
     assert parse_statistics_json(data, "rdma") == ([], 0)
     assert link_layers(data, "rdma") == {}
 
@@ -118,7 +118,7 @@ def test_the_grammar_of_statistics(text: bytes, counters: list[tuple[str, int, s
 
 
 def test_text_that_is_none_of_statistics() -> None:
-    """It is refused."""
+    """What is no statistics is refused with what was expected."""
     with pytest.raises(Malformed, match="rdma statistic show: expected link"):
         parse_statistics(b"kernel answers: Operation not permitted\n", "rdma statistic show")
 
@@ -147,7 +147,7 @@ ANYTHING = st.recursive(
 
 @given(st.lists(st.dictionaries(st.sampled_from(["ifname", "port", "ifindex", "fw", "state", "x"]), ANYTHING)))
 def test_any_json(entries: list[dict[str, object]]) -> None:
-    """Any objects are read."""
+    """Whatever the objects hold, they are read without an error."""
     data = msgspec.json.encode(entries)
     told = Told()
     parse_devices(data, "rdma", told)

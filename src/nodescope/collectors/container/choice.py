@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from nodescope.collectors.host.device_filter import DeviceFilter, from_settings
 from nodescope.records.container import Container
 from nodescope.settings import Settings, SettingsError
+from nodescope.settings.value import MAX_SHOWN
 
 KINDS: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
     "all": (),
@@ -97,6 +98,6 @@ def _labelled(settings: Settings, key: str) -> list[Labelled]:
             found.append(Labelled(name, re.compile(pattern) if equals else None))
         except (re.error, RecursionError, OverflowError, ValueError) as error:
             raise SettingsError(
-                f"{settings.origin(key)}: {key} has {word[:80]!r}, expected NAME or NAME=REGEX ({error})"
+                f"{settings.origin(key)}: {key} has {word[:MAX_SHOWN]!r}, expected NAME or NAME=REGEX ({error})"
             ) from None
     return found

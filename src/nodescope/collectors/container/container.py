@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from nodescope.collectors.columns import Shown, metrics
 from nodescope.collectors.joined import Loop, failed
-from nodescope.collectors.newest import Newest
 from nodescope.host import Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles.container_native import PROFILE
@@ -32,12 +31,11 @@ class ContainerCollector:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._shown = Shown(PROFILE)
-        self._newest = Newest()
 
     def collect(self) -> list[Family]:
         snapshot = self._loop.fresh()
         self.left_out = failed(self._loop)
-        return self._newest.of(snapshot, lambda snapshot: self._shown.render(_made(snapshot)))
+        return self._shown.families(snapshot, lambda _: _made(snapshot))
 
 
 def _made(snapshot: Snapshot) -> Iterable[Any]:

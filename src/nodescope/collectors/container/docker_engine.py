@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from nodescope.host import Absent, Host, Malformed
-from nodescope.kernel.number import uint64
+from nodescope.kernel.process_stat import RESIDENT_PAGES, START_TICKS, SYSTEM_TICKS, USER_TICKS, numbers
 from nodescope.records.docker_stats import PERCENT, DockerEngine
 
 PID_FILE: Final = "run/docker.pid"
@@ -19,8 +19,6 @@ NAME: Final = b"dockerd"
 MAX_PID_DIGITS: Final = 10
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
-_USER, _SYSTEM, _START, _RESIDENT = 11, 12, 19, 21
-"""Places of utime, stime, starttime and rss (fields 14, 15, 22, 24) behind the command's name."""
 
 
 class Usage(NamedTuple):
@@ -33,13 +31,7 @@ class Usage(NamedTuple):
 
 def parse_usage(data: bytes, source: str) -> Usage:
     """Of /proc/PID/stat. Raises `Malformed`."""
-    words = data[data.rfind(b")") + 1 :].split()
-    places = (_USER, _SYSTEM, _START, _RESIDENT)
-    numbers = [uint64(words[place]) for place in places] if len(words) > _RESIDENT else [None]
-    known = [number for number in numbers if number is not None]
-    if len(known) != len(places):
-        raise Malformed(source, data, "the fields of proc_pid_stat(5)")
-    user, system, start, pages = known
+    user, system, start, pages = numbers(data, source, USER_TICKS, SYSTEM_TICKS, START_TICKS, RESIDENT_PAGES)
     return Usage(user + system, start, pages)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from nodescope import collectors
 from nodescope.collectors.joined import Loop
@@ -19,13 +19,12 @@ from nodescope.ownership.process_owner import Containers, holders_of_devices, ow
 from nodescope.records.container import Container
 from nodescope.records.dri import DriDevice
 from nodescope.records.gpu_snapshot import Gpu, GpuInstance, GpuProcess
+from nodescope.records.kinds import of_kind
 from nodescope.records.rdma import RdmaDevice
 
 RDMA: Final = "nodescope.collectors.rdma.source"
 DRI: Final = "nodescope.collectors.dri_source"
 SOURCES: Final = (*collectors.ALL_GPUS, RDMA)
-
-T = TypeVar("T")
 
 
 class Holding(NamedTuple):
@@ -43,14 +42,14 @@ class Holding(NamedTuple):
     def claims(self, containers: Sequence[Container], pod_devices: Iterable[Allocated]) -> Claims:
         """All claims; none where no device is known."""
         records = [record for loop in self.loops() if loop.snapshot for record in loop.snapshot.records]
-        gpus = [gpu.identity for gpu in _of(records, Gpu)]
-        rdma = _of(records, RdmaDevice)
+        gpus = [gpu.identity for gpu in of_kind(records, Gpu)]
+        rdma = of_kind(records, RdmaDevice)
         found = Claims()
         if gpus or rdma:
-            parts = _of(records, GpuInstance)
+            parts = of_kind(records, GpuInstance)
             dri = self._dri() if any(part.identity.vendor == "amd" for part in parts) else []
             devices = Devices(gpus, [part.instance for part in parts], rdma, dri, read_mig_minors(self.host))
-            processes = _of(records, GpuProcess)
+            processes = of_kind(records, GpuProcess)
             whose = owners(processes, self.processes, Containers(containers), user_name=self.users.name)
             found = claims(containers, devices, pod_devices, holders_of_devices(processes, whose))
         self.ledger.tell(containers, found.claims)
@@ -59,8 +58,4 @@ class Holding(NamedTuple):
     def _dri(self) -> list[DriDevice]:
         loop = self.dri()
         loop.start()
-        return _of(loop.snapshot.records, DriDevice) if loop.snapshot else []
-
-
-def _of(records: Iterable[Any], kind: type[T]) -> list[T]:
-    return [record for record in records if type(record) is kind]
+        return of_kind(loop.snapshot.records, DriDevice) if loop.snapshot else []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
 from nodescope.collectors.columns import Shown, metrics
+from nodescope.collectors.gpu.node_name import node_name
 from nodescope.collectors.joined import Loop
 from nodescope.host import Absent, Host
 from nodescope.metric import Family, Metric
@@ -17,8 +17,6 @@ from nodescope.records.gpu_snapshot import DroppedReadings, GpuSource
 from nodescope.settings import Settings
 
 PODS_KEY: Final = "collector.gpu_conductor.kubernetes"
-NODE_NAME: Final = "NODE_NAME"
-"""The environment name that gives the label node; else the host's own name does."""
 
 OF_COLLECTIONS: Final = (GpuSampling, ConductorCounts)
 """Records of how collections went, which is told also while there is nothing to collect from."""
@@ -70,4 +68,4 @@ def with_counts(records: tuple[Any, ...]) -> Iterator[Any]:
 
 
 def build(host: Host, settings: Settings, loop: Loop) -> GpuConductorCollector:
-    return GpuConductorCollector(loop, os.environ.get(NODE_NAME) or os.uname().nodename, settings[PODS_KEY])
+    return GpuConductorCollector(loop, node_name(), settings[PODS_KEY])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import Any, ClassVar, Final
 
 from nodescope.collectors.columns import Shown, metrics
 from nodescope.collectors.gpu.dcgm_devices import FLEXIBLE, Devices, parse_devices
 from nodescope.collectors.gpu.dcgm_entities import DcgmEntities
+from nodescope.collectors.gpu.node_name import node_name
 from nodescope.collectors.joined import Loop
 from nodescope.collectors.newest import Newest
 from nodescope.host import Absent, Host, Malformed
@@ -32,9 +32,6 @@ Labels = tuple[tuple[str, str], ...]
 
 FIELDS_KEY: Final = "collector.gpu_dcgm.fields"
 DEVICES_KEY: Final = "collector.gpu_dcgm.devices"
-NODE_NAME: Final = "NODE_NAME"
-"""The environment name that gives the label Hostname, as dcgm-exporter has it; else the host's own name does."""
-
 STOCK: Final = frozenset(f"/etc/dcgm-exporter/{name}.csv" for name in ("default-counters", "dcp-metrics-included"))
 """Files that are in dcgm-exporter's image, which many a deployment names."""
 
@@ -126,7 +123,6 @@ def selected(path: str) -> Selection:
 def build(host: Host, settings: Settings, loop: Loop) -> GpuDcgmCollector:
     path = settings[FIELDS_KEY]
     selection = selected(path) if path else default_selection()
-    hostname = os.environ.get(NODE_NAME) or os.uname().nodename
     naming = Naming(
         pods=settings["collector.gpu_dcgm.kubernetes"],
         shares=settings["collector.gpu_dcgm.kubernetes"] and settings["collector.gpu_dcgm.virtual-gpus"],
@@ -134,7 +130,7 @@ def build(host: Host, settings: Settings, loop: Loop) -> GpuDcgmCollector:
         old=settings["collector.gpu_dcgm.old-labels"],
         dashes=settings["collector.gpu_dcgm.model-dashes"],
     )
-    return GpuDcgmCollector(loop, selection, hostname, naming, _devices(settings))
+    return GpuDcgmCollector(loop, selection, node_name(), naming, _devices(settings))
 
 
 def _devices(settings: Settings) -> Devices:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from nodescope.collectors.columns import Shown, metrics
+from nodescope.collectors.gpu.node_name import node_name
 from nodescope.collectors.gpu.rocm_entries import made
 from nodescope.collectors.joined import Loop
 from nodescope.host import Host
 from nodescope.metric import Family, Metric
 from nodescope.profiles.gpu_rocm import FURTHER_LABELS, LABELS, PROFILE, profile
 from nodescope.settings import Settings, SettingsError
+from nodescope.settings.value import MAX_SHOWN
 
 LABELS_KEY: Final = "collector.gpu_rocm.labels"
-NODE_NAME: Final = "NODE_NAME"
-"""The environment name that gives the label hostname; else the host's own name does."""
 
 
 class GpuRocmCollector:
@@ -51,11 +50,11 @@ def further_labels(settings: Settings) -> tuple[str, ...]:
     for name in asked:
         if name not in FURTHER_LABELS and name not in usual:
             raise SettingsError(
-                f"{settings.origin(LABELS_KEY)}: {LABELS_KEY} has {name[:80]!r}, expected some of "
+                f"{settings.origin(LABELS_KEY)}: {LABELS_KEY} has {name[:MAX_SHOWN]!r}, expected some of "
                 f"{', '.join(FURTHER_LABELS)}"
             )
     return tuple(name for name in asked if name in FURTHER_LABELS)
 
 
 def build(host: Host, settings: Settings, loop: Loop) -> GpuRocmCollector:
-    return GpuRocmCollector(loop, os.environ.get(NODE_NAME) or os.uname().nodename, further_labels(settings))
+    return GpuRocmCollector(loop, node_name(), further_labels(settings))

@@ -13,7 +13,7 @@ from nodescope.collectors.host.device_attributes import Number
 from nodescope.collectors.host.number_file import Parse
 from nodescope.host import Malformed
 from nodescope.kernel.number import UINT64_MAX, uint64
-from nodescope.kernel.signed_number import INT64_MAX
+from nodescope.kernel.signed_number import signed
 from nodescope.metric import Metric
 
 UNIT: Final = 1024
@@ -52,11 +52,7 @@ def size(raw: bytes) -> int | None:
 
 def signed_size(raw: bytes) -> int | None:
     """As `size`, from -2**63 to 2**63-1, with a minus in front where it is negative."""
-    negative = raw.startswith(b"-")
-    number = size(raw[1:] if negative else raw)
-    if number is None or number > INT64_MAX + negative:
-        return None
-    return -number if negative else number
+    return signed(raw, size)
 
 
 def duration(raw: bytes) -> float | None:

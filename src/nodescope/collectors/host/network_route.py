@@ -31,8 +31,7 @@ class NetworkRouteCollector:
     metrics: ClassVar[tuple[Metric, ...]] = (INFO, ROUTES)
     left_out: int = 0
 
-    def __init__(self, host: Host, table: RouteTable) -> None:
-        self._host = host
+    def __init__(self, table: RouteTable) -> None:
         self._table = table
         self._names = DeviceNames()
         self._parsed: dict[bytes, list[Hop]] = {}
@@ -73,4 +72,4 @@ def families_of(hops: list[Hop], devices: list[str]) -> list[Family]:
 
 
 def build(host: Host, settings: Settings) -> NetworkRouteCollector:
-    return NetworkRouteCollector(host, RouteTable())
+    return NetworkRouteCollector(RouteTable())

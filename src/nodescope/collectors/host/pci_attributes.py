@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from nodescope.collectors.host.pci_ids import CLASS, Key
-from nodescope.kernel.number import decimal, uint64, uint64_any_base
+from nodescope.kernel.link_speed import gigatransfers
+from nodescope.kernel.number import uint64, uint64_any_base
 from nodescope.kernel.pci_address import ADDRESS_LABELS, Address
 from nodescope.kernel.signed_number import int64
 from nodescope.metric import Metric
@@ -31,13 +32,10 @@ POWER_STATE: Final = _gauge(
     "power_state", "PCIe device power state, one of: D0, D1, D2, D3hot, D3cold, unknown or error.", "state"
 )
 POWER_STATES: Final = ("D0", "D1", "D2", "D3hot", "D3cold", "unknown", "error")
-AWAKE: Final = b"D0"
 
 
 def transfers_per_second(raw: bytes) -> float | None:
-    """Of "8.0 GT/s PCIe", which older kernels write as "8 GT/s"."""
-    number, _, unit = raw.partition(b" ")
-    value = decimal(number) if unit in (b"GT/s PCIe", b"GT/s") else None
+    value = gigatransfers(raw)
     return None if value is None or value < 0 else value * TRANSFERS_PER_GT
 
 

@@ -12,15 +12,13 @@ from typing import Final, NamedTuple
 
 from nodescope.containers.cgroup.path import NOBODY, ContainerPath, Holder, holder_of
 from nodescope.host import Absent, Host, Malformed, text
+from nodescope.kernel.process_stat import START_TICKS, numbers
 
 MAX_LINES: Final = 64
 """Hierarchies that a process is in; the kernel has about 15 controllers."""
 MAX_KEPT: Final = 8192
 KEPT_SECONDS: Final = 30.0
 """A process can be moved: its cgroups are read again after this."""
-
-_START_TIME: Final = 19
-"""Place of starttime (field 22) behind the command's name."""
 
 
 def parse_process_cgroups(data: bytes, source: str) -> list[str]:
@@ -62,14 +60,6 @@ def _rank(container: ContainerPath | None) -> tuple[bool, bool, int]:
     return True, container.certain, depth
 
 
-def parse_start_ticks(data: bytes, source: str) -> int:
-    """Start time in clock ticks since boot, of /proc/PID/stat; the name in it may hold brackets and blanks."""
-    words = data[data.rfind(b")") + 1 :].split()
-    if len(words) <= _START_TIME or not words[_START_TIME].isdigit() or len(words[_START_TIME]) > 20:
-        raise Malformed(source, data, "the fields of proc_pid_stat(5)")
-    return int(words[_START_TIME])
-
-
 class _Read(NamedTuple):
     """`at`: of the clock. `paths`: see `parse_process_cgroups`."""
 
@@ -93,8 +83,9 @@ class ProcessCgroups:
         self._known: dict[tuple[int, int], _Read] = {}
 
     def start_ticks(self, pid: int) -> int:
+        """When it was started, in clock ticks since boot."""
         path = self._host.proc(f"{pid}/stat")
-        return parse_start_ticks(self._host.read_once(path), path)
+        return numbers(self._host.read_once(path), path, START_TICKS)[0]
 
     def of(self, pid: int) -> Holder:
         """Who process `pid` belongs to; a process that is of no container, job or user slice is `NOBODY`'s."""

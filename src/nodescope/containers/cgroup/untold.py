@@ -9,11 +9,10 @@ from typing import Final
 from nodescope.containers.cgroup.path import ContainerPath, holder_of
 from nodescope.containers.cgroup.tree import USERS as SLICE
 from nodescope.containers.engine.sockets import USERS
-from nodescope.records.container import Container, RuntimeStatus
+from nodescope.records.container import SHORT_ID_CHARACTERS, Container, RuntimeStatus
 
 PATIENCE_SECONDS: Final = 10.0
 """From the start on, for runtimes to answer for the first time: what they name shall not have another name before."""
-SHORT_ID: Final = 12
 UNNAMED: Final = "unknown"
 _CONTAINERD: Final = frozenset({"containerd", "cri-containerd"})
 """containerd tells of what its CRI runs too."""
@@ -57,7 +56,7 @@ class Untold:
                 yield Container(
                     runtime=path.runtime or UNNAMED,
                     id=container_id,
-                    name=container_id[:SHORT_ID],
+                    name=container_id[:SHORT_ID_CHARACTERS],
                     state="paused" if is_frozen(container_id) else "running",
                     pod_uid=path.pod_uid,
                     cgroup=path.cgroup,

@@ -1,7 +1,7 @@
 """Containers, tasks and events of containerd, from its messages.
 
 Source: containerd's api/services/{containers,tasks,events}/v1, api/types/task, api/events. Labels: those of
-Kubernetes (kubernetes/kubernetes pkg/kubelet/types/labels.go), containerd's CRI plugin and nerdctl.
+`pod_labels`, containerd's CRI plugin and nerdctl.
 """
 
 from __future__ import annotations
@@ -16,22 +16,17 @@ import nodescope._msgspec  # noqa: F401
 from nodescope.containers.grpc.wire import Message
 from nodescope.containers.lifecycle import Heard
 from nodescope.containers.oci import spec
+from nodescope.containers.pod_labels import MAX_LABEL_CHARACTERS, pod_fields
 from nodescope.containers.user_label import labelled_user
 from nodescope.kernel.file import Malformed
 from nodescope.records.container import Container
 
 SANDBOX: Final = "sandbox"
 MAX_LABELS: Final = 64
-MAX_LABEL_CHARACTERS: Final = 256
 OOM_KILLED: Final = 1
 
 _KIND: Final = "io.cri-containerd.kind"
 _STATES: Final = {1: "created", 2: "running", 3: "exited", 4: "paused", 5: "running"}
-
-POD_NAME: Final = "io.kubernetes.pod.name"
-POD_NAMESPACE: Final = "io.kubernetes.pod.namespace"
-POD_UID: Final = "io.kubernetes.pod.uid"
-POD_CONTAINER: Final = "io.kubernetes.container.name"
 
 
 logger = logging.getLogger(__name__)
@@ -101,10 +96,11 @@ def container(
         facts = spec.NO_FACTS
     image, digest = image_parts(message.text(3))
     of = of or Task(id_, None, None, None, None, False)
+    of_pod = pod_fields(labels)
     return Container(
         runtime="cri-containerd" if _KIND in labels else "containerd",
         id=id_,
-        name=labels.get(POD_CONTAINER) or labels.get("nerdctl/name") or id_,
+        name=of_pod.get("pod_container") or labels.get("nerdctl/name") or id_,
         namespace=namespace,
         image=image,
         image_digest=digest,
@@ -121,13 +117,8 @@ def container(
         cpu_limit_cores=facts.cpu_limit_cores,
         pids_limit=facts.pids_limit,
         devices=facts.devices,
-        pod_name=labels.get(POD_NAME),
-        pod_namespace=labels.get(POD_NAMESPACE),
-        pod_uid=labels.get(POD_UID),
-        pod_container=labels.get(POD_CONTAINER),
-        compose_project=labels.get("com.docker.compose.project"),
-        compose_service=labels.get("com.docker.compose.service"),
         user=labelled_user(labels),
+        **of_pod,
     )
 
 

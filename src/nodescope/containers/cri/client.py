@@ -20,6 +20,7 @@ from nodescope.kernel.file import Malformed
 from nodescope.records.container import Container
 
 MAX_CONTAINERS: Final = 10_000
+MAX_RUNTIME_CHARACTERS: Final = 40
 STATUS_SECONDS: Final = 3.0
 """Of one list for statuses that are not known yet; those that are left over are asked for with the next."""
 
@@ -48,7 +49,7 @@ class Client:
         """The runtime's version, and its API's; sets `runtime`."""
         answer = self._call("Version")
         name = answer.text(2)
-        self.runtime = _RUNTIMES.get(name, name[:40] or "cri")
+        self.runtime = _RUNTIMES.get(name, name[:MAX_RUNTIME_CHARACTERS] or "cri")
         return answer.text(3) or None, answer.text(4) or None
 
     def containers(self) -> tuple[Container, ...]:

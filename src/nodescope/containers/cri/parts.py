@@ -12,17 +12,12 @@ from typing import Final, NamedTuple
 import msgspec
 
 import nodescope._msgspec  # noqa: F401
-from nodescope.containers.containerd.parts import (
-    POD_CONTAINER,
-    POD_NAME,
-    POD_NAMESPACE,
-    POD_UID,
-    allowed_labels,
-    image_parts,
-)
+from nodescope.containers.bad_json import BAD_JSON
+from nodescope.containers.containerd.parts import allowed_labels, image_parts
 from nodescope.containers.grpc.wire import Message
 from nodescope.containers.lifecycle import Heard
 from nodescope.containers.oci import devices, spec
+from nodescope.containers.pod_labels import LABELS
 from nodescope.containers.user_label import labelled_user
 from nodescope.kernel.file import Malformed
 from nodescope.records.container import Container, ContainerDevice
@@ -104,7 +99,7 @@ def inside(info: Mapping[str, str], source: str) -> Inside:
         raise Malformed(source, f"{len(text)} characters", f"info of at most {MAX_INFO_BYTES}")
     try:
         told = _INFO.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except BAD_JSON as error:
         raise Malformed(source, type(error).__name__, "the info of a container as JSON") from None
     config = told.config or _Config()
     context = config.linux.security_context if config.linux else None
@@ -146,10 +141,10 @@ def container(
         cpu_limit_cores=known.facts.cpu_limit_cores,
         pids_limit=known.facts.pids_limit,
         devices=known.devices,
-        pod_name=pod.name if pod else labels.get(POD_NAME),
-        pod_namespace=pod.namespace if pod else labels.get(POD_NAMESPACE),
-        pod_uid=pod.uid if pod else labels.get(POD_UID),
-        pod_container=name or labels.get(POD_CONTAINER),
+        pod_name=pod.name if pod else labels.get(LABELS["pod_name"]),
+        pod_namespace=pod.namespace if pod else labels.get(LABELS["pod_namespace"]),
+        pod_uid=pod.uid if pod else labels.get(LABELS["pod_uid"]),
+        pod_container=name or labels.get(LABELS["pod_container"]),
         user=labelled_user(labels),
     )
 

@@ -20,6 +20,8 @@ from nodescope.kernel.file import GONE, Absent, Malformed, text
 READ_BYTES: Final = 65_536
 MAX_LINE_BYTES: Final = 1024 * 1024
 MAX_MESSAGE_CHARACTERS: Final = 200
+MAX_REFUSAL_BYTES: Final = 4096
+"""So much of an error's body is looked at."""
 MAX_PATH_BYTES: Final = 107
 
 _NOBODY_LISTENS: Final = frozenset({*GONE, errno.ECONNREFUSED})
@@ -45,9 +47,10 @@ class EngineRefused(EngineFailed):
     """The engine answered with an error. `status`: that of HTTP; 404: there is no such container."""
 
     def __init__(self, source: str, status: int, body: bytes) -> None:
-        said = " ".join(text(body[:4096]).split())[:MAX_MESSAGE_CHARACTERS]
+        body = body[:MAX_REFUSAL_BYTES]
+        said = " ".join(text(body).split())[:MAX_MESSAGE_CHARACTERS]
         super().__init__(f"{source}: the engine answered {status}: {said}")
-        self.status = NOT_FOUND if NO_SUCH in body[:4096].lower() else status
+        self.status = NOT_FOUND if NO_SUCH in body.lower() else status
 
 
 class EngineClient:

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from nodescope.containers.bad_json import BAD_JSON
 from nodescope.containers.engine.device_evidence import Int64
 from nodescope.containers.engine.inspect import HEALTH, MAX_IMAGE_CHARACTERS, MAX_NAME_CHARACTERS, NANOSECONDS
 from nodescope.containers.lifecycle import Heard
@@ -57,7 +58,7 @@ def parse_event(line: bytes, source: str) -> Heard | None:
     """Of one line of /events; None for what is of no concern. Raises `Malformed`."""
     try:
         told = _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except BAD_JSON as error:
         raise Malformed(source, str(error), "an event in JSON") from None
     action, _, detail = (told.action or "").partition(":")
     kind = KINDS.get(action)

@@ -9,19 +9,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
+from nodescope.containers.bad_json import BAD_JSON
 from nodescope.containers.engine.device_evidence import DeviceMapping, DeviceRequest, Int64, device_evidence
+from nodescope.containers.pod_labels import MAX_LABEL_CHARACTERS, pod_fields
 from nodescope.containers.user_label import labelled_user
 from nodescope.kernel.date import SECONDS_PER_DAY, days_since_1970
 from nodescope.kernel.file import Malformed
-from nodescope.records.container import Container
+from nodescope.records.container import SHORT_ID_CHARACTERS, Container
 
 MAX_NAME_CHARACTERS: Final = 255
 MAX_IMAGE_CHARACTERS: Final = 512
-MAX_LABEL_CHARACTERS: Final = 256
 MAX_ID_CHARACTERS: Final = 128
 
 STATES: Final = {
@@ -39,15 +40,6 @@ STATES: Final = {
 }
 """The engine's word -> the record's. "configured", "initialized", "stopped" and "stopping" are podman's."""
 HEALTH: Final = frozenset({"starting", "healthy", "unhealthy"})
-LABELS: Final = {
-    "pod_name": "io.kubernetes.pod.name",
-    "pod_namespace": "io.kubernetes.pod.namespace",
-    "pod_uid": "io.kubernetes.pod.uid",
-    "pod_container": "io.kubernetes.container.name",
-    "compose_project": "com.docker.compose.project",
-    "compose_service": "com.docker.compose.service",
-}
-"""Field of the record -> the label that fills it, whatever the allow-list says."""
 NANOSECONDS: Final = 1_000_000_000
 NETWORK_OF: Final = "container:"
 """HostConfig.NetworkMode of a container in the network namespace of the one whose id stands behind it."""
@@ -139,20 +131,19 @@ class Listed(NamedTuple):
 _entries: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _entry: Final = msgspec.json.Decoder(_Entry)
 _inspected: Final = msgspec.json.Decoder(_Inspected)
-_BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def parse_list(body: bytes, runtime: str, labels: Collection[str], source: str) -> Listed:
     """Of GET /containers/json. Raises `Malformed` where it is no list; a bad entry costs itself alone."""
     try:
         raws = _entries.decode(body)
-    except _BAD_JSON as error:
+    except BAD_JSON as error:
         raise Malformed(source, _complaint(error), "a list of containers in JSON") from None
     found = []
     for raw in raws:
         try:
             entry = _entry.decode(raw)
-        except _BAD_JSON:
+        except BAD_JSON:
             continue
         if _ID.fullmatch(entry.id):
             found.append(_from_entry(entry, runtime, labels))
@@ -180,7 +171,7 @@ def parse_container(body: bytes, runtime: str, labels: Collection[str], source: 
     """Of GET /containers/{id}/json. `labels`: the names of those to keep. Raises `Malformed`."""
     try:
         told = _inspected.decode(body)
-    except _BAD_JSON as error:
+    except BAD_JSON as error:
         raise Malformed(source, _complaint(error), "a container in JSON") from None
     if not _ID.fullmatch(told.id):
         raise Malformed(source, told.id, "a container's id")
@@ -251,11 +242,6 @@ def digest(image_id: str | None, reference: str) -> str | None:
     return named[:MAX_ID_CHARACTERS] if ":" in named else None
 
 
-def pod_fields(labels: dict[str, str]) -> dict[str, Any]:
-    """The record's fields that Kubernetes' and Compose's labels fill."""
-    return {field: labels[label][:MAX_LABEL_CHARACTERS] for field, label in LABELS.items() if labels.get(label)}
-
-
 def _oci_runtime(told: _Inspected) -> str | None:
     """The name of the OCI runtime, which podman tells in a field of its own, by name or path, and not in Docker's."""
     named = told.host_config.runtime
@@ -274,7 +260,7 @@ def _allowed(told: dict[str, str], labels: Collection[str]) -> dict[str, str]:
 
 
 def _name(told: str, container_id: str) -> str:
-    return told.removeprefix("/")[:MAX_NAME_CHARACTERS] or container_id[:12]
+    return told.removeprefix("/")[:MAX_NAME_CHARACTERS] or container_id[:SHORT_ID_CHARACTERS]
 
 
 def _own_name(names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from nodescope.containers.bad_json import BAD_JSON
 from nodescope.containers.engine.client import EngineFailed
 from nodescope.kernel.file import Malformed
 
@@ -48,7 +49,7 @@ def negotiate(body: bytes, source: str) -> Engine:
     """
     try:
         told = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except BAD_JSON:
         raise Malformed(source, body, "an engine's version") from None
     newest = _numbers(told.api_version)
     oldest = _numbers(told.min_api_version) or OLDEST

@@ -98,7 +98,6 @@ class Connection:
         self.heard = time.monotonic()
         self.pinged: float | None = None
         self._stream = -1
-        self._last_served = MAX_STREAM_ID
         self._to_credit = 0
         self._decoder = hpack.Decoder(path)
         self._in = bytearray()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PORT: Final = 10250
 MAX_TOKEN_BYTES: Final = 65_536
+MAX_SHOWN: Final = 80
+MAX_REASON_CHARACTERS: Final = 200
 NOWHERE: Final = frozenset({"", "0.0.0.0", "::", "[::]"})
 
 _ADDRESS: Final = re.compile(r"(?:https://)?(?:\[([0-9A-Fa-f:.%]+)\]|([A-Za-z0-9._-]{1,253}))(?::([0-9]{1,5}))?/?")
@@ -59,7 +61,7 @@ def address(text: str) -> tuple[str, int] | None:
     if found is None or int(found[3] or PORT) > 65_535:
         raise AccessFailed(
             "collector.kubelet.address: expected a host or an IP address of the node, with or without a port, got "
-            f"{text[:80]!r}"
+            f"{text[:MAX_SHOWN]!r}"
         )
     return found[1] or found[2], int(found[3] or PORT)
 
@@ -131,4 +133,4 @@ def _no_password() -> str:
 
 def reason(error: BaseException) -> str:
     """What an error says, in few words."""
-    return str(getattr(error, "verify_message", "") or getattr(error, "strerror", "") or error)[:200]
+    return str(getattr(error, "verify_message", "") or getattr(error, "strerror", "") or error)[:MAX_REASON_CHARACTERS]

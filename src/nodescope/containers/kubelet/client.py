@@ -57,7 +57,6 @@ class KubeletClient:
         self._warned = False
         self._asking = threading.Lock()
         self._ended = False
-        self.connections = 0
 
     def get(self, path: str) -> bytearray:
         """The body of `path`. Raises `KubeletFailed`, `AccessFailed`, `Malformed`."""
@@ -161,7 +160,6 @@ class KubeletClient:
         except BaseException:
             plain.close()
             raise
-        self.connections += 1
         self._reader = AnswerReader(self._access.url, self._receive)
 
     def _exchange(self, request: bytes) -> Answer:

@@ -11,10 +11,12 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
+from nodescope.containers.bad_json import BAD_JSON
 from nodescope.containers.kubelet.gpu_resources import Asked, effective, gpus
 from nodescope.kernel.file import Malformed
 from nodescope.records.kubelet import PHASES, Pod, PodContainer
 
+PODS: Final = "/pods"
 MAX_PODS: Final = 4096
 """The kubelet's own limit is 110 unless it is raised."""
 
@@ -126,23 +128,23 @@ def index(pods: Iterable[Pod]) -> PodIndex:
     )
 
 
-def decoded(body: bytes | bytearray, source: str = "/pods") -> Pods:
+def decoded(body: bytes | bytearray) -> Pods:
     """The pods in a PodList. One that is not as documented costs only itself.
 
     Raises `Malformed` where the whole is no PodList.
     """
     try:
         items = _LIST.decode(body).items or []
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except BAD_JSON as error:
         # What was got is not shown: it may hold environment values.
-        raise Malformed(source, f"{len(body)} bytes: {error}", "a PodList in JSON") from error
+        raise Malformed(PODS, f"{len(body)} bytes: {error}", "a PodList in JSON") from error
     found: dict[str, Pod] = {}
     mirrors: dict[str, Pod] = {}
     left_out = max(len(items) - MAX_PODS, 0)
     for item in items[:MAX_PODS]:
         try:
             told = _POD.decode(item)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except BAD_JSON:
             left_out += 1
             continue
         kept = mirrors if _mirror(told.metadata) else found

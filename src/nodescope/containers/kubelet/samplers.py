@@ -9,13 +9,12 @@ from typing import Any, ClassVar, Final
 from nodescope.containers.kubelet.access import Access
 from nodescope.containers.kubelet.client import KubeletClient
 from nodescope.containers.kubelet.gpu_resources import NodeGpus, whole_gpus
-from nodescope.containers.kubelet.pods import decoded
+from nodescope.containers.kubelet.pods import PODS, decoded
+from nodescope.containers.kubelet.summary import SUMMARY
 from nodescope.containers.kubelet.summary import decoded as summary_decoded
 from nodescope.kernel.file import Absent
 from nodescope.records.kubelet import PERCENT, PHASES, GpuAllocation, KubeletSource, Pod, PodGpuResource, PodPhaseCount
 
-PODS: Final = "/pods"
-SUMMARY: Final = "/stats/summary"
 RUNNING: Final = "Running"
 NOT_ENDED: Final = frozenset({"Pending", RUNNING})
 NO_ADDRESS: Final = "a kubelet's address: collector.kubelet.address or NODE_IP"

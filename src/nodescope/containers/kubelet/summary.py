@@ -9,10 +9,12 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
+from nodescope.containers.bad_json import BAD_JSON
 from nodescope.containers.kubelet.pods import MAX_PODS, Name
 from nodescope.kernel.file import Malformed
 from nodescope.records.kubelet import NodeEphemeralStorage, PodEphemeralStorage
 
+SUMMARY: Final = "/stats/summary"
 NULL: Final = msgspec.Raw(b"null")
 Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
@@ -47,7 +49,6 @@ _SUMMARY: Final = msgspec.json.Decoder(_Summary)
 _NODE: Final = msgspec.json.Decoder(_Node | None)
 _FILESYSTEM: Final = msgspec.json.Decoder(_Filesystem | None)
 _POD: Final = msgspec.json.Decoder(_Pod)
-_WRONG: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Storage(NamedTuple):
@@ -58,15 +59,15 @@ class Storage(NamedTuple):
     left_out: int
 
 
-def decoded(body: bytes | bytearray, node: str | None, fallback: str, source: str = "/stats/summary") -> Storage:
+def decoded(body: bytes | bytearray, node: str | None, fallback: str) -> Storage:
     """The storage in a Summary. `node`: the node's name where it is known, else what the kubelet says, else `fallback`.
 
     What is told of a pod twice counts once. Raises `Malformed` where the whole is no Summary.
     """
     try:
         summary = _SUMMARY.decode(body)
-    except _WRONG as error:
-        raise Malformed(source, f"{len(body)} bytes: {error}", "a stats Summary in JSON") from error
+    except BAD_JSON as error:
+        raise Malformed(SUMMARY, f"{len(body)} bytes: {error}", "a stats Summary in JSON") from error
     told, node_left_out = _node(summary.node)
     name = node or told.node_name or fallback
     storage, fs_left_out = _filesystem(told.fs)
@@ -85,14 +86,14 @@ def decoded(body: bytes | bytearray, node: str | None, fallback: str, source: st
 def _node(raw: msgspec.Raw) -> tuple[_Node, int]:
     try:
         return _NODE.decode(raw) or _Node(), 0
-    except _WRONG:
+    except BAD_JSON:
         return _Node(), 1
 
 
 def _filesystem(raw: msgspec.Raw) -> tuple[_Filesystem | None, int]:
     try:
         return _FILESYSTEM.decode(raw), 0
-    except _WRONG:
+    except BAD_JSON:
         return None, 1
 
 
@@ -102,7 +103,7 @@ def _pods(items: list[msgspec.Raw], node: str) -> tuple[tuple[PodEphemeralStorag
     for item in items[:MAX_PODS]:
         try:
             told = _POD.decode(item)
-        except _WRONG:
+        except BAD_JSON:
             left_out += 1
             continue
         if told.storage is None or told.storage.used_bytes is None:

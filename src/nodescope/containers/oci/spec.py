@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 import nodescope._msgspec  # noqa: F401
+from nodescope.containers.bad_json import BAD_JSON
 from nodescope.containers.oci import devices
 from nodescope.kernel.file import Malformed
 from nodescope.records.container import ContainerDevice
@@ -100,7 +101,7 @@ def parse(data: bytes, source: str) -> Facts:
         raise Malformed(source, f"{len(data)} bytes", f"a specification of at most {MAX_SPEC_BYTES} bytes")
     try:
         spec = _DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except BAD_JSON as error:
         raise Malformed(source, type(error).__name__, "a runtime specification (OCI config.json)") from None
     linux = spec.linux or _Linux()
     resources = linux.resources or _Resources()
@@ -142,7 +143,7 @@ def cgroup_path(path: str | None) -> str | None:
 
 
 def _variables(process: _Process | None) -> list[bytes]:
-    # Raw, so that no variable but the four is ever even decoded.
+    # Raw, so that no variable but those that speak of GPUs is ever even decoded.
     kept = []
     for raw in (process.env if process else None) or ():
         variable = bytes(raw).strip(b'" \t\r\n')

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from nodescope.containers.grpc.channel import RESOURCE_EXHAUSTED, CallFailed, Channel
-from nodescope.containers.grpc.wire import Message, encode_bytes
+from nodescope.containers.grpc.wire import Message
 from nodescope.kernel.file import Malformed
 
 SOCKET: Final = "/var/lib/kubelet/pod-resources/kubelet.sock"
@@ -20,7 +20,7 @@ LEAST_SECONDS: Final = 1.0
 REFUSED_SECONDS: Final = 10.0
 MAX_DEVICES: Final = 100_000
 
-_SERVICE: Final = "/v1.PodResourcesLister/"
+_LIST: Final = "/v1.PodResourcesLister/List"
 
 
 class PodDevices(NamedTuple):
@@ -38,19 +38,6 @@ class PodDevices(NamedTuple):
     numa_nodes: tuple[int, ...] = ()
     cdi_devices: tuple[str, ...] = ()
     claim: str | None = None
-
-
-class AllocatableDevices(NamedTuple):
-    """Devices of one resource that the kubelet has to give, given or not."""
-
-    resource: str
-    device_ids: tuple[str, ...]
-    numa_nodes: tuple[int, ...]
-
-
-def _devices(message: Message) -> AllocatableDevices:
-    nodes = tuple(node.signed(1) for node in message.message(3).messages(1))
-    return AllocatableDevices(message.text(1), tuple(message.texts(2)), nodes)
 
 
 def _claimed(pod: Message, container: Message) -> Iterator[PodDevices]:
@@ -71,8 +58,9 @@ def _claimed(pod: Message, container: Message) -> Iterator[PodDevices]:
 def _of_pod(pod: Message) -> Iterator[PodDevices]:
     for container in pod.messages(3):
         for message in container.messages(2):
-            resource, ids, nodes = _devices(message)
-            yield PodDevices(pod.text(1), pod.text(2), container.text(1), resource, ids, nodes)
+            nodes = tuple(node.signed(1) for node in message.message(3).messages(1))
+            ids = tuple(message.texts(2))
+            yield PodDevices(pod.text(1), pod.text(2), container.text(1), message.text(1), ids, nodes)
         yield from _claimed(pod, container)
 
 
@@ -96,7 +84,6 @@ class Client:
 
     def __init__(self, socket: str = SOCKET) -> None:
         self.socket = socket
-        self.refused_count = 0
         self._channel = Channel(socket)
         self._kept: tuple[PodDevices, ...] | None = None
         self._not_before = float("-inf")
@@ -109,16 +96,15 @@ class Client:
         """Devices of all pods.
 
         The answer before where that is less than `LEAST_SECONDS` old, or where the kubelet refused for its limit: then
-        it is not asked for `REFUSED_SECONDS`, and `refused_count` tells.
+        it is not asked for `REFUSED_SECONDS`.
         """
         if self._kept is not None and time.monotonic() < self._not_before:
             return self._kept
         try:
-            data = self._channel.unary(_SERVICE + "List")
+            data = self._channel.unary(_LIST)
         except CallFailed as error:
             if error.code != RESOURCE_EXHAUSTED:
                 raise
-            self.refused_count += 1
             self._not_before = time.monotonic() + REFUSED_SECONDS
             if self._kept is None:
                 raise
@@ -126,13 +112,3 @@ class Client:
         self._kept = pod_list(data, self.socket)
         self._not_before = time.monotonic() + LEAST_SECONDS
         return self._kept
-
-    def allocatable(self) -> tuple[AllocatableDevices, ...]:
-        """Devices that the kubelet has to give (GetAllocatableResources, from Kubernetes 1.23)."""
-        answer = self._channel.unary(_SERVICE + "GetAllocatableResources")
-        return tuple(_devices(message) for message in Message(answer, self.socket).messages(1))
-
-    def of_pod(self, name: str, namespace: str) -> tuple[PodDevices, ...]:
-        """Devices of one pod (Get; UNIMPLEMENTED or UNKNOWN where the kubelet has it switched off, as before 1.34)."""
-        answer = self._channel.unary(_SERVICE + "Get", encode_bytes(1, name) + encode_bytes(2, namespace))
-        return _bounded(_of_pod(Message(answer, self.socket).message(1)), self.socket)

@@ -12,6 +12,7 @@ from typing import Final
 
 from nodescope.host import Absent, Host, Malformed, text
 from nodescope.kernel.attribute import NO_ANSWER
+from nodescope.kernel.printable import printable
 from nodescope.kernel.signed_number import int64
 
 MAX_TEXT_BYTES: Final = 256
@@ -105,5 +106,4 @@ class DeviceFiles:
 
 def plain_line(raw: bytes | None) -> str | None:
     """The text that an attribute holds, bounded and printable; None where it is empty."""
-    value = text((raw or b"")[:MAX_TEXT_BYTES].strip(b"\0 \t\r\n"))
-    return (value if value.isprintable() else "".join(c if c.isprintable() else "?" for c in value)) or None
+    return printable(text((raw or b"")[:MAX_TEXT_BYTES].strip(b"\0 \t\r\n"))) or None

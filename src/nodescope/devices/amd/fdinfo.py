@@ -28,6 +28,8 @@ MAX_DESCRIPTORS: Final = 1024
 MAX_CLIENTS: Final = 1024
 MAX_LINES: Final = 256
 MAX_ENGINES: Final = 32
+MAX_WORD_BYTES: Final = 32
+"""Of an address or an engine's name."""
 _UNITS: Final = {b"": 1, b"kib": 1024, b"mib": 1024**2, b"gib": 1024**3}
 _ENGINE: Final = b"drm-engine-"
 _VRAM: Final = (b"drm-memory-vram", b"drm-resident-vram")
@@ -54,11 +56,11 @@ def parse_fdinfo(data: bytes, pid: int, node: str) -> DrmClient | None:
         if colon and name.startswith(b"drm-"):
             said[name] = value.strip()
     client_id = uint64(said.get(b"drm-client-id", b""))
-    address = said.get(b"drm-pdev", b"")[:32].decode("ascii", "replace").lower()
+    address = said.get(b"drm-pdev", b"")[:MAX_WORD_BYTES].decode("ascii", "replace").lower()
     if said.get(b"drm-driver") != DRIVER or client_id is None or not address:
         return None
     engines = {
-        name.removeprefix(_ENGINE)[:32].decode("ascii", "replace"): used
+        name.removeprefix(_ENGINE)[:MAX_WORD_BYTES].decode("ascii", "replace"): used
         for name, value in said.items()
         if name.startswith(_ENGINE) and (used := uint64(value.partition(b" ")[0])) is not None
     }

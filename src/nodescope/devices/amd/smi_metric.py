@@ -24,7 +24,7 @@ from nodescope.devices.amd.smi_metric_fields import (
     THROTTLERS,
     TICK_NANOSECONDS,
 )
-from nodescope.devices.amd.smi_values import at, first, number, pcie_generation, small
+from nodescope.devices.amd.smi_values import at, first, number, pcie_generation
 from nodescope.records.gpu import EccReading, GpuReading
 
 MAX_ENGINES: Final = 128
@@ -93,12 +93,6 @@ def partition_utilization(entry: Entry) -> dict[int, float]:
         if known and number_of.isdecimal() and number_of.isascii() and len(number_of) < 3:
             found[int(number_of)] = sum(known) / len(known)
     return found
-
-
-def partition_id(entry: Entry) -> int | None:
-    """Which partition of its GPU an entry tells of, where it says so."""
-    found = at(entry, "partition_id")
-    return small(at(entry, "partition.partition_id") if found is None else found)
 
 
 def _clocks(clocks: Any) -> dict[str, int]:

@@ -12,6 +12,7 @@ from typing import Final
 from nodescope.command import CommandFailed, CommandNotFound, Finished, environment, run, said
 from nodescope.devices.amd.smi_json import MAX_OUTPUT_BYTES
 from nodescope.host import Host, text
+from nodescope.kernel.printable import printable
 
 NO_DRIVER: Final = "no_driver"
 NO_DEVICES: Final = "no_devices"
@@ -160,4 +161,4 @@ def _first_line(finished: Finished) -> str:
     """The first that it complains of, else the first that it says, as part of a sentence."""
     lines = text(finished.stderr + b"\n" + finished.stdout[:MAX_MESSAGE_BYTES]).split("\n")
     line = next((line.strip() for line in lines if line.strip()), "")
-    return "".join(character if character.isprintable() else "?" for character in line[:MAX_SHOWN])
+    return printable(line[:MAX_SHOWN])

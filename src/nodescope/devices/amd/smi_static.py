@@ -7,7 +7,7 @@ paths that it had in any of them, newest first. "N/A" and its like are None.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from nodescope.devices.amd.smi_json import Entry
 from nodescope.devices.amd.smi_values import at, kernel_address, name, quantity, small
@@ -33,8 +33,6 @@ MAX_CACHES: Final = 32
 MAX_POLICIES: Final = 64
 MAX_BLOCKS: Final = 64
 MAX_PROPERTIES: Final = 16
-
-Group = TypeVar("Group")
 
 
 class Column(NamedTuple):

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from nodescope.devices.intel.attributes import Attributes
-from nodescope.kernel.number import decimal, uint64
+from nodescope.kernel.link_speed import gigatransfers
+from nodescope.kernel.number import uint64
 from nodescope.kernel.pci_address import parse_address
 
 GENERATIONS: Final[Mapping[float, int]] = {2.5: 1, 5.0: 2, 8.0: 3, 16.0: 4, 32.0: 5, 64.0: 6}
@@ -50,10 +51,8 @@ def link_folder(folder: str, own: Mapping[str, Any]) -> str:
 
 
 def _generation(raw: bytes) -> int | None:
-    """Of "16.0 GT/s PCIe"; before Linux 5.7 the kernel wrote "16 GT/s"."""
-    speed, _, unit = raw.partition(b" ")
-    number = decimal(speed) if unit.startswith(b"GT/s") else None
-    return None if number is None else GENERATIONS.get(number)
+    speed = gigatransfers(raw)
+    return None if speed is None else GENERATIONS.get(speed)
 
 
 def _width(raw: bytes) -> int | None:

@@ -14,6 +14,7 @@ from nodescope.devices.nvidia.frame_reader import FrameReader
 from nodescope.devices.nvidia.limits import Limits
 from nodescope.devices.nvidia.quarantine import Skip
 from nodescope.host import Malformed
+from nodescope.kernel.printable import printable
 
 READS_A_TURN: Final = 64
 """How many times one child is read, 64 KiB each, before others have their turn."""
@@ -213,9 +214,6 @@ def _resident_bytes(pid: int) -> int:
 
 def _failed(failure: Failure) -> Fault:
     advice = _ADVICE.get(failure.code, "")
-    text = f"{_plain(failure.call)} failed: {_plain(failure.text)} (NVML error {failure.code})"
+    call, said = (printable(one[:MAX_TEXT_CHARACTERS]) for one in (failure.call, failure.text))
+    text = f"{call} failed: {said} (NVML error {failure.code})"
     return Fault(f"{text}: {advice}" if advice else text, code=failure.code, no_library=failure.no_library)
-
-
-def _plain(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text[:MAX_TEXT_CHARACTERS])

@@ -20,11 +20,6 @@ class FrameReader:
         self._source = source
         self._held = bytearray()
 
-    @property
-    def held_bytes(self) -> int:
-        """Bytes of a frame whose end has not come yet."""
-        return len(self._held)
-
     def frames(self, data: bytes) -> Iterator[Frame]:
         """The frames that are whole now. Raises `Malformed` at one that is too long or is no frame."""
         held = self._held

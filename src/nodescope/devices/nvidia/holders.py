@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from nodescope.host import Absent, Host, Malformed
+from nodescope.kernel.process_stat import PARENT, numbers
 
 CHILD_MODULE: Final = "nodescope.devices.nvidia.child"
 LIBRARY: Final = "libnvidia-ml"
@@ -63,12 +64,11 @@ def _is_tool(words: Sequence[str]) -> bool:
 
 
 def _parent(host: Host, pid: int) -> int | None:
-    """Source: proc_pid_stat(5), the second field after the name, which may have blanks and brackets in it."""
+    path = host.proc(f"{pid}/stat")
     try:
-        fields = host.read_once(host.proc(f"{pid}/stat")).rpartition(b")")[2].split()
+        return numbers(host.read_once(path), path, PARENT)[0]
     except (Absent, Malformed, OSError):
         return None
-    return int(fields[1]) if len(fields) > 1 and fields[1].isdigit() else None
 
 
 def _command_lines(host: Host) -> Iterator[tuple[int, list[str]]]:

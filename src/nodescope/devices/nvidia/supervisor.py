@@ -69,7 +69,6 @@ class Supervisor:
         self._state = threading.Condition()
         self._told = self._children.told
         self._given = 0
-        self._paused_until = -inf
         self._closing = False
         self._thread: threading.Thread | None = None
         self._wake_fd = -1
@@ -97,18 +96,6 @@ class Supervisor:
     def status(self) -> GpuSource:
         with self._state:
             return self._told.status
-
-    def pause(self, until: float | None = None) -> None:
-        """Gives the driver up until CLOCK_MONOTONIC passes `until`, or until `resume`. Does not wait for it."""
-        with self._state:
-            self._paused_until = inf if until is None else until
-            self._wake()
-
-    def resume(self) -> None:
-        """Ends what `pause` began. The pause file is another matter."""
-        with self._state:
-            self._paused_until = -inf
-            self._wake()
 
     def close(self) -> None:
         """Ends every child and the thread, within 2 s."""
@@ -172,13 +159,11 @@ class Supervisor:
         now = time.monotonic()
         self._now += min(now - self._turned_at, MAX_STEP_S)
         self._turned_at = now
-        self._children.turn(self._now, self._pause_reason(now))
+        self._children.turn(self._now, self._pause_reason())
         self._tell()
 
-    def _pause_reason(self, now: float) -> str:
+    def _pause_reason(self) -> str:
         """Why there is to be no child, if so."""
-        if now < self._paused_until:
-            return "paused by request"
         until = self._pause_file.until() if self._pause_file else None
         if until is None:
             return ""

@@ -8,7 +8,8 @@ from typing import Final
 
 from nodescope.host import Absent, Host, Malformed, text
 from nodescope.kernel.attribute import UNREADABLE
-from nodescope.kernel.number import decimal, uint64
+from nodescope.kernel.link_speed import gigatransfers
+from nodescope.kernel.number import uint64
 
 WIDTHS: Final = frozenset({1, 2, 4, 8, 12, 16, 32})
 """Lanes that a link can have. 0 is a link that is down, 63 and 255 are a device that does not answer."""
@@ -31,9 +32,8 @@ def hexadecimal(raw: bytes, digits: int) -> str | None:
 
 
 def link_speed(raw: bytes) -> float | None:
-    """Gigatransfers per second of "32.0 GT/s PCIe", on older kernels "8 GT/s"; None for "Unknown"."""
-    number, _, unit = raw.partition(b" ")
-    value = decimal(number) if unit in (b"GT/s PCIe", b"GT/s") else None
+    """As `gigatransfers`; None for what no link has."""
+    value = gigatransfers(raw)
     return value if value is not None and 0 < value <= MAX_GIGATRANSFERS else None
 
 

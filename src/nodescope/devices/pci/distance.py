@@ -106,16 +106,6 @@ class Distances:
         return found
 
 
-def neighbours(devices: Iterable[PciDevice]) -> tuple[PciNeighbour, ...]:
-    """As `Distances.neighbours`."""
-    return Distances(devices).neighbours()
-
-
-def nearest(gpu: PciDevice, devices: Iterable[PciDevice]) -> tuple[PciDevice, ...]:
-    """As `Distances.nearest`."""
-    return Distances(devices).nearest(gpu)
-
-
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
     """How many of the first parts are the same."""
     for count, (left, right) in enumerate(zip(one, other, strict=False)):

@@ -27,7 +27,6 @@ class SysfsPort:
         self.folder = folder
         self.number = number
         self._host = host
-        self._device = device
         self._counters = [CounterFolder(host, f"{folder}/{group}", device, number) for group in GROUPS]
         self._record = RdmaPort(device=device, port=number)
         self._states: tuple[bytes | None, bytes | None] = (None, None)

@@ -11,6 +11,7 @@ from typing import Final
 
 from nodescope.host import text
 from nodescope.kernel.number import decimal, uint64, uint64_any_base
+from nodescope.kernel.printable import printable
 
 MAX_TEXT_CHARACTERS: Final = 128
 MAX_VALUE_BYTES: Final = 128
@@ -58,9 +59,7 @@ def words(raw: bytes | None) -> str | None:
         return None
     # What stands behind a NUL is what the driver forgot to clear.
     line = text(raw.partition(b"\0")[0][: 4 * MAX_TEXT_CHARACTERS]).strip()[:MAX_TEXT_CHARACTERS]
-    if not line.isprintable():
-        line = "".join(character if character.isprintable() else "?" for character in line)
-    return line or None
+    return printable(line) or None
 
 
 def number_and_word(raw: bytes | None) -> tuple[int | None, str | None]:

@@ -130,7 +130,7 @@ def test_on_the_bus() -> None:
     bus = Bus(8)
     counts = XidCounts(None, bus.publish, lambda: NOW)
     said = "NVRM: Xid (PCI:0000:18:00 GPU-I:1 GPU-CI:2): 149, pid=7, name=a, NETIR Fatal " + "x" * 500
-    counts.kernel_record(KmsgRecord(0, 3, 1, 0, "-", None, said, ()), NOW)
+    counts.kernel_record(KmsgRecord(0, 1, 0, said), NOW)
     (event,) = bus.since(0, 8).events
     assert (event.kind, event.subject, len(event.attributes)) == ("gpu.xid", "0000:18:00.0", 15)
     assert event.attributes["severity"] == "critical"

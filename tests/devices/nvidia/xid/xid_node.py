@@ -52,7 +52,7 @@ class Node:
 
     def line(self, message: str, at: float = 0.0) -> KmsgRecord:
         self._sequence += 1
-        record = KmsgRecord(0, 3, self._sequence, 0, "-", None, message, ())
+        record = KmsgRecord(0, self._sequence, 0, message)
         self.counts.kernel_record(record, NOW + at)
         return record
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from nodescope.devices.nvidia.smi.log import kernel_address
 from nodescope.host import text
+from nodescope.kernel.printable import printable
 
 NO_DRIVER: Final = "no_driver"
 NO_DEVICES: Final = "no_devices"
@@ -121,7 +122,7 @@ def broken_gpus(message: bytes) -> dict[str, tuple[str, str]]:
     for found in _HANDLE.finditer(text(message[:MAX_MESSAGE_BYTES])):
         address = kernel_address(found[1])
         if address is not None and len(broken) < MAX_BROKEN:
-            said = _printable(" ".join(found[2].split()))
+            said = printable(" ".join(found[2].split())[:MAX_SHOWN])
             state = next((state for word, state in _BROKEN if word in said.lower()), "failed")
             broken[address] = state, f"nvidia-smi cannot open the GPU at {address}: {said}"
     return broken
@@ -130,8 +131,4 @@ def broken_gpus(message: bytes) -> dict[str, tuple[str, str]]:
 def first_line(message: bytes) -> str:
     """The first line that is not empty, as part of a sentence."""
     lines = text(message[:MAX_MESSAGE_BYTES]).split("\n")
-    return next((_printable(line.strip()) for line in lines if line.strip()), "")
-
-
-def _printable(said: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in said[:MAX_SHOWN])
+    return next((printable(line.strip()[:MAX_SHOWN]) for line in lines if line.strip()), "")

@@ -1,7 +1,7 @@
 """Reads what `nvidia-smi -q -x` writes.
 
 Source: the DTDs nvsmi_device_v9 to v13, of which nothing is read: what stands before the root element is dropped, so
-that there is no document type, no entity and nothing to load. Element names are understood in `smi_fields`.
+that there is no document type, no entity and nothing to load. Element names are understood in `fields`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ MAX_ELEMENTS: Final = 500_000
 """Sixteen GPUs that list all their supported clocks have some 50,000."""
 MAX_TEXT: Final = 4096
 """Characters kept of one element; a value has far fewer."""
-MAX_ATTRIBUTES: Final = 16
 
 _INSTANCE: Final = ["gpu", "mig_devices", "mig_device"]
 _PROCESS: Final = ["gpu", "processes", "process_info"]

@@ -15,7 +15,7 @@ class Entry(NamedTuple):
     `xid_class`: the part it is about ("memory", "nvlink", "pcie", "gsp" ...) or whose fault it is ("app", "driver").
     `severity`: "info", "warning", "error", "critical"; "subcode" where each line of the kernel log says how bad it is;
     "unknown". `action`: what to do first, as one word ("restart_app", "reset_gpu", "reboot_node" ...). `name`: the
-    driver's. `kernel_log_needed`: the driver often sends no event of it, so that only the kernel log tells.
+    driver's.
     """
 
     xid: int
@@ -24,7 +24,6 @@ class Entry(NamedTuple):
     action: str
     name: str
     summary: str
-    kernel_log_needed: bool = False
     note: str = ""
 
 
@@ -34,7 +33,6 @@ UNKNOWN: Final = "unknown"
 FATAL: Final = "critical"
 
 _SUBCODE_SEVERITIES: Final = (("nonfatal", "warning"), ("fatal", FATAL))
-_KERNEL_LOG_NEEDED: Final = frozenset({62, 79, 119, 120})
 _NOTES: Final = {
     43: "no reason for an alarm alone",
     45: "no reason for an alarm alone",
@@ -205,9 +203,7 @@ _ROWS: Final = (
      "uncorrectable error located in SRAM (extra detail for 48)"),
 )  # fmt: skip
 
-CATALOG: Final = {
-    row[0]: Entry(*row, kernel_log_needed=row[0] in _KERNEL_LOG_NEEDED, note=_NOTES.get(row[0], "")) for row in _ROWS
-} | {
+CATALOG: Final = {row[0]: Entry(*row, note=_NOTES.get(row[0], "")) for row in _ROWS} | {
     xid: Entry(xid, "unused", UNKNOWN, "none" if xid == 14 else "contact_vendor", "", "not in use, or not documented")
     for xid in _UNUSED
 }

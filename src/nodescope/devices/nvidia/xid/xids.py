@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from nodescope.devices.nvidia.frame import Xid
+from nodescope.devices.nvidia.told import VENDOR
 from nodescope.devices.nvidia.xid.counts import XidCounts
+from nodescope.devices.nvidia.xid.kmsg import WORD
 from nodescope.devices.nvidia.xid.state import boot_id
 from nodescope.host import Host
 from nodescope.kernel.kmsg import KernelLog
 from nodescope.records.gpu import GpuIdentity
 from nodescope.records.gpu_snapshot import MissedXids, XidCount
 
-VENDOR: Final = "nvidia"
-WORDS: Final = (b"NVRM",)
 FIRST_READ_S: Final = 2.0
 """How long the first counts wait for what the kernel log holds: who looks but once would miss it."""
 
@@ -30,7 +30,7 @@ class Xids:
     ) -> None:
         self._counts = XidCounts(state_path, publish, boot_id=boot_id(host))
         self._patience_s = FIRST_READ_S
-        self._log = KernelLog(host.root(kmsg), self._counts.kernel_record, "start", WORDS) if kmsg else None
+        self._log = KernelLog(host.root(kmsg), self._counts.kernel_record, "start", (WORD,)) if kmsg else None
 
     @property
     def problem(self) -> str:
