@@ -2,10 +2,51 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+
+import pytest
+
 from nodescope.api.table import ROUTES
-from nodescope.settings.value import TAKEN_PATHS
+from nodescope.settings import BY_KEY, SettingsError
+from nodescope.settings.value import TAKEN_PATHS, read_value
 
 
 def test_every_route_is_taken() -> None:
     """The metrics cannot be served where something else is, on any listener."""
     assert {route.path for route in ROUTES} <= set(TAKEN_PATHS)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1m30s", 90.0), ("1.5h", 5400.0), (".5s", 0.5), ("1.s", 1.0), ("250000us", 0.25), ("250000\u00b5s", 0.25),
+        ("250000\u03bcs", 0.25), ("5e2ms", None), ("1h0m0.5s", 3600.5), ("2d", 172_800.0), ("1w", 604_800.0),
+        ("1y", 31_536_000.0), ("90", 90.0), ("", None), ("s", None), ("1 m", None), ("-1s", None), ("1_0", None),
+        ("\u0663m", None), ("\u0663", None), ("nan", None), ("inf", None), ("1s2", None),
+    ],
+)  # fmt: skip
+def test_durations_of_go_and_prometheus(text: str, seconds: float | None) -> None:
+    """Each unit of either is taken, in ASCII digits; what is neither is refused with an example."""
+    setting = BY_KEY["scrape.timeout"]._replace(maximum=1e9)
+    if seconds is not None:
+        assert read_value(setting, text, "flag") == pytest.approx(seconds)
+        return
+    with pytest.raises(SettingsError, match="expected a duration such as 500ms, 10s or 1m30s"):
+        read_value(setting, text, "flag")
+
+
+@pytest.mark.parametrize("text", ["1_0", "\u0663", "1.0", "", "0x10", "1e2"])
+def test_whole_numbers_are_written_in_ascii_digits(text: str) -> None:
+    """What only Python takes for a number is none."""
+    with pytest.raises(SettingsError, match="expected a whole number"):
+        read_value(BY_KEY["web.max-requests"], text, "flag")
+
+
+def test_an_expression_that_a_later_python_reads_otherwise() -> None:
+    """It means what it means today, and no warning of Python's goes to the log."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = read_value(BY_KEY["collector.container.image-include"], "[[a]", "flag")
+    assert isinstance(found, re.Pattern)
+    assert found.fullmatch("[")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from reprlib import Repr
 from typing import Any, Final, Protocol, Self
 
@@ -35,11 +36,18 @@ OPPOSITE: Final = "not {}"
 
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_WHOLE: Final = re.compile(r"[-+]?[0-9]+")
+_DECIMAL: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_DURATION: Final = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d|w|y)")
+_SECONDS: Final = {
+    "ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0,
+    "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0,
+}  # fmt: skip
+"""Units of Go's durations and of Prometheus'. Source: time.ParseDuration; prometheus/common, model.ParseDuration."""
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 _OF_SEVERAL: Final = frozenset({"list", "labels", "listeners"})
+_NUMBERS: Final = frozenset({"int", "number", "duration"})
 _REPR: Final = Repr()
 _REPR.maxlevel = 2
 _REPR.maxstring = _REPR.maxother = MAX_SHOWN
@@ -80,9 +88,21 @@ def read_value(setting: Setting, raw: Any, origin: str) -> Any:
     try:
         if isinstance(raw, (dict, list, tuple, set)) and setting.kind not in _OF_SEVERAL:
             raise ValueError("one value")
+        if setting.kind in _NUMBERS and isinstance(raw, (WrittenInt, WrittenFloat)):
+            _check_as_written(raw)
         return _READ[setting.kind](setting, raw)
     except ValueError as error:
         raise SettingsError(f"{origin}: {setting.key} is {shown(raw)}, expected {error}") from None
+
+
+def _check_as_written(number: WrittenInt | WrittenFloat) -> None:
+    """Refuses what YAML takes for another number than a person does: 010 is 8 in it, and 1:30 is 90.
+
+    Source: YAML 1.1, its types int (base 8, base 60) and float.
+    """
+    digits = number.written.replace("_", "").lstrip("+-")
+    if ":" in digits or (_WHOLE.fullmatch(digits) and digits.startswith("0") and abs(number) != int(digits)):
+        raise ValueError(f"no leading 0 and no colon: YAML takes {number.written[:MAX_SHOWN]} for {number:{EXACT}}")
 
 
 def in_form(form: str, value: str) -> str:
@@ -114,7 +134,7 @@ def _bool(setting: Setting, raw: Any) -> bool:
 
 def _int(setting: Setting, raw: Any) -> int:
     expected = f"a whole number{_bounds(setting)}"
-    if isinstance(raw, (bool, float)):
+    if isinstance(raw, (bool, float)) or (isinstance(raw, str) and not _WHOLE.fullmatch(raw.strip())):
         raise ValueError(expected)
     try:
         value = int(raw)
@@ -125,7 +145,7 @@ def _int(setting: Setting, raw: Any) -> int:
 
 def _number(setting: Setting, raw: Any) -> float:
     expected = f"a number{_bounds(setting)}"
-    if isinstance(raw, bool):
+    if isinstance(raw, bool) or (isinstance(raw, str) and not _DECIMAL.fullmatch(raw.strip())):
         raise ValueError(expected)
     try:
         value = float(raw)
@@ -141,10 +161,9 @@ def _duration(setting: Setting, raw: Any) -> float:
     text = str(raw).strip()
     parts = _DURATION.findall(text)
     if not parts or "".join(amount + unit for amount, unit in parts) != text:
-        try:
-            return _bounded(setting, float(text), expected)
-        except ValueError:
-            raise ValueError(expected) from None
+        if not _DECIMAL.fullmatch(text):
+            raise ValueError(expected)
+        return _bounded(setting, float(text), expected)
     return _bounded(setting, sum(float(amount) * _SECONDS[unit] for amount, unit in parts), expected)
 
 
@@ -188,9 +207,15 @@ def _regex(setting: Setting, raw: Any) -> re.Pattern[str] | None:
         return None
     try:
         text = _as_written(raw)
-        return re2.compiled(text) if setting.kind == "regex" else re.compile(text)
+        return re2.compiled(text) if setting.kind == "regex" else _python_regex(text)
     except (re.error, RecursionError, OverflowError, ValueError) as error:
         raise ValueError(f"a regular expression ({error})") from None
+
+
+def _python_regex(text: str) -> re.Pattern[str]:
+    # What a later Python may read otherwise, [[a] for one, is no news to who reads the log.
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):
+        return re.compile(text)
 
 
 def _path(setting: Setting, raw: Any) -> str:
