@@ -71,21 +71,6 @@ def test_a_label_is_as_it_is_written(tmp_path: Path) -> None:
     assert settings.written("constant-labels")["rack"] == "007"
 
 
-@pytest.mark.parametrize(("key", "written"), [("web.max-requests", "010"), ("scrape.timeout", "1:30")])
-def test_a_number_that_yaml_reads_otherwise_than_people_is_refused(tmp_path: Path, key: str, written: str) -> None:
-    """010 would be 8 in a file and 10 as a flag: neither is in force unseen, and quotes or no 0 say what is meant."""
-    with pytest.raises(SettingsError, match=f"{key} is .*, expected no leading 0 and no colon: YAML takes {written}"):
-        load({"config.file": yaml_file(tmp_path, f"{key}: {written}\n")}, {})
-
-
-@pytest.mark.parametrize(
-    ("written", "count"), [('"010"', 10), ("0x10", 16), ("1_0", 10), ("00", 0), ("07", 7), ("+12", 12)]
-)
-def test_a_number_that_is_read_one_way_is_taken(tmp_path: Path, written: str, count: int) -> None:
-    """Quotes, hexadecimal and what is the same in any reading are taken."""
-    assert load({"config.file": yaml_file(tmp_path, f"web.max-requests: {written}\n")}, {})["web.max-requests"] == count
-
-
 def test_a_word_that_yaml_takes_for_a_number_is_what_stands_in_the_file(tmp_path: Path) -> None:
     """A node may be called 007 or 1.10, and a regular expression may be 010."""
     text = "collector: {kubelet: {node_name: 007, server_name: 1.10}, netdev: {device_include: 010}}\n"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import warnings
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nodescope.api.table import ROUTES
+from nodescope.configuration import load
 from nodescope.settings import BY_KEY, SettingsError
 from nodescope.settings.value import TAKEN_PATHS, read_value
 
@@ -50,3 +53,25 @@ def test_an_expression_that_a_later_python_reads_otherwise() -> None:
         found = read_value(BY_KEY["collector.container.image-include"], "[[a]", "flag")
     assert isinstance(found, re.Pattern)
     assert found.fullmatch("[")
+
+
+def in_file(folder: Path, key: str, written: str) -> Any:
+    """The value of a setting that a YAML file has as `written`."""
+    file = folder / "nodescope.yaml"
+    file.write_text(f"{key}: {written}\n")
+    return load({"config.file": str(file)}, {})[key]
+
+
+@pytest.mark.parametrize(("key", "written"), [("web.max-requests", "010"), ("scrape.timeout", "1:30")])
+def test_a_number_that_yaml_reads_otherwise_than_people_is_refused(tmp_path: Path, key: str, written: str) -> None:
+    """010 would be 8 in a file and 10 as a flag: neither is in force unseen, and quotes or no 0 say what is meant."""
+    with pytest.raises(SettingsError, match=f"{key} is .*, expected no leading 0 and no colon: YAML takes {written}"):
+        in_file(tmp_path, key, written)
+
+
+@pytest.mark.parametrize(
+    ("written", "count"), [('"010"', 10), ("0x10", 16), ("1_0", 10), ("00", 0), ("07", 7), ("+12", 12)]
+)
+def test_a_number_that_is_read_one_way_is_taken(tmp_path: Path, written: str, count: int) -> None:
+    """Quotes, hexadecimal and what is the same in any reading are taken."""
+    assert in_file(tmp_path, "web.max-requests", written) == count
