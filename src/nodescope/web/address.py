@@ -147,7 +147,9 @@ def bind(address: Address, leaving: Sequence[socket.socket] = ()) -> socket.sock
 def name(sock: socket.socket) -> str:
     """The address that `sock` is bound to, as `parse` reads it."""
     if sock.family == socket.AF_UNIX:
-        return str(Address("", 0, os.fsdecode(sock.getsockname())))
+        path = os.fsdecode(sock.getsockname())
+        # A name without a file, which only systemd passes, begins with a NUL.
+        return str(Address("", 0, path.replace("\0", "@", 1)))
     host, port = sock.getsockname()[:2]
     return str(Address("", port, vsock=True) if sock.family == socket.AF_VSOCK else Address(host, port))
 
