@@ -117,6 +117,14 @@ def _loader() -> type[yaml.SafeLoader]:
                 seen.add(key.value)
             return super().construct_mapping(node, deep)
 
+        def flatten_mapping(self, node: yaml.MappingNode) -> None:
+            super().flatten_mapping(node)
+            # Ten lines of mappings that are merged into each other make more names than there is memory.
+            if len(node.value) > MAX_NAMES:
+                raise yaml.MarkedYAMLError(
+                    problem=f"a mapping has more than {MAX_NAMES} names", problem_mark=node.start_mark
+                )
+
         def written_int(self, node: yaml.ScalarNode) -> WrittenInt:
             return WrittenInt.of(self.construct_yaml_int(node), node)
 

@@ -55,6 +55,15 @@ def test_an_expression_that_a_later_python_reads_otherwise() -> None:
     assert found.fullmatch("[")
 
 
+def test_mappings_merged_into_each_other_are_bounded(tmp_path: Path) -> None:
+    """Ten lines that make more names than there is memory are one sentence, at once."""
+    file = tmp_path / "nodescope.yaml"
+    lines = [f"l{n}: &l{n} {{<<: [{', '.join([f'*l{n - 1}'] * 8)}]}}" for n in range(1, 10)]
+    file.write_text("\n".join(["l0: &l0 {x: 1}", *lines]))
+    with pytest.raises(SettingsError, match="is not YAML: a mapping has more than 1000 names"):
+        load({"config.file": str(file)}, {})
+
+
 def in_file(folder: Path, key: str, written: str) -> Any:
     """The value of a setting that a YAML file has as `written`."""
     file = folder / "nodescope.yaml"
@@ -65,8 +74,24 @@ def in_file(folder: Path, key: str, written: str) -> Any:
 @pytest.mark.parametrize(("key", "written"), [("web.max-requests", "010"), ("scrape.timeout", "1:30")])
 def test_a_number_that_yaml_reads_otherwise_than_people_is_refused(tmp_path: Path, key: str, written: str) -> None:
     """010 would be 8 in a file and 10 as a flag: neither is in force unseen, and quotes or no 0 say what is meant."""
-    with pytest.raises(SettingsError, match=f"{key} is .*, expected no leading 0 and no colon: YAML takes {written}"):
+    with pytest.raises(
+        SettingsError, match=f"{key} is {written}, expected no leading 0 and no colon: YAML takes {written}"
+    ):
         in_file(tmp_path, key, written)
+
+
+def test_a_number_beyond_all_bounds_is_one_sentence(tmp_path: Path) -> None:
+    """A number of base 60 that no float can hold is refused as any other."""
+    with pytest.raises(SettingsError, match=r"web\.max-requests is 1:59:.*\.\.\., expected no leading 0 and no colon"):
+        in_file(tmp_path, "web.max-requests", "1" + ":59" * 20_000)
+
+
+def test_several_labels_in_one_flag_are_refused() -> None:
+    """They would be one label, with the others in its value; a comma alone is a part of it."""
+    setting = BY_KEY["constant-labels"]
+    assert read_value(setting, ["site=a,b", "rack=4"], "flag") == {"site": "a,b", "rack": "4"}
+    with pytest.raises(SettingsError, match="expected labels as NAME=VALUE, each in a flag of its own"):
+        read_value(setting, ["site=a,rack=4"], "flag")
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ _SECONDS: Final = {
     "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0,
 }  # fmt: skip
 """Units of Go's durations and of Prometheus'. Source: time.ParseDuration; prometheus/common, model.ParseDuration."""
+_NEXT_LABEL: Final = re.compile(r",\s*[a-zA-Z_][a-zA-Z0-9_]*=")
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 _OF_SEVERAL: Final = frozenset({"list", "labels", "listeners"})
@@ -102,7 +103,7 @@ def _check_as_written(number: WrittenInt | WrittenFloat) -> None:
     """
     digits = number.written.replace("_", "").lstrip("+-")
     if ":" in digits or (_WHOLE.fullmatch(digits) and digits.startswith("0") and abs(number) != int(digits)):
-        raise ValueError(f"no leading 0 and no colon: YAML takes {number.written[:MAX_SHOWN]} for {number:{EXACT}}")
+        raise ValueError(f"no leading 0 and no colon: YAML takes {number.written[:MAX_SHOWN]} for {shown(number + 0)}")
 
 
 def in_form(form: str, value: str) -> str:
@@ -117,7 +118,7 @@ def shown(raw: Any) -> str:
     """`raw` as an error sentence has it, at most `MAX_SHOWN` characters."""
     # In a file of ten lines one list can hold another, and that one the next, beyond all memory.
     try:
-        text = _REPR.repr(raw)
+        text = raw.written if isinstance(raw, (WrittenInt, WrittenFloat)) else _REPR.repr(raw)
         return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
     except ValueError:  # a number of more digits than Python writes
         return "a number beyond all bounds"
@@ -241,6 +242,8 @@ def _labels(setting: Setting, raw: Any) -> dict[str, str]:
         if not all(isinstance(pair, str) and "=" in pair for pair in raw):
             raise ValueError(expected)
         pairs = [pair.split("=", 1) for pair in raw]
+        if any(_NEXT_LABEL.search(value) for _, value in pairs):
+            raise ValueError(f"{expected}, each in a flag of its own")
         if len({name.strip() for name, _ in pairs}) < len(pairs):
             raise ValueError(f"{expected}, each name once")
         raw = dict(pairs)
