@@ -63,12 +63,11 @@ def test_the_file_may_nest_or_dot_and_use_either_dash(tmp_path: Path) -> None:
 
 def test_a_label_is_as_it_is_written(tmp_path: Path) -> None:
     """A number without quotes is the label's text, not the number that YAML takes it for."""
-    text = "constant_labels: {driver: 550.10, rack: 007, big: 1e3, hex: 0x1F, n: 4}\nweb: {max_requests: 010}\n"
+    text = "constant_labels: {driver: 550.10, rack: 007, big: 1e3, hex: 0x1F, n: 4}\n"
     text += "listeners: [{address: 'a:1', constant_labels: {row: 08, version: 1.10}}]\n"
     settings = load({"config.file": yaml_file(tmp_path, text)}, {})
     assert settings["constant-labels"] == {"driver": "550.10", "rack": "007", "big": "1e3", "hex": "0x1F", "n": "4"}
     assert settings["listeners"][0]["constant-labels"] == {"row": "08", "version": "1.10"}
-    assert settings["web.max-requests"] == 8
     assert settings.written("constant-labels")["rack"] == "007"
 
 

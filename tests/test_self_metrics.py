@@ -35,6 +35,15 @@ def test_this_process_can_be_read() -> None:
     assert 1_000_000 < stat.resident_bytes < stat.virtual_bytes
 
 
+def test_a_start_is_told_anew_where_the_clock_was_set() -> None:
+    """What NTP slews moves no start; a clock that was of 1970 at the first scrape is not believed for ever."""
+    ticks = 100 * os.sysconf("SC_CLK_TCK")
+    told = self_metrics.start_time_seconds(ticks, 60.0)
+    assert told == 160.0
+    assert self_metrics.start_time_seconds(ticks, 60.9, told) == told
+    assert self_metrics.start_time_seconds(ticks, 1.79e9, told) == 1.79e9 + 100
+
+
 def test_node_exporter_calls_no_data_no_success() -> None:
     """Under node_exporter's names only a collector with data succeeded."""
     success, duration = self_metrics.node_scrape(OUTCOMES)

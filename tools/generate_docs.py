@@ -34,11 +34,12 @@ SETTINGS_HEAD: Final = f"""{NOTE}
 A value comes from the first of: the flag, the environment, the YAML file that `--config.file` names, the role, the
 table below. The dots of a key are levels of the YAML file: `web.max-requests` is `max-requests` under `web`; a key may
 be written with its dots, on one line, as well. `_` and `-` are the same there, and `collector.cpu.enabled` may be
-written `collector: {{cpu: true}}`. A switch that is on is turned off by `--no-` before its name. Durations are seconds,
-or numbers with `ms`, `s`, `m`, `h`, `d`. A `regex` is a regular expression as Go takes it, a `python-regex` as Python
-does. Of a `list` and of `labels` each flag has one word, in the environment commas stand between them, for `sysctl`
-blanks; in YAML they are a list, labels a mapping. An empty variable whose name does not begin with `NODESCOPE_` counts
-as not there.
+written `collector: {{cpu: true}}`. A switch that is on is turned off by `--no-` before its name. Durations are
+seconds, or numbers with `ns`, `us`, `ms`, `s`, `m`, `h`, `d`, `w`, `y`. A number that YAML reads otherwise than people
+do, as 010 or 1:30, is refused. A `regex` is a regular expression as Go takes it, a `python-regex` as Python does. Of a
+`list` and of `labels` each flag has one word, in the environment commas stand between them, for `sysctl` blanks; in
+YAML they are a list, labels a mapping. An empty variable whose name does not begin with `NODESCOPE_` counts as not
+there. The environment may spell a setting as its flag too: `NODESCOPE_COLLECTOR_CPU`.
 """
 
 METRICS_HEAD: Final = f"""{NOTE}

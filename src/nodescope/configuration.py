@@ -59,10 +59,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _environment(environment: Mapping[str, str], warnings: list[str]) -> Iterator[tuple[str, Given]]:
-    names = {name: setting for setting in TABLE for name in (*setting.aliases, setting.environment_name)}
+    names = {name: setting for setting in TABLE for name in setting.environment_names}
     for name, setting in names.items():
         # An empty name of nodescope's own is an empty value; of a name that others have too it is none.
-        if environment.get(name) or (name in environment and name == setting.environment_name):
+        if environment.get(name) or (name in environment and name.startswith(ENVIRONMENT_PREFIX)):
             yield setting.key, (environment[name], f"environment {name}")
     unknown = (name for name in sorted(environment) if name.startswith(ENVIRONMENT_PREFIX) and name not in names)
     warnings.extend(f"environment {name} is not a setting{nearest(name, names)}" for name in unknown)
@@ -79,7 +79,7 @@ def _file(path: str, warnings: list[str]) -> dict[str, Given]:
     if len(text) > MAX_FILE_BYTES:
         raise SettingsError(f"file {path} is larger than {MAX_FILE_BYTES} bytes")
     try:
-        document = yaml.load(text, _loader())  # noqa: S506 a SafeLoader
+        document = yaml.load(text, loader())  # noqa: S506 a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SettingsError(f"file {path} is not YAML: {' '.join(str(error).split())}") from error
     if document is None:
@@ -103,7 +103,8 @@ def _file(path: str, warnings: list[str]) -> dict[str, Given]:
     return found
 
 
-def _loader() -> type[yaml.SafeLoader]:
+def loader() -> type[yaml.SafeLoader]:
+    """Reads YAML that somebody wrote: strictly, and within bounds."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -116,6 +117,14 @@ def _loader() -> type[yaml.SafeLoader]:
                     raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
                 seen.add(key.value)
             return super().construct_mapping(node, deep)
+
+        def flatten_mapping(self, node: yaml.MappingNode) -> None:
+            super().flatten_mapping(node)
+            # Ten lines of mappings that are merged into each other make more names than there is memory.
+            if len(node.value) > MAX_NAMES:
+                raise yaml.MarkedYAMLError(
+                    problem=f"a mapping has more than {MAX_NAMES} names", problem_mark=node.start_mark
+                )
 
         def written_int(self, node: yaml.ScalarNode) -> WrittenInt:
             return WrittenInt.of(self.construct_yaml_int(node), node)

@@ -191,9 +191,8 @@ class Measurement:
         except (Absent, OSError) as error:
             log.debug("%s cannot be read: %s", PROCESS_STAT, error)
             return []
-        if not self._start_seconds:
-            boot_time = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-            self._start_seconds = round(self_metrics.start_time_seconds(stat.start_ticks, boot_time), 2)
+        boot_time = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._start_seconds = self_metrics.start_time_seconds(stat.start_ticks, boot_time, self._start_seconds)
         return self_metrics.process(stat, self._start_seconds, descriptors)
 
 

@@ -129,6 +129,9 @@ SELF_METRICS: Final[tuple[Metric, ...]] = (
     IN_FLIGHT,
 )
 
+CLOCK_STEP_S: Final = 1.0
+"""A change of Unix time beside that since the boot from which on the clock was set: a node may learn the time late."""
+
 MAX_KEPT: Final = 4
 """Listeners' collectors whose success is a family that need not be made again."""
 
@@ -159,8 +162,10 @@ def parse_process_stat(data: bytes) -> ProcessStat:
     )
 
 
-def start_time_seconds(start_ticks: int, boot_time_seconds: float) -> float:
-    return boot_time_seconds + start_ticks / _CLOCK_TICKS
+def start_time_seconds(start_ticks: int, boot_time_seconds: float, told_seconds: float = 0.0) -> float:
+    """Unix time. `told_seconds`: what was told before, which stays unless the clock was set: a start does not move."""
+    start = boot_time_seconds + start_ticks / _CLOCK_TICKS
+    return told_seconds if abs(start - told_seconds) <= CLOCK_STEP_S else round(start, 2)
 
 
 SUCCEEDS_WITHOUT: Final = frozenset(

@@ -132,6 +132,7 @@ def test_deprecated_flags_of_node_exporter_mean_the_new_ones(made: FlagParser) -
     [
         (["--web.max-request=3"], "--web.max-request is not a flag, did you mean --web.max-requests?; see"),
         (["--collector.nothing"], "--collector.nothing is not a flag"),
+        (["--collector", "cpu"], "--collector is not a flag here: --collector.NAME switches a collector on"),
         (["word"], "word is not a flag"),
         (["--path.procfs"], "argument --path.procfs: expected one argument"),
     ],

@@ -120,6 +120,15 @@ def test_what_cannot_be_used(text: str, words: str, tmp_path: Path) -> None:
         read(written(tmp_path, text), "environment CONFIG_PATH")
 
 
+def test_mappings_merged_into_each_other_are_bounded(tmp_path: Path) -> None:
+    """Ten lines that make more names than there is memory are refused at once."""
+    file = tmp_path / "config.yaml"
+    lines = [f"l{n}: &l{n} {{<<: [{', '.join([f'*l{n - 1}'] * 8)}]}}" for n in range(1, 10)]
+    file.write_text("\n".join(["l0: &l0 {x: 1}", *lines]))
+    with pytest.raises(SettingsError, match="is not YAML: a mapping has more than 1000 names"):
+        read(str(file), "environment CONFIG_PATH")
+
+
 def test_no_file(tmp_path: Path) -> None:
     """A file that was named and is not there stops the start."""
     with pytest.raises(SettingsError, match=r"environment CONFIG_PATH: .* cannot be read: No such file"):

@@ -100,6 +100,22 @@ def test_what_still_holds_the_driver_is_named(run: Run, path: str, stubborn: sub
     assert os.path.exists(path)
 
 
+def test_a_process_that_does_not_answer(run: Run, path: str, tmp_path: Path) -> None:
+    """A command line that cannot be read, as of a process in the hands of a driver that hangs, holds up neither one."""
+    process = tmp_path / "proc/7"
+    process.mkdir(parents=True)
+    os.mkfifo(process / "cmdline")
+    done = run("pause", "gpu", "--pause-file", path, f"--path.procfs={tmp_path}/proc")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"nodescope pause: what holds the driver cannot be told: a process does not answer in {tmp_path}/proc;"
+        " the pause is on\n"
+    )
+    done = run("resume", "gpu", "--pause-file", path, f"--path.procfs={tmp_path}/proc")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("the pause is over; whether an agent runs here cannot be told")
+
+
 def test_a_file_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
     """Where there can be no pause file, one sentence says so."""
     (tmp_path / "run").write_text("")

@@ -77,6 +77,21 @@ def test_a_clock_that_is_set_back_after_a_reset() -> None:
     assert {one.state for one in found if one.component == "xid"} == {"critical"}
 
 
+def test_a_clock_that_is_set_forward() -> None:
+    """XIDs of this boot count on by the new clock, and those of before a reset stay forgotten."""
+    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+    wall = [since_boot + 10.0]
+    rules = GpuHealthRules(clock=lambda: 1000.0, wall_clock=lambda: wall[0])
+    for state in ("ok", "lost", "ok"):
+        rules.examined([gpu(state=state)], (), (), (), None)
+        wall[0] += 1.0
+    reset = wall[0] - 2.0
+    wall[0] += EPOCH
+    for at, expected in ((reset - 5.0 + EPOCH, "ok"), (reset + 1.0 + EPOCH, "critical")):
+        found = rules.examined([gpu()], (), (), [xid(48, "memory", "critical", at)], None)
+        assert {one.state for one in found if one.component == "xid"} == {expected}
+
+
 def test_how_long_an_xid_counts() -> None:
     """An hour; one that is critical a day; none from before the node was started."""
     for severity, seconds in (("warning", 3600.0), ("error", 3600.0), ("critical", DAY)):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,31 @@ def mounts() -> Iterator[Mounts]:
     mounts = Mounts()
     yield mounts
     mounts.back.set()
+
+
+class Ending:
+    """Ends the thread that asks, as want of memory does, as long as `ends`."""
+
+    ends = True
+
+    def ask(self, path: str) -> int:
+        if self.ends:
+            raise SystemExit
+        return 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_worker_that_ends_is_waited_for_no_longer() -> None:
+    """Where the thread that asks has ended, the mount is one without memory, and the next are asked by another."""
+    ending = Ending()
+    prober = MountProber(ending.ask)
+    questions = [Question("a"), Question("b")]
+    prober.ask(questions)
+    assert [question.answer for question in questions] == [errno.ENOMEM, errno.ENOMEM]
+    ending.ends = False
+    questions = [Question("a"), Question("b")]
+    prober.ask(questions)
+    assert [question.answer for question in questions] == [0, 0]
 
 
 def until(condition: Callable[[], bool]) -> None:

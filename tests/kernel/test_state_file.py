@@ -70,6 +70,27 @@ def test_bytes_that_are_no_state(tmp_path: Path, data: bytes) -> None:
     assert (tmp_path / "x.json.bad").read_bytes() == data
 
 
+SHORT: Final = """
+import resource, sys, threading, time
+from pathlib import Path
+from tests.kernel.test_state_file import counts
+held = open("/dev/null")
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (held.fileno(), hard))
+threading.Timer(0.15, resource.setrlimit, (resource.RLIMIT_NOFILE, (hard, hard))).start()
+print(counts(Path(sys.argv[1])).load())
+"""
+
+
+def test_what_cannot_be_read_for_a_moment(tmp_path: Path) -> None:
+    """Where no descriptor is left, or a disk does not answer, it is read a moment later rather than set aside."""
+    path = tmp_path / "counts.json"
+    assert counts(path).save(SAVED)
+    done = subprocess.run([sys.executable, "-c", SHORT, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{SAVED}\n"
+    assert not path.with_name("counts.json.bad").exists()
+
+
 def test_pipes_in_its_place(tmp_path: Path) -> None:
     """Named pipes in the place of the file and of its lock hold nobody up: one is kept aside, the other is an error."""
     path = tmp_path / "x.json"

@@ -133,6 +133,29 @@ def test_rotated_certificates_are_picked_up(
     assert connect(listener, context=context).ask().status == 200
 
 
+def test_a_certificate_that_does_not_answer_holds_up_nobody(
+    serve: Serve, connect: Connect, certificates: Path, config_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While a file hangs, as on a network file system that is down, who connects is served with what was in force."""
+    for name in ("server.crt", "server.key"):
+        shutil.copy(certificates / name, config_file.with_name(name))
+    config = write(config_file, "tls_server_config: {cert_file: server.crt, key_file: server.key}")
+    listener = serve(web_config=config)
+    context = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
+    hung = config_file.with_name("server.crt")
+    hung.unlink()
+    os.mkfifo(hung)
+    time.sleep(CHECK_INTERVAL_S * 1.1)
+    try:
+        assert [connect(listener, context=context).ask().status for _ in range(3)] == [200, 200, 200]
+        listener.swap(hello, None)
+        assert connect(listener).ask().status == 200
+        assert len(caplog.records) == 1
+        assert "web.yml or a file that it names does not answer" in caplog.text
+    finally:
+        os.close(os.open(hung, os.O_WRONLY))
+
+
 def shown(listener: Listener, context: ssl.SSLContext) -> str:
     """The common name of the certificate that the listener shows."""
     with Client(port_of(listener), context) as client:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,7 @@ def test_addresses_that_are_understood(text: str, address: Address) -> None:
     "text",
     ["", "9100", "host:", "host:http", "host:65536", "host:-1", "host:1 ", "::1:9100", "[::1:9100", "h\nost:1",
      "h ost:1", "host:\u0661", "unix:", "unix:" + "a" * 108, "unix:a\0b", "vsock://:", "vsock://:4294967295",
-     "vsock://2:9100"],
+     "vsock://2:9100", "unix:@nodescope"],
 )  # fmt: skip
 def test_addresses_that_are_refused(text: str) -> None:
     """What is no address is refused in one sentence that says what was expected."""
@@ -152,6 +154,28 @@ def test_what_cannot_be_bound_says_why(text: str, message: str) -> None:
     """An address of another machine, an unknown name and a missing directory each say so."""
     with pytest.raises(BindError, match=message):
         bind(parse(text))
+
+
+READ_ONLY = """
+import sys
+from nodescope.web.address import BindError, bind, parse
+try:
+    bind(parse(f"unix:{sys.argv[1]}/a.sock"))
+except BindError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_a_unix_socket_on_a_read_only_file_system_says_so(tmp_path: Path) -> None:
+    """It says that the file system is read-only and where to go instead."""
+    script = 'mount -t tmpfs -o ro none "$1" && exec "$2" -c "$3" "$1"'
+    argv = ["unshare", "-m", "sh", "-c", script, "sh", str(tmp_path), sys.executable, READ_ONLY]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(done.stderr)
+    said = f"unix:{tmp_path}/a.sock: the file system is read-only; choose another path, in /run for one\n"
+    assert (done.stdout, done.stderr) == (said, "")
 
 
 def test_a_unix_socket_is_for_owner_and_group(tmp_path: Path) -> None:

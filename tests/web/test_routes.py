@@ -79,6 +79,14 @@ def ask(
     return dispatcher(routes(site))(Request(method, path, query or {}, headers or {}, "127.0.0.1"))
 
 
+@pytest.mark.parametrize(("telemetry_path", "index"), [("/metrics", "/"), ("/", "/api/v1/status")])
+def test_what_is_not_there_says_where_the_list_is(agent: FakeAgent, telemetry_path: str, index: str) -> None:
+    """The landing page has it, and where the metrics are in its place the status."""
+    response = ask(agent.site(telemetry_path=telemetry_path), "/nothing")
+    assert response.status == 404
+    assert response.body.decode() == f"nothing is served at this path; {index} lists what is\n"
+
+
 @pytest.mark.parametrize(
     ("path", "kind"),
     [

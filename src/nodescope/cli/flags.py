@@ -159,6 +159,10 @@ def _expanded(made: FlagParser, arguments: Sequence[str]) -> list[str]:
     return found
 
 
+ONE_COLLECTOR: Final = "--collector"
+"""A flag of `nodescope metrics`, which chooses; a setting switches."""
+_BY_NAME: Final = " here: --collector.NAME switches a collector on, --no-collector.NAME off"
+
 _PLAIN_KEYS: Final = frozenset(setting.key for setting in TABLE if "." not in setting.key)
 
 
@@ -220,6 +224,7 @@ def _leftover(made: FlagParser, rest: Sequence[str]) -> list[str]:
         elif _IGNORED_FLAG.fullmatch(word):
             swallow = "=" not in word
         else:
+            name = word.split("=")[0]
             known = [option for action in made._actions for option in action.option_strings]
-            made.error(f"{word.split('=')[0]} is not a flag{nearest(word.split('=')[0], known)}")
+            made.error(f"{name} is not a flag{_BY_NAME if name == ONE_COLLECTOR else nearest(name, known)}")
     return warnings

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from nodescope.configuration import loader
 from nodescope.settings import BY_KEY, SettingsError
 from nodescope.settings.value import read_value
 
@@ -52,7 +53,7 @@ def read(path: str, origin: str) -> tuple[dict[str, Any], list[str]]:
     if len(text) > MAX_BYTES:
         raise SettingsError(f"{origin}: {path} is larger than {MAX_BYTES} bytes")
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, loader())  # noqa: S506 a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SettingsError(f"{origin}: {path} is not YAML: {' '.join(str(error).split())}") from error
     if document is None:

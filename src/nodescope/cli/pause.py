@@ -5,22 +5,29 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
-from nodescope import configuration
+from nodescope import configuration, threads
 from nodescope.cli import EXIT_FAILURE, say
 from nodescope.cli.flags import FlagParser, of_gpus, parse, parser
 from nodescope.devices.nvidia.holders import agents, holders
 from nodescope.devices.nvidia.pause import PauseFile
-from nodescope.host import Host
+from nodescope.host import Absent, Host
 from nodescope.settings import Settings
 from nodescope.settings.gpu import PAUSE_FOR
 from nodescope.settings.value import read_value
 
 WAIT_S: Final = 2.0
 LOOK_S: Final = 0.05
+
+T = TypeVar("T")
+
+
+class Untold(Exception):
+    """Which processes there are cannot be told. Says why."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,12 +43,17 @@ def main(arguments: Sequence[str]) -> int:
         file.pause(seconds)
     except OSError as error:
         return refused(file, error)
-    left = _wait(host)
+    try:
+        left = _wait(host)
+        unseen = not left and not answered(agents, host)
+    except Untold as untold:
+        print(f"nodescope pause: what holds the driver cannot be told: {untold}; the pause is on", file=sys.stderr)
+        return EXIT_FAILURE
     if left:
         print(f"nodescope pause: {left}; the pause is on: look whether its agent uses {file.path}", file=sys.stderr)
         return EXIT_FAILURE
     end = f"for {namespace.seconds}, or until" if seconds else "until"
-    none = "" if agents(host) else "; no agent was seen running here, one that is started leaves the GPUs alone too"
+    none = "; no agent was seen running here, one that is started leaves the GPUs alone too" if unseen else ""
     say(f"nothing of nodescope's holds the GPU driver, {end} `nodescope resume gpu`{none}")
     return 0
 
@@ -73,10 +85,35 @@ def refused(file: PauseFile, error: OSError) -> int:
     return EXIT_FAILURE
 
 
+def answered(look: Callable[[Host], list[T]], host: Host, limit_s: float = WAIT_S) -> list[T]:
+    """What `look` finds. Raises `Untold`, where /proc does not answer in time for one.
+
+    Who reads the command line of a process waits for a lock of its memory, which a call into a driver that hangs keeps.
+    """
+    found: list[list[T] | Exception] = []
+
+    def run() -> None:
+        try:
+            found.append(look(host))
+        except (Absent, OSError) as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run, name="look", daemon=True)
+    threads.start(thread)
+    thread.join(limit_s)
+    if not found:
+        raise Untold(f"a process does not answer in {host.procfs}")
+    if isinstance(found[0], Exception):
+        raise Untold(f"{host.procfs} cannot be read") from found[0]
+    return found[0]
+
+
 def _wait(host: Host) -> str:
-    """Empty once no GPU child is left, else what is after `WAIT_S`."""
+    """Empty once no GPU child is left, else what is after `WAIT_S`. Raises `Untold`."""
     deadline = time.monotonic() + WAIT_S
-    while (left := holders(host)) and time.monotonic() < deadline:
+    while left := answered(holders, host, max(LOOK_S, deadline - time.monotonic())):
+        if time.monotonic() >= deadline:
+            break
         time.sleep(LOOK_S)
     return " and ".join(f"process {holder.pid} still {_holds(holder.what)}" for holder in left)
 

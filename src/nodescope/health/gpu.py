@@ -43,6 +43,8 @@ STAGGER_SECONDS: Final = 7.5
 
 MAX_KEPT: Final = 256
 MAX_HUNG: Final = 64
+CLOCK_STEP_S: Final = 60.0
+"""From which on the clock was set forward, and not slewed."""
 STARTING: Final = "starting"
 PAUSED: Final = "paused"
 AFTER_RESET: Final = frozenset({"lost", "reset_required"})
@@ -75,6 +77,7 @@ class GpuHealthRules:
         self._wall_clock = wall_clock
         self._boot_is_given = booted_seconds is not None
         self._booted_seconds = _booted(wall_clock()) if booted_seconds is None else booted_seconds
+        self._booted_before = self._booted_seconds
         self._rules = Rules(RULES, UNREAD, values)
         self._hold = Hold()
         self._kept: dict[str, _Kept] = {}
@@ -100,8 +103,7 @@ class GpuHealthRules:
         siblings = self._siblings(gpus)
         usual_links = _usual_links(gpus, links_of)
         if not self._boot_is_given:
-            # A clock that was ahead at the start and is set right: what is seen from then on is since the start, too.
-            self._booted_seconds = min(self._booted_seconds, _booted(wall))
+            self._follow_clock(_booted(wall))
         xids_missed = missed_findings(self._xids_problem())
         found: list[GpuHealth] = []
         for gpu in gpus:
@@ -141,6 +143,18 @@ class GpuHealthRules:
             read = f"state={gpu.state}"
             return findings + [Finding(component, UNKNOWN, NOT_READ, read, SEE_DEVICE) for component in READ]
         return findings + list(self._rules.unread(lookup))
+
+    def _follow_clock(self, booted: float) -> None:
+        """`booted`: when the node was started, by the clock as it is now."""
+        step = booted - self._booted_before
+        self._booted_before = booted
+        if step > CLOCK_STEP_S:
+            # Set forward, as on a node that learns the time late: XIDs of this boot are told by the new clock then.
+            self._booted_seconds = booted
+            for kept in self._kept.values():
+                kept.reset_seconds += step if kept.reset_seconds else 0.0
+        # A clock that was ahead at the start and is set right: what is seen from then on is since the start, too.
+        self._booted_seconds = min(self._booted_seconds, booted)
 
     def _verdicts(self, gpu: Gpu, findings: Sequence[Finding], kept: _Kept, now: float) -> list[GpuHealth]:
         said = {finding.component for finding in findings if finding.reason is not NOT_READ}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -51,7 +52,8 @@ class _Worker:
         self._done = threading.Lock()
         self._go.acquire()
         self._done.acquire()
-        threads.start(threading.Thread(target=self._run, name="mounts", daemon=True))
+        self._thread = threading.Thread(target=self._run, name="mounts", daemon=True)
+        threads.start(self._thread)
 
     def answer(self, batch: Sequence[Question], deadline: float) -> int | None:
         """None when all are answered, else the position of the slow one with which this worker is left behind."""
@@ -64,6 +66,10 @@ class _Worker:
             with self._lock:
                 position = self._position
                 asked_at = batch[position].asked_at if position < len(batch) else None
+                if position < len(batch) and not self._thread.is_alive():
+                    # It ended for want of memory, and would be waited for without end.
+                    batch[position].answer = errno.ENOMEM
+                    return position
                 if asked_at is not None and time.monotonic() - asked_at >= limit:
                     self._left_behind = True
                     return position

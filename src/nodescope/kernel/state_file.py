@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
@@ -22,6 +23,13 @@ from nodescope.kernel.file import Absent, Descriptor, Malformed, read_stored
 SAVE_S: Final = 5.0
 RETRY_S: Final = 60.0
 CLOSE_S: Final = 2.0
+READS: Final = 5
+READ_AGAIN_S: Final = 0.1
+
+_PASSING: Final = frozenset(
+    {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT}
+)
+"""Of a disk, a server or a machine that is short of something, not of the file."""
 
 _HELD: Final = frozenset({errno.EACCES, errno.EAGAIN})
 """Either is what a lock that another process holds gives, on one system or the other."""
@@ -50,7 +58,7 @@ class StateFile(Generic[State]):
     def load(self) -> State | None:
         """What was saved; None where nothing was, or nothing that can be used."""
         try:
-            saved = msgspec.json.decode(read_stored(self.path), type=self._kind)
+            saved = msgspec.json.decode(_read_patiently(self.path), type=self._kind)
         except Absent:
             return None
         except (Malformed, OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -140,6 +148,18 @@ class StateFile(Generic[State]):
         if problem != self.problem:
             self.problem = problem
             log.warning("%s", problem)
+
+
+def _read_patiently(path: str) -> bytes:
+    """`read_stored`, asked again where what is in the way may pass: what is not read is given up for good."""
+    for _ in range(READS - 1):
+        try:
+            return read_stored(path)
+        except OSError as error:
+            if error.errno not in _PASSING:
+                raise
+        time.sleep(READ_AGAIN_S)
+    return read_stored(path)
 
 
 class Saver:

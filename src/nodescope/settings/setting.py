@@ -38,7 +38,17 @@ class Setting(NamedTuple):
 
     @property
     def environment_name(self) -> str:
-        return ENVIRONMENT_PREFIX + self.key.upper().replace(".", "_").replace("-", "_")
+        return _in_environment(self.key)
+
+    @property
+    def environment_names(self) -> tuple[str, ...]:
+        """All that are honoured, the one that counts most last. The flag's spelling is one: --collector.cpu has the
+        key collector.cpu.enabled."""
+        return (*self.aliases, _in_environment(self.flag_name), self.environment_name)
+
+
+def _in_environment(name: str) -> str:
+    return ENVIRONMENT_PREFIX + name.upper().replace(".", "_").replace("-", "_")
 
 
 class Origin(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from reprlib import Repr
 from typing import Any, Final, Protocol, Self
 
@@ -35,11 +36,19 @@ OPPOSITE: Final = "not {}"
 
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_WHOLE: Final = re.compile(r"[-+]?[0-9]+")
+_DECIMAL: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_DURATION: Final = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d|w|y)")
+_SECONDS: Final = {
+    "ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0,
+    "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0,
+}  # fmt: skip
+"""Units of Go's durations and of Prometheus'. Source: time.ParseDuration; prometheus/common, model.ParseDuration."""
+_NEXT_LABEL: Final = re.compile(r",\s*[a-zA-Z_][a-zA-Z0-9_]*=")
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 _OF_SEVERAL: Final = frozenset({"list", "labels", "listeners"})
+_NUMBERS: Final = frozenset({"int", "number", "duration"})
 _REPR: Final = Repr()
 _REPR.maxlevel = 2
 _REPR.maxstring = _REPR.maxother = MAX_SHOWN
@@ -80,9 +89,21 @@ def read_value(setting: Setting, raw: Any, origin: str) -> Any:
     try:
         if isinstance(raw, (dict, list, tuple, set)) and setting.kind not in _OF_SEVERAL:
             raise ValueError("one value")
+        if setting.kind in _NUMBERS and isinstance(raw, (WrittenInt, WrittenFloat)):
+            _check_as_written(raw)
         return _READ[setting.kind](setting, raw)
     except ValueError as error:
         raise SettingsError(f"{origin}: {setting.key} is {shown(raw)}, expected {error}") from None
+
+
+def _check_as_written(number: WrittenInt | WrittenFloat) -> None:
+    """Refuses what YAML takes for another number than a person does: 010 is 8 in it, and 1:30 is 90.
+
+    Source: YAML 1.1, its types int (base 8, base 60) and float.
+    """
+    digits = number.written.replace("_", "").lstrip("+-")
+    if ":" in digits or (_WHOLE.fullmatch(digits) and digits.startswith("0") and abs(number) != int(digits)):
+        raise ValueError(f"no leading 0 and no colon: YAML takes {number.written[:MAX_SHOWN]} for {shown(number + 0)}")
 
 
 def in_form(form: str, value: str) -> str:
@@ -97,7 +118,7 @@ def shown(raw: Any) -> str:
     """`raw` as an error sentence has it, at most `MAX_SHOWN` characters."""
     # In a file of ten lines one list can hold another, and that one the next, beyond all memory.
     try:
-        text = _REPR.repr(raw)
+        text = raw.written if isinstance(raw, (WrittenInt, WrittenFloat)) else _REPR.repr(raw)
         return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
     except ValueError:  # a number of more digits than Python writes
         return "a number beyond all bounds"
@@ -114,7 +135,7 @@ def _bool(setting: Setting, raw: Any) -> bool:
 
 def _int(setting: Setting, raw: Any) -> int:
     expected = f"a whole number{_bounds(setting)}"
-    if isinstance(raw, (bool, float)):
+    if isinstance(raw, (bool, float)) or (isinstance(raw, str) and not _WHOLE.fullmatch(raw.strip())):
         raise ValueError(expected)
     try:
         value = int(raw)
@@ -125,7 +146,7 @@ def _int(setting: Setting, raw: Any) -> int:
 
 def _number(setting: Setting, raw: Any) -> float:
     expected = f"a number{_bounds(setting)}"
-    if isinstance(raw, bool):
+    if isinstance(raw, bool) or (isinstance(raw, str) and not _DECIMAL.fullmatch(raw.strip())):
         raise ValueError(expected)
     try:
         value = float(raw)
@@ -141,10 +162,9 @@ def _duration(setting: Setting, raw: Any) -> float:
     text = str(raw).strip()
     parts = _DURATION.findall(text)
     if not parts or "".join(amount + unit for amount, unit in parts) != text:
-        try:
-            return _bounded(setting, float(text), expected)
-        except ValueError:
-            raise ValueError(expected) from None
+        if not _DECIMAL.fullmatch(text):
+            raise ValueError(expected)
+        return _bounded(setting, float(text), expected)
     return _bounded(setting, sum(float(amount) * _SECONDS[unit] for amount, unit in parts), expected)
 
 
@@ -188,9 +208,15 @@ def _regex(setting: Setting, raw: Any) -> re.Pattern[str] | None:
         return None
     try:
         text = _as_written(raw)
-        return re2.compiled(text) if setting.kind == "regex" else re.compile(text)
+        return re2.compiled(text) if setting.kind == "regex" else _python_regex(text)
     except (re.error, RecursionError, OverflowError, ValueError) as error:
         raise ValueError(f"a regular expression ({error})") from None
+
+
+def _python_regex(text: str) -> re.Pattern[str]:
+    # What a later Python may read otherwise, [[a] for one, is no news to who reads the log.
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):
+        return re.compile(text)
 
 
 def _path(setting: Setting, raw: Any) -> str:
@@ -216,6 +242,8 @@ def _labels(setting: Setting, raw: Any) -> dict[str, str]:
         if not all(isinstance(pair, str) and "=" in pair for pair in raw):
             raise ValueError(expected)
         pairs = [pair.split("=", 1) for pair in raw]
+        if any(_NEXT_LABEL.search(value) for _, value in pairs):
+            raise ValueError(f"{expected}, each in a flag of its own")
         if len({name.strip() for name, _ in pairs}) < len(pairs):
             raise ValueError(f"{expected}, each name once")
         raw = dict(pairs)

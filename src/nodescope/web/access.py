@@ -1,7 +1,8 @@
 """Who may connect and ask, as the web config file says: its TLS, rate limit, users and header fields.
 
 The file and those it names are looked at once a second at most, when someone connects or asks, so that rotated
-certificates come into force by themselves. A file that cannot be used changes nothing, and is warned of once.
+certificates come into force by themselves. A file that cannot be used changes nothing, and is warned of once; neither
+does one that hangs, for it is looked at in a thread of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from nodescope import threads
 from nodescope.web.connection import Connection
 from nodescope.web.message import Request, Response, text
 from nodescope.web.rate_limit import RateLimiter
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from nodescope.web.web_config import WebConfig
 
 CHECK_INTERVAL_S: Final = 1.0
+CHECK_WAIT_S: Final = 1.0
+"""How long whoever comes waits for the files, so that what has changed in them holds for him already."""
 
 Stamp = tuple[int, ...] | None
 """Device, inode, size, and times of modification and of change of a file; None where it cannot be looked at."""
@@ -56,26 +60,28 @@ class Access:
     def __init__(self, config: WebConfig | None) -> None:
         """Raises `WebConfigError` where `config` names files that cannot be used."""
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
         self._check_again_at = monotonic() + CHECK_INTERVAL_S
-        self._watch(config)
+        self._stamps = _stamps(config)
         self._rules = _rules(config, Rules())
 
     def rules(self) -> Rules:
         """What is in force now."""
-        if self._rules.config is not None and monotonic() >= self._check_again_at and self._lock.acquire(False):
-            # Whoever comes meanwhile is served by the rules there are.
-            try:
-                self._check_again_at = monotonic() + CHECK_INTERVAL_S
-                self._check(self._rules.config.path)
-            finally:
-                self._lock.release()
+        rules = self._rules
+        if rules.config is None or monotonic() < self._check_again_at or not self._looking.acquire(False):
+            # Whoever comes while the files are looked at is served by the rules there are.
+            return rules
+        self._check_again_at = monotonic() + CHECK_INTERVAL_S
+        self._begin_look(rules, rules.config.path)
         return self._rules
 
     def swap(self, config: WebConfig | None) -> None:
         """Puts `config` into force. Raises `WebConfigError`, and changes nothing, where it cannot be used."""
+        # Before they are read, so that a later change is seen.
+        stamps = _stamps(config)
+        rules = _rules(config, self._rules)
         with self._lock:
-            self._rules = _rules(config, self._rules)
-            self._watch(config)
+            self._rules, self._stamps = rules, stamps
 
     def connection(self, server: Serving, sock: socket.socket, remote: str) -> Connection:
         """A connection under these rules. Raises `OSError` where TLS cannot begin on it."""
@@ -87,25 +93,51 @@ class Access:
         allowed = rules.config.tls.client_allowed_sans if rules.config and rules.config.tls else ()
         return TlsConnection(server, sock, remote, rules.context, allowed)
 
-    def _watch(self, config: WebConfig | None) -> None:
-        """Notes how the files of `config` look before they are read, so that a later change is seen."""
-        files = () if config is None else (config.path, *(config.tls.files if config.tls else ()))
-        self._stamps = {path: _stamp(path) for path in files}
+    def _begin_look(self, before: Rules, path: str) -> None:
+        """Looks at the files in a thread, for one may hang: and then neither the entrance nor a worker may."""
+        seen = threading.Event()
+        thread = threading.Thread(None, self._look, "web-config", (before, path, seen), daemon=True)
+        try:
+            threads.start(thread)
+        except RuntimeError as error:
+            self._looking.release()
+            log.warning("%s could not be looked at for changes: %s", path, error)
+            return
+        if not seen.wait(CHECK_WAIT_S):
+            log.warning("%s or a file that it names does not answer; the settings in force stay until it does", path)
 
-    def _check(self, path: str) -> None:
-        if all(_stamp(watched) == stamp for watched, stamp in self._stamps.items()):
+    def _look(self, before: Rules, path: str, seen: threading.Event) -> None:
+        try:
+            self._check(before, path)
+        finally:
+            self._looking.release()
+            seen.set()
+
+    def _check(self, before: Rules, path: str) -> None:
+        stamps = {watched: _stamp(watched) for watched in self._stamps}
+        if stamps == self._stamps:
             return
         from nodescope.web.web_config import WebConfigError, load
 
-        self._stamps = {watched: _stamp(watched) for watched in self._stamps}
         try:
             newer = load(path)
-            self._watch(newer)
-            self._rules = _rules(newer, self._rules)
+            stamps = _stamps(newer)
+            rules = _rules(newer, before)
         except WebConfigError as error:
             log.warning("%s; the settings before it stay in force", error)
+            rules = before
         else:
             log.info("%s has changed and is in force", path)
+        with self._lock:
+            # A reload meanwhile knows better.
+            if self._rules is before:
+                self._rules, self._stamps = rules, stamps
+
+
+def _stamps(config: WebConfig | None) -> dict[str, Stamp]:
+    """How the files of `config` look."""
+    files = () if config is None else (config.path, *(config.tls.files if config.tls else ()))
+    return {path: _stamp(path) for path in files}
 
 
 def _rules(config: WebConfig | None, before: Rules) -> Rules:

@@ -103,6 +103,8 @@ def _port(given: str, largest: int, text: str) -> int:
 
 def _unix(text: str) -> Address:
     path = text.removeprefix("unix:")
+    if path.startswith("@"):
+        raise AddressError(f'"{text}" is a name that anybody may connect to: expected a path, whose file has rights')
     if not path or "\0" in path or len(os.fsencode(path)) > MAX_UNIX_PATH_BYTES:
         raise AddressError(f'"{text}" is not a unix address: expected a path of 1 to {MAX_UNIX_PATH_BYTES} bytes')
     return Address("", 0, path)
@@ -145,7 +147,9 @@ def bind(address: Address, leaving: Sequence[socket.socket] = ()) -> socket.sock
 def name(sock: socket.socket) -> str:
     """The address that `sock` is bound to, as `parse` reads it."""
     if sock.family == socket.AF_UNIX:
-        return str(Address("", 0, os.fsdecode(sock.getsockname())))
+        path = os.fsdecode(sock.getsockname())
+        # A name without a file, which only systemd passes, begins with a NUL.
+        return str(Address("", 0, path.replace("\0", "@", 1)))
     host, port = sock.getsockname()[:2]
     return str(Address("", port, vsock=True) if sock.family == socket.AF_VSOCK else Address(host, port))
 
@@ -288,6 +292,8 @@ def _sentence(address: Address, error: OSError | UnicodeError) -> str:
         return f"{address}: permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE"
     if number == errno.EADDRNOTAVAIL:
         return f'{address}: no interface of this machine has the address "{address.host}"; see "ip address"'
+    if number == errno.EROFS:
+        return f"{address}: the file system is read-only; choose another path, in /run for one"
     if number == errno.ENOENT:
         return f"{address}: the directory does not exist; create it or choose another path"
     return f"{address} cannot be served on: {error}"

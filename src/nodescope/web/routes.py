@@ -21,6 +21,7 @@ READ: Final = ("GET", "HEAD")
 WRITE: Final = ("POST", "PUT")
 MAX_SCRAPE_TIMEOUT_S: Final = 3600.0
 MAX_KEPT_TIMEOUTS: Final = 16
+STATUS: Final = "/api/v1/status"
 PAUSE_FOR: Final = "for"
 SHOWN: Final = 40
 """How much of a parameter's name is shown."""
@@ -87,7 +88,7 @@ def routes(site: Site) -> tuple[Route, ...]:
               "Gives up the driver of the GPUs, for so long (for=10m) or until resumed (POST or PUT)."),
         Route("/api/v1/gpu/resume", WRITE, _of_own_site(lambda request: _resume(site)),
               "Measures the GPUs again (POST or PUT)."),
-        Route("/api/v1/status", READ, lambda request: _status(site, table), "What runs, and how well, in JSON."),
+        Route(STATUS, READ, lambda request: _status(site, table), "What runs, and how well, in JSON."),
         *(
             Route(alias, READ, lambda request: _metrics(site, request), f"The same as {site.telemetry_path}.")
             for alias in site.metrics_aliases
@@ -102,11 +103,13 @@ def routes(site: Site) -> tuple[Route, ...]:
 def dispatcher(table: tuple[Route, ...]) -> Handler:
     """The handler that finds the route of a request: 404 where there is none, 405 where the method is another."""
     by_path = {route.path: route for route in table}
+    # The metrics are the first; at / they leave no landing page.
+    index = STATUS if table and table[0].path == "/" else "/"
 
     def dispatch(request: Request) -> Response:
         route = by_path.get(request.path)
         if route is None:
-            return text(404, "nothing is served at this path; / lists what is")
+            return text(404, f"nothing is served at this path; {index} lists what is")
         if request.method not in route.methods:
             allowed = ", ".join(route.methods)
             return text(405, f"this path takes {allowed}", (("Allow", allowed),))

@@ -10,7 +10,7 @@ import pytest
 
 from nodescope.devices.nvidia.xid.tally import WINDOW_S
 from nodescope.health.xids import xid_findings
-from tests.devices.nvidia.xid.xid_node import A, B, Node
+from tests.devices.nvidia.xid.xid_node import NOW, A, B, Node
 
 YEAR_S: Final = 365 * 86_400.0
 FATAL: Final = "NETIR_LINK_EVT  Fatal   XC0 i0 Link 01 (0x021425c6 0x00000000)"
@@ -66,3 +66,27 @@ def test_set_forward(node: Node) -> None:
     node.nvml(31)
     node.clock.now += YEAR_S
     assert shown(node) == {31: (1, 0, 1)}
+
+
+def test_set_right_on_a_node_that_learns_the_time_late(node: Node) -> None:
+    """XIDs of this boot are as old as before once a clock that was behind is set right, and age from then on."""
+    node.kmsg(31)
+    node.kmsg(149, said=FATAL)
+    assert states(node) == {"warning", "critical"}
+    node.clock.set_forward(YEAR_S)
+    assert shown(node) == {31: (1, 1, 0), 149: (1, 1, 1)}
+    assert states(node) == {"warning", "critical"}
+    assert {record.last_seen_seconds for record in node.counts.records((A,))} == {NOW + YEAR_S}
+    node.clock.now += WINDOW_S + 1
+    assert shown(node) == {31: (1, 0, 0), 149: (1, 0, 1)}
+    node.clock.now += 86_400
+    assert states(node) == set()
+
+
+def test_what_an_earlier_boot_had_stays_where_it_was(node: Node) -> None:
+    """XIDs of before a reboot are not made of this one by a clock that is set forward."""
+    node.kmsg(31)
+    node.restart(boot="another")
+    node.counts.identities((A, B))
+    node.clock.set_forward(YEAR_S)
+    assert [record.last_seen_seconds for record in node.counts.records((A,))] == [NOW]

@@ -12,15 +12,25 @@ from nodescope.records.gpu import GpuIdentity
 A: Final = GpuIdentity(vendor="nvidia", uuid="GPU-a", pci_address="0000:18:00.0")
 B: Final = GpuIdentity(vendor="nvidia", uuid="GPU-b", pci_address="0000:9b:00.0")
 NOW: Final = 1_700_000_000.0
+UPTIME_S: Final = 3600.0
 BOOT: Final = "0b9d2a6c-9f2c-4d3e-8f6a-1f0f7a3c2b1d"
 
 
 class Clock:
     def __init__(self) -> None:
         self.now = NOW
+        self._set_by = 0.0
 
     def __call__(self) -> float:
         return self.now
+
+    def since_boot(self) -> float:
+        return self.now - self._set_by - NOW + UPTIME_S
+
+    def set_forward(self, by: float) -> None:
+        """Somebody sets the clock; no time passes."""
+        self.now += by
+        self._set_by += by
 
 
 class Node:
@@ -35,7 +45,7 @@ class Node:
         self.start()
 
     def start(self, boot: str = BOOT) -> None:
-        self.counts = XidCounts(self._state_path, self._publish, self.clock, boot)
+        self.counts = XidCounts(self._state_path, self._publish, self.clock, boot, self.clock.since_boot)
 
     def _publish(self, kind: str, subject: str, attributes: Mapping[str, str]) -> None:
         self.events.append((kind, subject, attributes))

@@ -14,7 +14,7 @@ from nodescope.devices.nvidia.xid.held import HeldEvents
 from nodescope.devices.nvidia.xid.kmsg import gpu_of, xid_of
 from nodescope.devices.nvidia.xid.match import Matches, Open
 from nodescope.devices.nvidia.xid.state import WHAT, Saved, SavedOpen, state_file
-from nodescope.devices.nvidia.xid.tally import MAX_GPUS, Tally
+from nodescope.devices.nvidia.xid.tally import CLOCK_STEP_S, MAX_GPUS, Tally
 from nodescope.kernel.kmsg import KmsgRecord
 from nodescope.kernel.pci_address import parse_address
 from nodescope.kernel.state_file import Saver, StateFile
@@ -32,6 +32,10 @@ _BITS: Final[Mapping[XidSource, int]] = {"nvml": 1, "kmsg": 2, "kmsg_implied": 4
 Publish = Callable[[str, str, Mapping[str, str]], object]
 
 
+def _since_boot() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class XidCounts:
     """Counts each XID once, though the library's event and the kernel's line tell of the same one (see `Matches`).
 
@@ -47,11 +51,18 @@ class XidCounts:
     """
 
     def __init__(
-        self, state_path: str | None, publish: Publish, now: Callable[[], float] = time.time, boot_id: str = ""
+        self,
+        state_path: str | None,
+        publish: Publish,
+        now: Callable[[], float] = time.time,
+        boot_id: str = "",
+        since_boot: Callable[[], float] = _since_boot,
     ) -> None:
         self._publish = publish
         self._now = now
         self._boot_id = boot_id
+        self._since_boot = since_boot
+        self._booted = float("inf")
         self._lock = threading.Lock()
         self._sequence = -1
         self._clock = float("-inf")
@@ -205,11 +216,15 @@ class XidCounts:
         ]
 
     def _moment(self) -> float:
-        """Unix time; where the clock was set back, what was counted at a later time becomes of now."""
+        """Unix time. Where the clock was set back, what was counted at a later time becomes of now; where it was set
+        forward, as on a node that learns the time late, what this boot has had is as old as before."""
         now = self._now()
+        booted = now - self._since_boot()
         if now < self._clock:
             self._tally.set_back(now)
-        self._clock = now
+        elif booted - self._booted > CLOCK_STEP_S:
+            self._tally.set_forward(self._booted - CLOCK_STEP_S, booted - self._booted)
+        self._clock, self._booted = now, booted
         return now
 
     def _is_new(self, gpu: str, xid: int, source: XidSource, seconds: float, now: float) -> bool:

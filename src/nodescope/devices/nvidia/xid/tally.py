@@ -13,6 +13,8 @@ from nodescope.records.gpu_snapshot import XidCount
 MAX_GPUS: Final = 256
 MAX_XIDS_PER_GPU: Final = 512
 WINDOW_S: Final = 300
+CLOCK_STEP_S: Final = 60.0
+"""From which on the clock was set forward, and not slewed."""
 
 NEVER: Final = (float("-inf"), -1)
 
@@ -52,6 +54,13 @@ class _Xid:
             second = min(second, int(now))
             seen[second] = seen.get(second, 0) + count
         self.recent = seen
+
+    def set_forward(self, since: float, by: float) -> None:
+        """The clock was set forward `by` seconds: what was seen from `since` on was seen so much later."""
+        self.last_seen += by if self.last_seen >= since else 0.0
+        if self.fatal_seen is not None and self.fatal_seen >= since:
+            self.fatal_seen += by
+        self.recent = {second + int(by) if second >= since else second: n for second, n in self.recent.items()}
 
     def window(self, now: float) -> dict[int, int]:
         """What is left of `recent` in the window: `WINDOW_S` whole seconds, of which this is the last."""
@@ -109,6 +118,16 @@ class Tally:
             gpu.reset = None if gpu.reset is None else min(gpu.reset, now)
             for seen in gpu.xids.values():
                 seen.set_back(now)
+
+    def set_forward(self, since: float, by: float) -> None:
+        """The clock was set forward `by` seconds. Kept as they are, those of this boot, which was at `since`, would be
+        too old for anyone to look at."""
+        for gpu in self._gpus.values():
+            if gpu.newest[0] >= since:
+                gpu.newest = gpu.newest[0] + by, gpu.newest[1]
+            for seen in gpu.xids.values():
+                if not seen.earlier:
+                    seen.set_forward(since, by)
 
     def move(self, gpu: str, to: str, joined: Mapping[int, Iterable[tuple[int, int]]]) -> None:
         """Adds the counts of one GPU to another's, but for those which are `joined`: XID -> (second, how many)."""
