@@ -6,10 +6,13 @@ ever, with every lock that its caller holds. Source: Python's issue 140746.
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Final
 
 START_LIMIT_S: Final = 2.0
+
+log = logging.getLogger(__name__)
 
 
 class _Begun(threading.Event):
@@ -45,6 +48,16 @@ def start(thread: threading.Thread) -> None:
         thread.start()
     except MemoryError as error:
         raise RuntimeError("can't start new thread: there is no memory for it") from error
+
+
+def started(thread: threading.Thread, purpose: str) -> bool:
+    """Whether a thread could be started; where it could not, a warning says what it was for."""
+    try:
+        start(thread)
+    except RuntimeError as error:
+        log.warning("no thread %s could be started: %s", purpose, error)
+        return False
+    return True
 
 
 def _nothing() -> None:

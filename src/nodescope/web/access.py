@@ -97,13 +97,9 @@ class Access:
         """Looks at the files in a thread, for one may hang: and then neither the entrance nor a worker may."""
         seen = threading.Event()
         thread = threading.Thread(None, self._look, "web-config", (before, path, seen), daemon=True)
-        try:
-            threads.start(thread)
-        except RuntimeError as error:
+        if not threads.started(thread, f"to look for changes of {path}"):
             self._looking.release()
-            log.warning("%s could not be looked at for changes: %s", path, error)
-            return
-        if not seen.wait(CHECK_WAIT_S):
+        elif not seen.wait(CHECK_WAIT_S):
             log.warning("%s or a file that it names does not answer; the settings in force stay until it does", path)
 
     def _look(self, before: Rules, path: str, seen: threading.Event) -> None:

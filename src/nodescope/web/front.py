@@ -52,6 +52,7 @@ class Front:
         self._lock = self._places.lock
         self._asleep: dict[int, float] = {}
         self.late: set[int] = set()
+        self._replaced: set[int] = set()
         self._away = 0
         self._stopping = False
         self._ended = False
@@ -70,7 +71,10 @@ class Front:
         return self._places.busy
 
     def get(self) -> Any:
-        """The next connection with a whole request, for the worker that calls; cheroot's end mark after `stop`."""
+        """The next connection with a whole request, for the worker that calls; cheroot's end mark if it is to end."""
+        if self._replaced and (me := threading.get_ident()) in self._replaced:
+            self._replaced.discard(me)
+            return SHUTDOWN
         slept_for: float | None = None
         while not self._stopping:
             if self._places.ready:
@@ -86,12 +90,15 @@ class Front:
 
     def put(self, connection: Connection) -> None:
         """Takes a connection back from a worker that has answered on it, or has come too late to."""
+        me = threading.get_ident()
         with self._lock:
             self._away -= 1
-            if threading.get_ident() in self.late:
-                self.late.discard(threading.get_ident())
+            if me in self.late:
+                self.late.discard(me)
+                if not self._server.requests.come_back(threading.current_thread()):
+                    self._replaced.add(me)
                 return
-            self._end_watch(connection)
+            self._watch.end(connection, self._server.limits.again_after_s)
         self._go_on(connection)
 
     def _go_on(self, connection: Connection) -> None:
@@ -171,21 +178,14 @@ class Front:
 
     # A request that a worker has had for too long.
 
-    def _end_watch(self, connection: Connection) -> None:
-        if not self._ended:
-            self._watch.end(connection, self._server.limits.again_after_s)
-
     def _give_again(self) -> None:
         with self._lock:
             overdue = [] if self._ended else self._watch.overdue(self._server.limits.again_after_s)
         for connection in overdue:
             work = connection.work
             if work is not None and work.request.method in ("GET", "HEAD"):
-                given = (connection, work)
-                try:
-                    threads.start(threading.Thread(None, self._answer_again, "web-again", given, daemon=True))
-                except RuntimeError as error:
-                    log.warning("no thread to answer a slow request once more could be started: %s", error)
+                thread = threading.Thread(None, self._answer_again, "web-again", (connection, work), daemon=True)
+                if not threads.started(thread, "to answer a slow request once more"):
                     with self._lock:
                         if not self._ended and connection.work is work:
                             self._watch.postpone(connection, self._server.limits.again_after_s)
@@ -193,10 +193,11 @@ class Front:
     def _answer_again(self, connection: Connection, work: Work) -> None:
         response, extra = self._server.answer(work, again=True)
         if work.claim():
+            self._server.requests.hold_up()
             connection.reply(response, extra, work.head)
             connection.served = True
             with self._lock:
-                self._end_watch(connection)
+                self._watch.end(connection, self._server.limits.again_after_s)
             self._go_on(connection)
             with self._lock:
                 # No worker knows of what this connection has next: its request, or a deadline.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import ssl
+    import threading
 
     from nodescope.web.counts import Counts
     from nodescope.web.limits import Limits
@@ -22,6 +23,12 @@ class Pool(Protocol):
 
     def grow_by_one(self) -> bool:
         """Starts one more. False where there are enough, or no thread is to be had."""
+
+    def hold_up(self) -> None:
+        """The request that a worker has was answered by another thread: a further worker may stand in for it."""
+
+    def come_back(self, thread: threading.Thread) -> bool:
+        """A worker that was held up is free again. False where it has been replaced, and is to end."""
 
 
 class Serving(Protocol):

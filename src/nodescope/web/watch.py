@@ -83,7 +83,7 @@ class Watch:
     def close(self) -> None:
         if self._alarm is not None:
             self._alarm.close()
-            self._alarm = None
+            self._alarm, self._alarm_at = None, NEVER
         self._in_work.clear()
 
     def _next_at(self, after_s: float | None) -> float:

@@ -5,7 +5,6 @@ While one scraper asks, one worker answers, so its stack and arena stay warm and
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +17,8 @@ from nodescope.web._cheroot import HTTPServer, ThreadPool, worker
 AGAIN_S: Final = 0.5
 """After which a thread that was not to be had is asked for again."""
 
-log = logging.getLogger(__name__)
+MAX_HELD_UP: Final = 128
+"""Workers that others stand in for: a read that hangs holds one, and after each reload of the settings one more."""
 
 
 class Workers(ThreadPool):
@@ -31,7 +31,7 @@ class Workers(ThreadPool):
         super().__init__(server, min=1, max=most)
         self.get = get
         self._threads: list[threading.Thread] = []
-        self._started = 0
+        self._started = self._held_up = 0
         self._growing = threading.Lock()
 
     @property
@@ -53,21 +53,38 @@ class Workers(ThreadPool):
             return self._grow()
 
     def _grow(self) -> bool:
-        if len(self._threads) > self.max:
+        if len(self._threads) > self._most:
             return False
         thread = worker(self.server)
         thread.daemon = True
         thread.name = f"web-worker-{self._started}"
         # It counts before it runs: else it would take itself for the only one, and leave what is ready to others.
         self._threads.append(thread)
-        try:
-            threads.start(thread)
-        except RuntimeError as error:
+        if not threads.started(thread, "for further requests"):
             self._threads.remove(thread)
-            log.warning("no further thread for requests could be started: %s", error)
             return False
         self._started += 1
         return True
+
+    @property
+    def _most(self) -> int:
+        """Besides the one at the front."""
+        most: int = self.max + min(self._held_up, MAX_HELD_UP)
+        return most
+
+    def hold_up(self) -> None:
+        """The request that a worker has was answered by another thread: a further worker may stand in for it."""
+        with self._growing:
+            self._held_up += 1
+
+    def come_back(self, thread: threading.Thread) -> bool:
+        """A worker that was held up is free again. False where it has been replaced, and is to end."""
+        with self._growing:
+            self._held_up -= 1
+            if len(self._threads) <= self._most + 1:
+                return True
+            self._threads.remove(thread)
+            return False
 
     def replace(self, thread: threading.Thread) -> None:
         """Starts another worker in the place of one that ends, which waits until there is a thread to be had."""

@@ -125,6 +125,8 @@ class Tally:
         for gpu in self._gpus.values():
             if gpu.newest[0] >= since:
                 gpu.newest = gpu.newest[0] + by, gpu.newest[1]
+            if gpu.reset is not None and gpu.reset >= since:
+                gpu.reset += by
             for seen in gpu.xids.values():
                 if not seen.earlier:
                     seen.set_forward(since, by)
