@@ -83,6 +83,14 @@ def test_set_right_on_a_node_that_learns_the_time_late(node: Node) -> None:
     assert states(node) == set()
 
 
+def test_a_reset_stays_behind_what_it_ended(node: Node) -> None:
+    """A clock that is set forward takes the time of a GPU's reset with it: XIDs of before stay ended."""
+    node.kmsg(31)
+    node.counts.was_reset(A.uuid, NOW)
+    node.clock.set_forward(YEAR_S)
+    assert [record.gpu_reset_seconds for record in node.counts.records((A,))] == [NOW + YEAR_S]
+
+
 def test_what_an_earlier_boot_had_stays_where_it_was(node: Node) -> None:
     """XIDs of before a reboot are not made of this one by a clock that is set forward."""
     node.kmsg(31)
