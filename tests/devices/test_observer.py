@@ -13,6 +13,8 @@ import pytest
 from nodescope.devices.gpu_past import GpuPast
 from nodescope.devices.observer import GpuObserver, NoXids, Parts
 from nodescope.devices.source import Observed, SourceFailed
+from nodescope.health.hold import changes
+from nodescope.health.rule import VALUES
 from nodescope.host import Absent, Host
 from nodescope.records.gpu import GpuIdentity, GpuReading, GpuReport, InstanceIdentity, InstanceReading
 from nodescope.records.gpu_snapshot import (
@@ -215,6 +217,35 @@ def test_verdicts_last_between_examinations(told: Told, observer: GpuObserver, p
     told.tells(fresh())
     assert [of(GpuHealth, observer.sample()) for _ in range(2)] == [list(told.verdicts)] * 2
     assert [kind for kind, _, _ in published].count("gpu.health") == 1
+
+
+def test_a_pause_is_told_once_and_not_of_each_component(
+    told: Told, parts: Parts, published: Published, tmp_path: Path
+) -> None:
+    """While a GPU is paused only what is found out is told; when it is back only what is otherwise than before."""
+    wanted = parts._replace(changes=changes)
+    observer = GpuObserver(Host(sysfs=str(tmp_path)), wanted, interval_s=1.0, max_age_s=5.0, window_s=30.0)
+
+    def sees(state: str, **verdicts: str) -> list[str]:
+        told.verdicts = tuple(
+            GpuHealth(identity=FIRST, component=component, state=verdict, value=VALUES[verdict])
+            for component, verdict in verdicts.items()
+        )
+        told.tells(fresh() if state == "ok" else GpuReport(uuid="GPU-1", state=state), gpus=(FIRST,))
+        published.clear()
+        observer.sample()
+        return [f"{kind} {about.get('component', '')} {about['state']}" for kind, _, about in published]
+
+    sees("ok", device="ok", memory="warning", xid="ok")
+    assert sees("paused", device="unknown", memory="unknown", xid="critical") == [
+        "gpu.state  paused",
+        "gpu.health xid critical",
+    ]
+    assert sees("starting", device="unknown", xid="critical") == ["gpu.state  starting"]
+    assert sees("ok", device="critical", memory="warning", xid="critical") == [
+        "gpu.state  ok",
+        "gpu.health device critical",
+    ]
 
 
 def test_instances(told: Told, observer: GpuObserver) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Collection, Sequence
+from typing import Final, Protocol
 
 from nodescope.records.gpu import GpuIdentity
 from nodescope.records.gpu_snapshot import Gpu, GpuEcc, GpuHealth, GpuLink, GpuSource, XidCount
+
+UNKNOWN: Final = "unknown"
 
 
 class Health(Protocol):
@@ -35,6 +37,27 @@ class GpuPast:
         self.lock = threading.Lock()
         self.known: dict[str, tuple[str, GpuIdentity]] = {}
         self.verdicts: tuple[GpuHealth, ...] = ()
+        self._told: tuple[GpuHealth, ...] = ()
+
+    def news(
+        self, verdicts: Sequence[GpuHealth], resting: Collection[str]
+    ) -> tuple[tuple[GpuHealth, ...], tuple[GpuHealth, ...]]:
+        """The verdicts that were told last, and those that are to be told now.
+
+        `resting`: UUIDs of GPUs that are not read for a while, as in a pause, which their state tells: that nothing is
+        known of each of their components meanwhile is no news.
+        """
+        before, known = self._told, {_key(verdict): verdict for verdict in self._told}
+        now = {_key(verdict): verdict for verdict in verdicts}
+        for key, verdict in known.items():
+            if verdict.identity.uuid in resting and (key not in now or now[key].state == UNKNOWN):
+                now[key] = verdict
+        self._told = tuple(now.values())
+        return before, self._told
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _key(verdict: GpuHealth) -> tuple[str, str]:
+    return verdict.identity.uuid, verdict.component

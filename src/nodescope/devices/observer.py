@@ -34,6 +34,8 @@ FIRST_WAIT_S: Final = 10.0
 """How long the first sample waits for the driver to start; meanwhile nobody is told anything wrong."""
 
 HEALTH_SECONDS: Final = 5.0
+RESTING: Final = frozenset({"paused", "starting"})
+"""States of GPUs that are not read for a while, and that nobody need be told of component by component."""
 MAX_IDENTITIES: Final = 256
 AGE_LIMIT_INTERVALS: Final = 3
 
@@ -202,10 +204,10 @@ class GpuObserver:
     ) -> tuple[GpuHealth, ...]:
         """The verdicts, which are made anew each `HEALTH_SECONDS`, and at once when a GPU came, went or changed."""
         if now - self._judged_at >= HEALTH_SECONDS:
-            before = self._past.verdicts
             self._past.verdicts = self._past.health.examined(gpus, links, eccs, xids, status)
             self._judged_at = now
-            for kind, subject, attributes in self._parts.changes(before, self._past.verdicts):
+            resting = {gpu.identity.uuid for gpu in gpus if gpu.state in RESTING}
+            for kind, subject, attributes in self._parts.changes(*self._past.news(self._past.verdicts, resting)):
                 self._parts.publish(kind, subject, attributes)
         return self._past.verdicts
 
