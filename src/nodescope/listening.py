@@ -190,7 +190,10 @@ def limits(settings: Settings, listeners: int) -> Limits:
 def web_config(settings: Settings) -> WebConfig | None:
     """The web config file that the settings name, None where they name none. Raises `WebConfigError`."""
     path = settings["web.config.file"]
-    return load(path) if path else None
+    try:
+        return load(path) if path else None
+    except WebConfigError as error:
+        raise WebConfigError(f"{settings.origin('web.config.file')}: {error}") from error
 
 
 def changes(before: Sequence[Plan], wanted: Sequence[Plan]) -> tuple[list[str], list[Plan]]:

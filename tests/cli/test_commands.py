@@ -193,9 +193,10 @@ def test_config_is_as_the_role_has_it(run: Run) -> None:
 
 
 def test_a_web_config_file_that_is_missing_is_named_once(run: Run) -> None:
-    """The sentence names the file, and what is wrong with it."""
+    """The sentence names the setting, the file, and what is wrong with it."""
     done = run("config", "check", "--web.config.file=/nonexistent")
-    assert done.stderr == "nodescope: the file /nonexistent cannot be read: No such file or directory\n"
+    problem = "the file /nonexistent cannot be read: No such file or directory"
+    assert done.stderr == f"nodescope: flag --web.config.file: {problem}\n"
 
 
 @pytest.mark.parametrize("command", ["metrics", "doctor --web.listen-address=127.0.0.1:0", "config show"])
