@@ -83,15 +83,20 @@ class Workers(ThreadPool):
             self._held_up -= 1
             if len(self._threads) <= self._most + 1:
                 return True
-            self._threads.remove(thread)
+            self._leave_out(thread)
             return False
 
     def replace(self, thread: threading.Thread) -> None:
         """Starts another worker in the place of one that ends, which waits until there is a thread to be had."""
         with self._growing:
-            self._threads.remove(thread)
+            self._leave_out(thread)
         while not self.grow_by_one() and self.size <= self.max and self.server.ready:
             time.sleep(AGAIN_S)
+
+    def _leave_out(self, thread: threading.Thread) -> None:
+        self._threads.remove(thread)
+        # cheroot keeps each worker that ever was here.
+        self.server.stats["Worker Threads"].pop(thread.name, None)
 
     def stop(self, timeout: float = 0) -> None:
         """Waits for the workers to end; leaves behind those that a handler still holds after `timeout` seconds."""
