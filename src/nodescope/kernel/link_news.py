@@ -23,26 +23,20 @@ class LinkNews:
         self._socket: socket.socket | None = None
         self._poll = select.poll()
 
-    def __del__(self) -> None:
-        self._close()
-
     def there_are(self) -> bool:
         """Whether there may be news since the last call: always the first time, never where the kernel tells none."""
-        if self._socket is not None and not self._poll.poll(0):
-            return False
-        self._close()
+        if self._socket is not None:
+            if not self._poll.poll(0):
+                return False
+            self._socket.close()
         try:
             self._socket = _open()
         except OSError:
+            self._socket = None
             return False  # as without this, names are asked for now and then
+        self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         return True
-
-    def _close(self) -> None:
-        if self._socket is not None:
-            self._poll.unregister(self._socket)
-            self._socket.close()
-            self._socket = None
 
 
 def _open() -> socket.socket:

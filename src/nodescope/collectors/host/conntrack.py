@@ -114,14 +114,14 @@ class ConntrackCollector:
             except Absent:
                 continue
             except (Malformed, OSError) as error:
-                odd = error
+                odd = error.with_traceback(None)
                 self.left_out += 1
         try:
             families += self._statistics_families()
         except Absent:
             pass
         except (Malformed, OSError) as error:
-            odd = error
+            odd = error.with_traceback(None)
             self.left_out += 1
         if not families:
             raise odd or Absent(self._statistics)

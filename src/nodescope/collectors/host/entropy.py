@@ -46,7 +46,7 @@ class EntropyCollector:
             except Absent:
                 continue
             except (Malformed, OSError) as error:
-                odd = error
+                odd = error.with_traceback(None)
         if not families:
             raise odd or Absent(self._available_path)
         self.left_out = 0 if odd is None else 1

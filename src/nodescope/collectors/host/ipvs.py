@@ -81,7 +81,7 @@ class IpvsCollector:
             families += self._totals(self._host.read(self._statistics, at_once=True, built_in=True))
         except (Malformed, OSError) as error:
             self.left_out += 1
-            failed = error
+            failed = error.with_traceback(None)
         try:
             families += self._backends(self._host.read(self._table, built_in=True))
         except Absent:

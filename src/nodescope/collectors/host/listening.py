@@ -82,7 +82,7 @@ class ListeningPortsSampler:
             try:
                 return read(self._host.proc(f"{folder}/{family}"))
             except (Absent, OSError, Malformed) as error:
-                why = error
+                why = error.with_traceback(None)
         return why
 
 

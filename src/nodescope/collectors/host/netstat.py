@@ -141,7 +141,7 @@ class NetstatCollector:
             except (Malformed, OSError) as error:
                 file.forget()
                 self.left_out += 1
-                odd = odd or error
+                odd = odd or error.with_traceback(None)
                 continue
             found = True
             self.left_out += file.left_out

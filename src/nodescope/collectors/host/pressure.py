@@ -83,7 +83,7 @@ class PressureCollector:
                 # Off: all of PSI, or (since Linux 6.14) that of interrupts alone where their time is not accounted.
                 if isinstance(error, OSError) and error.errno == errno.EOPNOTSUPP:
                     continue
-                odd = error
+                odd = error.with_traceback(None)
                 self.left_out += 1
         if not families:
             raise odd or Absent(self._host.proc("pressure"))

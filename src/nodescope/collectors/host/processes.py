@@ -147,7 +147,7 @@ class ProcessesCollector:
         if isinstance(error, OSError) and error.errno in OUT_OF_MEANS:
             raise error
         count.left_out += 1
-        count.reason = error
+        count.reason = error.with_traceback(None)
 
 
 def build(host: Host, settings: Settings) -> ProcessesCollector:

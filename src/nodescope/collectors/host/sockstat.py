@@ -106,7 +106,7 @@ class SockstatCollector:
             except Absent:
                 continue
             except (Malformed, OSError) as error:
-                odd = error
+                odd = error.with_traceback(None)
                 self.left_out += 1
         if read != self._read:
             self._read, (self._shown, self._repeated) = read, without_repeated(read)

@@ -72,7 +72,7 @@ class SysctlCollector:
             try:
                 values = self._values(choice, paths)
             except (Absent, Malformed, OSError) as error:
-                reason = error
+                reason = error.with_traceback(None)
                 self.left_out += 1
                 continue
             for metric, row in values:

@@ -84,7 +84,7 @@ class UdpQueuesCollector:
             except Absent:
                 continue
             except (Malformed, OSError) as error:
-                odd = error
+                odd = error.with_traceback(None)
                 self.left_out += 1
                 continue
             there = True

@@ -104,7 +104,7 @@ class XfsCollector:
                 continue
             except (Malformed, OSError) as error:
                 self.left_out += 1
-                odd = error
+                odd = error.with_traceback(None)
                 continue
             current.append(filesystem)
             self.left_out += filesystem.left_out

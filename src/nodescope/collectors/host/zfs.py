@@ -121,7 +121,7 @@ class ZfsCollector:
                 continue
             except (Malformed, OSError) as error:
                 self.left_out += 1
-                odd = error
+                odd = error.with_traceback(None)
         pools = Pools(self._host, self._objsets)
         families += pools.families(self._pools[:MAX_POOLS])
         self.left_out += pools.left_out

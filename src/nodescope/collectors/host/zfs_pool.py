@@ -146,7 +146,7 @@ class Pools:
 
     def _leave_out(self, error: Malformed | OSError) -> None:
         self.left_out += 1
-        self.odd = error
+        self.odd = error.with_traceback(None)
 
     def _once_each(self, named: list[tuple[Metric, list[Row]]]) -> list[Family]:
         """Of metrics that are called the same, the first."""
