@@ -110,13 +110,15 @@ def loader() -> type[yaml.SafeLoader]:
     class Loader(yaml.SafeLoader):
         """Takes no name twice: of two values, one would be in force unseen."""
 
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+            node: yaml.MappingNode = super().compose_mapping_node(anchor)
+            # As it is written: once it is merged elsewhere, it also has the names that it says otherwise itself.
             seen: set[str] = set()
             for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
                 if key.value in seen:
                     raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
                 seen.add(key.value)
-            return super().construct_mapping(node, deep)
+            return node
 
         def flatten_mapping(self, node: yaml.MappingNode) -> None:
             super().flatten_mapping(node)
