@@ -157,7 +157,7 @@ def _flat(document: Mapping[Any, Any], prefix: str, origin: str, depth: int) -> 
         raise SettingsError(f"{origin}: {prefix[:MAX_SHOWN]} is nested deeper than any setting")
     for name, value in document.items():
         if not isinstance(name, str):
-            raise SettingsError(f"{origin}: expected names of settings, got {name!r}")
+            raise SettingsError(f"{origin}: expected names of settings, got {shown(name)}")
         key = prefix + name.replace("_", "-")
         if f"{key}.enabled" in _SPELLED and value is not None and not isinstance(value, dict):
             key += ".enabled"
