@@ -216,6 +216,12 @@ def test_a_name_given_twice_is_refused(tmp_path: Path, text: str) -> None:
         load({"config.file": yaml_file(tmp_path, text)}, {})
 
 
+def test_a_mapping_that_is_merged_may_say_otherwise(tmp_path: Path) -> None:
+    """A name that a mapping takes over from another one and gives anew is not given twice, merged further or not."""
+    text = "x: {deeper: &b {<<: &a {cpu: true, os: true}, cpu: false}}\ncollector: {<<: *b}\n"
+    assert not load({"config.file": yaml_file(tmp_path, text)}, {})["collector.cpu.enabled"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

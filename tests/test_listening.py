@@ -68,6 +68,9 @@ def test_defaults_that_are_switched_off_are_so_for_a_listener_s_role_too() -> No
     assert [set(plan.asked_for) for plan in plans(settings, ROLE)] == [set(), {"swap"}]
 
 
+LINK_HEALTH = {"address": "127.0.0.1:1", "collectors": ["link_health"]}
+
+
 @pytest.mark.parametrize(
     ("role", "given", "told"),
     [
@@ -76,6 +79,9 @@ def test_defaults_that_are_switched_off_are_so_for_a_listener_s_role_too() -> No
         ("agent", {"collector.gpu.enabled": True, "collector.swap.enabled": True}, []),
         ("agent", {"collector.gpu_worker.enabled": False}, []),
         ("lens", {}, []),
+        ("lens", {"collector.container.enabled": True}, []),
+        ("container", {"collector.container.enabled": True}, [("collector.container.enabled", "role agent has it")]),
+        ("agent", {"collector.pci.enabled": True, "listeners": [LINK_HEALTH]}, []),
     ],
 )
 def test_what_is_switched_on_where_nothing_shows_it(

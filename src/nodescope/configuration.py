@@ -110,13 +110,15 @@ def loader() -> type[yaml.SafeLoader]:
     class Loader(yaml.SafeLoader):
         """Takes no name twice: of two values, one would be in force unseen."""
 
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+            node: yaml.MappingNode = super().compose_mapping_node(anchor)
+            # As it is written: once it is merged elsewhere, it also has the names that it says otherwise itself.
             seen: set[str] = set()
             for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
                 if key.value in seen:
                     raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
                 seen.add(key.value)
-            return super().construct_mapping(node, deep)
+            return node
 
         def flatten_mapping(self, node: yaml.MappingNode) -> None:
             super().flatten_mapping(node)
@@ -155,7 +157,7 @@ def _flat(document: Mapping[Any, Any], prefix: str, origin: str, depth: int) -> 
         raise SettingsError(f"{origin}: {prefix[:MAX_SHOWN]} is nested deeper than any setting")
     for name, value in document.items():
         if not isinstance(name, str):
-            raise SettingsError(f"{origin}: expected names of settings, got {name!r}")
+            raise SettingsError(f"{origin}: expected names of settings, got {shown(name)}")
         key = prefix + name.replace("_", "-")
         if f"{key}.enabled" in _SPELLED and value is not None and not isinstance(value, dict):
             key += ".enabled"

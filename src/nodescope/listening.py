@@ -28,6 +28,9 @@ LEAVE_S: Final = 10.0
 _BY_NAME: Final = ("flag", "environment")
 """How the origin of a setting begins that was given for this one command."""
 
+_SHOWN_BY: Final = {"cpu": ("cpufreq",), "link_health": ("rdma", "pci", "nvme_fabrics", "memory_modules")}
+"""Collector -> others that it asks only where they are on."""
+
 
 class CannotStart(Exception):
     """Why the agent cannot start, in one sentence."""
@@ -82,6 +85,9 @@ def unserved(settings: Settings, wanted: Sequence[Plan]) -> Iterator[tuple[str, 
     Not those of a file: it may hold every setting, as `nodescope config show` writes them, for several roles.
     """
     served = {name for plan in wanted for name in plan.collectors}
+    served.update(other for name in served & _SHOWN_BY.keys() for other in _SHOWN_BY[name])
+    if settings["collector.container.follow"] and any(plan.role.serves_api for plan in wanted):
+        served.add("container")
     for role in TABLE:
         for name in role.collectors:
             key = f"collector.{name}.enabled"

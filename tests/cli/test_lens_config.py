@@ -133,3 +133,10 @@ def test_no_file(tmp_path: Path) -> None:
     """A file that was named and is not there stops the start."""
     with pytest.raises(SettingsError, match=r"environment CONFIG_PATH: .* cannot be read: No such file"):
         read(str(tmp_path / "none.yaml"), "environment CONFIG_PATH")
+
+
+def test_a_port_in_another_base(tmp_path: Path) -> None:
+    """It is listened on as the number that it is, and one beyond all bounds is refused in a sentence."""
+    assert read(written(tmp_path, "httpPort: 0x231d"), "")[0] == {"web.listen-address": (":8989",)}
+    with pytest.raises(SettingsError, match="httpPort is 0xffff"):
+        read(written(tmp_path, f"httpPort: 0x{'f' * 5000}"), "")

@@ -20,6 +20,9 @@ from nodescope.devices.nvidia.supervisor import Supervisor
 from nodescope.host import Host
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+MANY = 4000
+"""Processes that take longer to be looked at than a wait of 50 ms."""
+
 HOLDING = "import sys; print('ready', flush=True); sys.stdin.read()"
 
 
@@ -114,6 +117,17 @@ def test_a_process_that_does_not_answer(run: Run, path: str, tmp_path: Path) -> 
     done = run("resume", "gpu", "--pause-file", path, f"--path.procfs={tmp_path}/proc")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("the pause is over; whether an agent runs here cannot be told")
+
+
+def test_what_holds_the_driver_is_named_where_there_are_many_processes(run: Run, path: str, tmp_path: Path) -> None:
+    """A look that takes longer than is left of the wait is waited for."""
+    for pid in range(1, MANY):
+        process = tmp_path / f"proc/{pid}"
+        process.mkdir(parents=True)
+        (process / "cmdline").write_text("sleep\0009\0" if pid > 1 else f"python\0-m\0{CHILD_MODULE}\0")
+    done = run("pause", "gpu", "--pause-file", path, f"--path.procfs={tmp_path}/proc")
+    assert done.returncode == 1
+    assert "nodescope pause: process 1 still runs, and may open the driver" in done.stderr
 
 
 def test_a_file_that_cannot_be_written(run: Run, tmp_path: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from nodescope.host import Host
 from nodescope.kernel.descriptors import LEAST_CLIENTS, MAX_KEPT_DESCRIPTORS, most_clients, most_kept
+from tests.collectors.host.mount_namespace import in_a_namespace, mount
 
 
 def test_half_of_the_descriptors_are_kept_at_most() -> None:
@@ -58,3 +61,15 @@ def test_a_kernel_tree_is_not_taken_for_stored_files_for_want_of_descriptors() -
     assert not host.stored
     assert host.read("/proc/loadavg")
     assert host.kept_descriptors == 1
+
+
+def test_files_are_read_where_this_process_may_not_know_its_mounts(tmp_path: Path) -> None:
+    """What is refused for another reason than want, by a security module say, is so for good: all else is read."""
+    (tmp_path / "loadavg").write_text("0 0 0 1/1 1\n")
+
+    def look() -> None:
+        mount("tmpfs", Path("/proc"), "tmpfs")
+        os.makedirs("/proc/self/mountinfo")
+        assert Host(procfs=str(tmp_path)).read(f"{tmp_path}/loadavg") == b"0 0 0 1/1 1\n"
+
+    in_a_namespace(look)

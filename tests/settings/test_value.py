@@ -100,3 +100,25 @@ def test_several_labels_in_one_flag_are_refused() -> None:
 def test_a_number_that_is_read_one_way_is_taken(tmp_path: Path, written: str, count: int) -> None:
     """Quotes, hexadecimal and what is the same in any reading are taken."""
     assert in_file(tmp_path, "web.max-requests", written) == count
+
+
+def test_a_pattern_that_yaml_takes_for_a_number_is_shown_as_it_is_written(tmp_path: Path) -> None:
+    """What `config show` has of an expression is what it was given as, which is what is in force."""
+    (tmp_path / "n.yaml").write_text("collector.netdev.device-include: 1.10\n")
+    settings = load({"config.file": str(tmp_path / "n.yaml")}, {})
+    assert settings.written("collector.netdev.device-include") == "1.10"
+
+
+HUGE = "0x" + "f" * 5000
+
+
+@pytest.mark.parametrize(
+    "text", [f"? {HUGE}\n: 1", f"log.level: {HUGE}", f"collector.cpu: {HUGE}", f"listeners: [{{address: {HUGE}}}]"]
+)
+def test_a_number_of_more_digits_than_python_writes_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
+    """Wherever it stands, the sentence has the beginning of it as it is in the file, and is no longer than others."""
+    (tmp_path / "n.yaml").write_text(text)
+    with pytest.raises(SettingsError, match="0xffff") as caught:
+        load({"config.file": str(tmp_path / "n.yaml")}, {})
+    assert "expected" in str(caught.value)
+    assert len(str(caught.value)) < 500

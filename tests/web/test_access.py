@@ -156,6 +156,37 @@ def test_a_certificate_that_does_not_answer_holds_up_nobody(
         os.close(os.open(hung, os.O_WRONLY))
 
 
+def test_a_file_that_changes_after_it_was_read_comes_into_force(
+    serve: Serve, connect: Connect, config_file: Path, eventually: Eventually
+) -> None:
+    """What is written while a reload has read the file and not yet put it into force is not missed."""
+    stale = write(config_file, f"basic_auth_users: {{alice: {HASH}}}")
+    write(config_file, f"basic_auth_users: {{carol: {HASH}}}")
+    listener = serve()
+    listener.swap(hello, stale)
+    carol = "Authorization: Basic " + base64.b64encode(b"carol:wonderland").decode()
+    eventually(lambda: connect(listener).ask(get("/", carol)).status == 200)
+
+
+def test_a_file_of_before_that_hangs_hides_no_change(
+    serve: Serve, connect: Connect, config_file: Path, eventually: Eventually
+) -> None:
+    """Once another web config file is in force its changes are seen, though a look at the one before still hangs."""
+    listener = serve(web_config=write(config_file, f"basic_auth_users: {{alice: {HASH}}}"))
+    config_file.unlink()
+    os.mkfifo(config_file)
+    time.sleep(CHECK_INTERVAL_S * 1.1)
+    try:
+        assert connect(listener).ask().status == 401
+        other = config_file.with_name("other.yml")
+        listener.swap(hello, write(other, "http_server_config: {headers: {X-Frame-Options: deny}}"))
+        assert connect(listener).ask().status == 200
+        write(other, f"basic_auth_users: {{alice: {HASH}}}")
+        eventually(lambda: connect(listener).ask().status == 401)
+    finally:
+        os.close(os.open(config_file, os.O_WRONLY))
+
+
 def shown(listener: Listener, context: ssl.SSLContext) -> str:
     """The common name of the certificate that the listener shows."""
     with Client(port_of(listener), context) as client:

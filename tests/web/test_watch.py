@@ -81,6 +81,57 @@ def test_others_stand_in_for_workers_that_hang(
         assert connect(listener).ask(get("/quick")).body == b"first"
 
 
+def test_a_worker_that_dies_once_it_is_replaced_takes_no_other_with_it(
+    serve: Serve, connect: Connect, eventually: Eventually
+) -> None:
+    """Handlers that end their worker after another has answered leave a pool that answers as before."""
+    leave = threading.Event()
+
+    def end(request: Request) -> Response:
+        if request.path == "/quick" or request.again:
+            return Response(200, b"fine")
+        leave.wait(20)
+        raise SystemExit
+
+    listener = serve(end, LIMITS)
+    hung = 4 * LIMITS.workers
+    for _ in range(hung):
+        assert connect(listener).ask().body == b"fine"
+    leave.set()
+    eventually(lambda: _workers() <= LIMITS.workers + 1)
+    for _ in range(hung):
+        assert connect(listener).ask(get("/quick")).body == b"fine"
+
+
+class Deadly:
+    """A listening socket that ends whoever accepts from it."""
+
+    def accept(self) -> None:
+        raise SystemExit
+
+
+def test_workers_at_the_front_are_replaced_while_others_hang(
+    serve: Serve, connect: Connect, hanging: Hanging, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    """Those that end while no thread is to be had are replaced when there is one, however many others hang."""
+    listener = serve(hanging, Limits(again_after_s=0.05, workers=1))
+    for _ in range(3):
+        assert connect(listener).ask().body == b"again"
+    entrance = listener._server._connections._entrance
+    before = threading.stack_size()
+    with monkeypatch.context() as patched:
+        for fd in list(entrance._listening):
+            patched.setitem(entrance._listening, fd, Deadly())
+        threading.stack_size(IMPOSSIBLE_STACK_BYTES)
+        try:
+            client = connect(listener).send(get("/quick"))
+            eventually(lambda: listener._server.requests.size == 3)
+            time.sleep(0.2)
+        finally:
+            threading.stack_size(before)
+    assert client.reply().body == b"first"
+
+
 def _workers() -> int:
     gc.collect()
     threads = [each for each in gc.get_objects() if isinstance(each, threading.Thread)]

@@ -84,7 +84,7 @@ def _listen(document: Mapping[Any, Any], path: str) -> Iterator[tuple[str, Any]]
             if isinstance(port, bool) or not isinstance(port, int) or not 0 < port <= MAX_PORT:
                 shown = str(port)[:MAX_SHOWN]
                 raise SettingsError(f"file {path}: {name} is {shown}, expected a port from 1 to {MAX_PORT}")
-            yield "web.listen-address", (f":{port}",)
+            yield "web.listen-address", (f":{int(port)}",)
 
 
 def _ports(document: Mapping[Any, Any], path: str) -> Iterator[tuple[str, Any]]:

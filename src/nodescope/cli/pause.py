@@ -85,7 +85,7 @@ def refused(file: PauseFile, error: OSError) -> int:
     return EXIT_FAILURE
 
 
-def answered(look: Callable[[Host], list[T]], host: Host, limit_s: float = WAIT_S) -> list[T]:
+def answered(look: Callable[[Host], list[T]], host: Host) -> list[T]:
     """What `look` finds. Raises `Untold`, where /proc does not answer in time for one.
 
     Who reads the command line of a process waits for a lock of its memory, which a call into a driver that hangs keeps.
@@ -100,7 +100,7 @@ def answered(look: Callable[[Host], list[T]], host: Host, limit_s: float = WAIT_
 
     thread = threading.Thread(target=run, name="look", daemon=True)
     threads.start(thread)
-    thread.join(limit_s)
+    thread.join(WAIT_S)
     if not found:
         raise Untold(f"a process does not answer in {host.procfs}")
     if isinstance(found[0], Exception):
@@ -111,7 +111,8 @@ def answered(look: Callable[[Host], list[T]], host: Host, limit_s: float = WAIT_
 def _wait(host: Host) -> str:
     """Empty once no GPU child is left, else what is after `WAIT_S`. Raises `Untold`."""
     deadline = time.monotonic() + WAIT_S
-    while left := answered(holders, host, max(LOOK_S, deadline - time.monotonic())):
+    # Each look has its own time: among many processes one takes longer than what is left in the end.
+    while left := answered(holders, host):
         if time.monotonic() >= deadline:
             break
         time.sleep(LOOK_S)

@@ -11,6 +11,8 @@ import re
 import select
 from typing import Final
 
+from nodescope.kernel.descriptors import OUT_OF_MEANS
+
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 SYSFS_PAGE_BYTES: Final = 4096
 STORED_BYTES: Final = 32_768
@@ -119,15 +121,17 @@ def read_stored(path: str) -> bytes:
 
 
 def pseudo_filesystems() -> dict[int, str]:
-    """Device number -> "proc" or "sysfs", for every mount of either that this process sees; none without a procfs.
+    """Device number -> "proc" or "sysfs", for every mount of either that this process sees; none where it may not.
 
-    Raises `OSError`.
+    Raises `OSError` for want of means.
     """
     found: dict[int, str] = {}
     try:
         with open("/proc/self/mountinfo", "rb") as file:
             lines = file.read().splitlines()
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno in OUT_OF_MEANS:
+            raise
         return found
     for line in lines:
         before, _, after = line.partition(b" - ")

@@ -61,7 +61,7 @@ class Node(Protocol):
 
 
 class WrittenInt(int):
-    """A number that remembers how YAML has it: as a word 007 is 007."""
+    """A number that remembers how YAML has it, and is shown so: as a word 007 is 007."""
 
     written: str
 
@@ -70,6 +70,9 @@ class WrittenInt(int):
         made = cls(number)
         made.written = node.value
         return made
+
+    def __repr__(self) -> str:
+        return self.written
 
 
 class WrittenFloat(float):
@@ -82,6 +85,9 @@ class WrittenFloat(float):
         made = cls(number)
         made.written = node.value
         return made
+
+    def __repr__(self) -> str:
+        return self.written
 
 
 def read_value(setting: Setting, raw: Any, origin: str) -> Any:
@@ -188,7 +194,7 @@ def _bounds(setting: Setting) -> str:
 def _string(setting: Setting, raw: Any) -> str:
     if isinstance(raw, (dict, list, tuple)) or raw is None:
         raise ValueError("a word")
-    text = _as_written(raw)
+    text = str(raw)
     if setting.key == TELEMETRY_PATH and not re.fullmatch(r"/[\w./-]*", text):
         raise ValueError("a path such as /metrics")
     if setting.key == TELEMETRY_PATH and text in TAKEN_PATHS:
@@ -207,7 +213,7 @@ def _regex(setting: Setting, raw: Any) -> re.Pattern[str] | None:
     if raw in ("", None):
         return None
     try:
-        text = _as_written(raw)
+        text = str(raw)
         return re2.compiled(text) if setting.kind == "regex" else _python_regex(text)
     except (re.error, RecursionError, OverflowError, ValueError) as error:
         raise ValueError(f"a regular expression ({error})") from None
@@ -261,11 +267,7 @@ def _labels(setting: Setting, raw: Any) -> dict[str, str]:
 def _plain(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("labels as NAME=VALUE with words as values")
-    return _as_written(value)
-
-
-def _as_written(value: Any) -> str:
-    return value.written if isinstance(value, (WrittenInt, WrittenFloat)) else str(value)
+    return str(value)
 
 
 def _collectors(setting: Setting, raw: Any) -> tuple[str, ...]:

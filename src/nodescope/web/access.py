@@ -8,7 +8,6 @@ does one that hangs, for it is looked at in a thread of its own.
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import threading
 from time import monotonic
@@ -18,6 +17,7 @@ from nodescope import threads
 from nodescope.web.connection import Connection
 from nodescope.web.message import Request, Response, text
 from nodescope.web.rate_limit import RateLimiter
+from nodescope.web.stamp import Stamp, stamp
 
 if TYPE_CHECKING:
     import ssl
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 CHECK_INTERVAL_S: Final = 1.0
 CHECK_WAIT_S: Final = 1.0
 """How long whoever comes waits for the files, so that what has changed in them holds for him already."""
-
-Stamp = tuple[int, ...] | None
-"""Device, inode, size, and times of modification and of change of a file; None where it cannot be looked at."""
 
 log = logging.getLogger(__name__)
 
@@ -67,21 +64,23 @@ class Access:
 
     def rules(self) -> Rules:
         """What is in force now."""
-        rules = self._rules
-        if rules.config is None or monotonic() < self._check_again_at or not self._looking.acquire(False):
+        rules, looking = self._rules, self._looking
+        if rules.config is None or monotonic() < self._check_again_at or not looking.acquire(False):
             # Whoever comes while the files are looked at is served by the rules there are.
             return rules
         self._check_again_at = monotonic() + CHECK_INTERVAL_S
-        self._begin_look(rules, rules.config.path)
+        self._begin_look(rules, rules.config.path, looking)
         return self._rules
 
     def swap(self, config: WebConfig | None) -> None:
         """Puts `config` into force. Raises `WebConfigError`, and changes nothing, where it cannot be used."""
-        # Before they are read, so that a later change is seen.
+        # Before TLS' files are read, so that a later change is seen.
         stamps = _stamps(config)
         rules = _rules(config, self._rules)
         with self._lock:
             self._rules, self._stamps = rules, stamps
+            # Who still looks at a file of before that hangs looks at none of these.
+            self._looking = threading.Lock()
 
     def connection(self, server: Serving, sock: socket.socket, remote: str) -> Connection:
         """A connection under these rules. Raises `OSError` where TLS cannot begin on it."""
@@ -93,25 +92,26 @@ class Access:
         allowed = rules.config.tls.client_allowed_sans if rules.config and rules.config.tls else ()
         return TlsConnection(server, sock, remote, rules.context, allowed)
 
-    def _begin_look(self, before: Rules, path: str) -> None:
+    def _begin_look(self, before: Rules, path: str, looking: threading.Lock) -> None:
         """Looks at the files in a thread, for one may hang: and then neither the entrance nor a worker may."""
         seen = threading.Event()
-        thread = threading.Thread(None, self._look, "web-config", (before, path, seen), daemon=True)
+        thread = threading.Thread(None, self._look, "web-config", (before, path, looking, seen), daemon=True)
         if not threads.started(thread, f"to look for changes of {path}"):
-            self._looking.release()
+            looking.release()
         elif not seen.wait(CHECK_WAIT_S):
             log.warning("%s or a file that it names does not answer; the settings in force stay until it does", path)
 
-    def _look(self, before: Rules, path: str, seen: threading.Event) -> None:
+    def _look(self, before: Rules, path: str, looking: threading.Lock, seen: threading.Event) -> None:
         try:
             self._check(before, path)
         finally:
-            self._looking.release()
+            looking.release()
             seen.set()
 
     def _check(self, before: Rules, path: str) -> None:
-        stamps = {watched: _stamp(watched) for watched in self._stamps}
-        if stamps == self._stamps:
+        known = self._stamps
+        stamps = {watched: stamp(watched) for watched in known}
+        if stamps == known:
             return
         from nodescope.web.web_config import WebConfigError, load
 
@@ -131,9 +131,11 @@ class Access:
 
 
 def _stamps(config: WebConfig | None) -> dict[str, Stamp]:
-    """How the files of `config` look."""
-    files = () if config is None else (config.path, *(config.tls.files if config.tls else ()))
-    return {path: _stamp(path) for path in files}
+    """How the files of `config` look; its own, as it did when it was read."""
+    if config is None:
+        return {}
+    files = config.tls.files if config.tls else ()
+    return {config.path: config.stamp, **{path: stamp(path) for path in files}}
 
 
 def _rules(config: WebConfig | None, before: Rules) -> Rules:
@@ -168,12 +170,3 @@ def _users(config: WebConfig, before: Rules) -> Users | None:
     from nodescope.web.auth import Users
 
     return Users(config.users)
-
-
-def _stamp(path: str) -> Stamp:
-    """The time of change is among it, for that of modification can be given: `cp -p` over a file does."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -25,8 +25,10 @@ class Watch:
     def __init__(self, epoll: select.epoll) -> None:
         self._epoll = epoll
         self._in_work: dict[int, Connection] = {}
-        self._alarm: Alarm | None = None
+        # From the start: with the first request there may be no descriptor left for it.
+        self._alarm: Alarm | None = Alarm()
         self._alarm_at = NEVER
+        epoll.register(self._alarm.fd, READABLE | select.EPOLLONESHOT)
 
     def __contains__(self, fd: int) -> bool:
         return self._alarm is not None and fd == self._alarm.fd
@@ -95,10 +97,7 @@ class Watch:
 
     def _set(self, after_s: float | None) -> None:
         next_at = self._next_at(after_s)
-        if next_at == self._alarm_at:
+        if next_at == self._alarm_at or self._alarm is None:
             return
-        if self._alarm is None:
-            self._alarm = Alarm()
-            self._epoll.register(self._alarm.fd, READABLE | select.EPOLLONESHOT)
         self._alarm_at = next_at
         self._alarm.set(None if next_at == NEVER else next_at - monotonic())

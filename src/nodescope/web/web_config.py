@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from nodescope.web import cipher_names
+from nodescope.web.stamp import Stamp, stamp
 from nodescope.web.strict_yaml import (
     Node,
     Read,
@@ -90,18 +91,21 @@ class RateLimit(msgspec.Struct, frozen=True):
 
 
 class WebConfig(msgspec.Struct, frozen=True):
-    """The whole file. `tls` is None where it asks for none. `users`: name to bcrypt hash."""
+    """The whole file. `tls` is None where it asks for none. `users`: name to bcrypt hash. `stamp`: how the file looked
+    before it was read, None where it was not read from one."""
 
     path: str
     tls: TlsConfig | None = None
     headers: tuple[tuple[str, str], ...] = ()
     users: Mapping[str, Secret] = {}
     rate_limit: RateLimit = RateLimit()
+    stamp: Stamp = None
 
 
 def load(path: str) -> WebConfig:
     """The config in the file `path`. Raises `WebConfigError`, also where it names users and bcrypt is missing."""
-    config = parse(read(path, "the file", path), path)
+    looks = stamp(path)
+    config = msgspec.structs.replace(parse(read(path, "the file", path), path), stamp=looks)
     if config.users:
         _require_bcrypt(path)
     return config

@@ -89,8 +89,10 @@ class Workers(ThreadPool):
     def replace(self, thread: threading.Thread) -> None:
         """Starts another worker in the place of one that ends, which waits until there is a thread to be had."""
         with self._growing:
+            if thread not in self._threads:
+                return  # it was to end: another has its place
             self._leave_out(thread)
-        while not self.grow_by_one() and self.size <= self.max and self.server.ready:
+        while not self.grow_by_one() and self.size <= self._most and self.server.ready:
             time.sleep(AGAIN_S)
 
     def _leave_out(self, thread: threading.Thread) -> None:
