@@ -98,3 +98,14 @@ def test_what_an_earlier_boot_had_stays_where_it_was(node: Node) -> None:
     node.counts.identities((A, B))
     node.clock.set_forward(YEAR_S)
     assert [record.last_seen_seconds for record in node.counts.records((A,))] == [NOW]
+
+
+def test_a_reset_of_an_earlier_boot_ends_nothing_of_this_one(node: Node) -> None:
+    """After a reboot with a clock that is behind, an XID from before the agent's start is of after any reset."""
+    node.kmsg(31)
+    node.counts.was_reset(A.uuid, NOW)
+    node.clock.now -= YEAR_S
+    node.restart(boot="another")
+    node.counts.identities((A, B))
+    node.kmsg(79, -YEAR_S - 60.0)
+    assert {record.xid: record.gpu_reset_seconds for record in node.counts.records((A,))} == {31: None, 79: None}

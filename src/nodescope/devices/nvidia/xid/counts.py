@@ -273,7 +273,8 @@ class XidCounts:
         rebooted = "" not in (self._boot_id, saved.boot_id) and saved.boot_id != self._boot_id
         now = self._moment()
         self._tally.restore(saved.gpus, earlier=rebooted)
-        for gpu, seconds in saved.resets.items():
+        # What a reboot has ended as well; by a clock that is behind they would be of now, and end what came since.
+        for gpu, seconds in () if rebooted else saved.resets.items():
             self._tally.was_reset(gpu, seconds)
         # It may have been saved under another clock.
         self._tally.set_back(now)
