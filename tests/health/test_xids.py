@@ -109,6 +109,20 @@ def test_a_clock_that_is_set_forward_with_a_reset() -> None:
     assert told == [pytest.approx(since_boot + EPOCH + 10.0, abs=1.0)]
 
 
+def test_a_clock_that_is_set_back_keeps_what_was_before_a_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a reset ended stays ended, and what came after it counts, where the clock is set back to before both."""
+    wall, booted = [EPOCH], [BOOTED]
+    monkeypatch.setattr("nodescope.health.gpu._booted", lambda _: booted[0])
+    for at, expected in ((-5.0, "ok"), (5.0, "critical")):
+        wall[0], booted[0] = EPOCH, BOOTED
+        rules = GpuHealthRules(clock=lambda: 1000.0, wall_clock=lambda: wall[0])
+        for state in ("ok", "lost", "ok"):
+            rules.examined([gpu(state=state)], (), (), (), None)
+        wall[0], booted[0] = EPOCH + 100.0 - 600.0, BOOTED - 600.0
+        found = rules.examined([gpu()], (), (), [xid(48, "memory", "critical", EPOCH - 600.0 + at)], None)
+        assert {one.state for one in found if one.component == "xid"} == {expected}
+
+
 def test_how_long_an_xid_counts() -> None:
     """An hour; one that is critical a day; none from before the node was started."""
     for severity, seconds in (("warning", 3600.0), ("error", 3600.0), ("critical", DAY)):

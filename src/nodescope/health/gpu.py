@@ -44,7 +44,7 @@ STAGGER_SECONDS: Final = 7.5
 MAX_KEPT: Final = 256
 MAX_HUNG: Final = 64
 CLOCK_STEP_S: Final = 60.0
-"""From which on the clock was set forward, and not slewed."""
+"""From which on the clock was set, and not slewed."""
 STARTING: Final = "starting"
 PAUSED: Final = "paused"
 NOT_LOOKED_AT: Final = frozenset({PAUSED, STARTING})
@@ -154,6 +154,7 @@ class GpuHealthRules:
         if step > CLOCK_STEP_S:
             # Set forward, as on a node that learns the time late: XIDs of this boot are told by the new clock then.
             self._booted_seconds = booted
+        if abs(step) > CLOCK_STEP_S:
             for kept in self._kept.values():
                 kept.follow_clock(step)
         # A clock that was ahead at the start and is set right: what is seen from then on is since the start, too.
@@ -230,7 +231,7 @@ class _Kept:
         self.wall = 0.0
 
     def follow_clock(self, step: float) -> None:
-        """The clock was set forward by `step` seconds."""
+        """The clock was set by `step` seconds."""
         self.wall += step
         self.reset_seconds += step if self.reset_seconds else 0.0
         if self.before_drop is not None:

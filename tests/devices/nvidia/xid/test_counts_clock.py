@@ -73,7 +73,7 @@ def test_set_right_on_a_node_that_learns_the_time_late(node: Node) -> None:
     node.kmsg(31)
     node.kmsg(149, said=FATAL)
     assert states(node) == {"warning", "critical"}
-    node.clock.set_forward(YEAR_S)
+    node.clock.set_by(YEAR_S)
     assert shown(node) == {31: (1, 1, 0), 149: (1, 1, 1)}
     assert states(node) == {"warning", "critical"}
     assert {record.last_seen_seconds for record in node.counts.records((A,))} == {NOW + YEAR_S}
@@ -87,8 +87,26 @@ def test_a_reset_stays_behind_what_it_ended(node: Node) -> None:
     """A clock that is set forward takes the time of a GPU's reset with it: XIDs of before stay ended."""
     node.kmsg(31)
     node.counts.was_reset(A.uuid, NOW)
-    node.clock.set_forward(YEAR_S)
+    node.clock.set_by(YEAR_S)
     assert [record.gpu_reset_seconds for record in node.counts.records((A,))] == [NOW + YEAR_S]
+
+
+def test_what_a_reset_ended_is_before_it_also_by_a_clock_that_is_set_back(node: Node) -> None:
+    """XIDs of before a reset stay before it, and those of after it behind it, where the clock is set back, and after
+    a restart."""
+    node.kmsg(31)
+    node.clock.now += 100.0
+    node.counts.was_reset(A.uuid, node.clock.now)
+    node.clock.now += 100.0
+    node.kmsg(79, 200.0)
+    node.clock.now += 10.0
+    node.clock.set_by(-600.0)
+    for _ in range(2):
+        seen = {record.xid: record.last_seen_seconds for record in node.counts.records((A,))}
+        reset = {record.gpu_reset_seconds for record in node.counts.records((A,))}
+        assert (seen, reset) == ({31: NOW - 600.0, 79: NOW - 400.0}, {NOW - 500.0})
+        node.restart()
+        node.counts.identities((A, B))
 
 
 def test_what_an_earlier_boot_had_stays_where_it_was(node: Node) -> None:
@@ -96,7 +114,7 @@ def test_what_an_earlier_boot_had_stays_where_it_was(node: Node) -> None:
     node.kmsg(31)
     node.restart(boot="another")
     node.counts.identities((A, B))
-    node.clock.set_forward(YEAR_S)
+    node.clock.set_by(YEAR_S)
     assert [record.last_seen_seconds for record in node.counts.records((A,))] == [NOW]
 
 

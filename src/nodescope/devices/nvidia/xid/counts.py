@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import isfinite
 from typing import Final, Literal
 
 from nodescope.devices.nvidia.xid.catalog import BY_SUBCODE, FALLEN_OFF_THE_BUS, entry, is_fatal, severity
@@ -216,14 +217,14 @@ class XidCounts:
         ]
 
     def _moment(self) -> float:
-        """Unix time. Where the clock was set back, what was counted at a later time becomes of now; where it was set
-        forward, as on a node that learns the time late, what this boot has had is as old as before."""
+        """Unix time. Where the clock was set, as on a node that learns the time late, what this boot has had is as old
+        as before; what is still of a later time than it shows becomes of now."""
         now = self._now()
         booted = now - self._since_boot()
+        if isfinite(self._booted) and abs(booted - self._booted) > CLOCK_STEP_S:
+            self._tally.step(self._booted - CLOCK_STEP_S, booted - self._booted)
         if now < self._clock:
             self._tally.set_back(now)
-        elif booted - self._booted > CLOCK_STEP_S:
-            self._tally.set_forward(self._booted - CLOCK_STEP_S, booted - self._booted)
         self._clock, self._booted = now, booted
         return now
 
