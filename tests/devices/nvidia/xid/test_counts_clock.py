@@ -10,7 +10,7 @@ import pytest
 
 from nodescope.devices.nvidia.xid.tally import WINDOW_S
 from nodescope.health.xids import xid_findings
-from tests.devices.nvidia.xid.xid_node import NOW, A, B, Node
+from tests.devices.nvidia.xid.xid_node import NOW, UPTIME_S, A, B, Node
 
 YEAR_S: Final = 365 * 86_400.0
 FATAL: Final = "NETIR_LINK_EVT  Fatal   XC0 i0 Link 01 (0x021425c6 0x00000000)"
@@ -111,11 +111,12 @@ def test_what_a_reset_ended_is_before_it_also_by_a_clock_that_is_set_back(node: 
 
 def test_what_an_earlier_boot_had_stays_where_it_was(node: Node) -> None:
     """XIDs of before a reboot are not made of this one by a clock that is set forward."""
-    node.kmsg(31)
+    before = -2 * UPTIME_S
+    node.kmsg(31, before)
     node.restart(boot="another")
     node.counts.identities((A, B))
     node.clock.set_by(YEAR_S)
-    assert [record.last_seen_seconds for record in node.counts.records((A,))] == [NOW]
+    assert [record.last_seen_seconds for record in node.counts.records((A,))] == [NOW + before]
 
 
 def test_a_reset_of_an_earlier_boot_ends_nothing_of_this_one(node: Node) -> None:
@@ -127,3 +128,15 @@ def test_a_reset_of_an_earlier_boot_ends_nothing_of_this_one(node: Node) -> None
     node.counts.identities((A, B))
     node.kmsg(79, -YEAR_S - 60.0)
     assert {record.xid: record.gpu_reset_seconds for record in node.counts.records((A,))} == {31: None, 79: None}
+
+
+def test_what_an_earlier_boot_had_is_before_this_one(node: Node) -> None:
+    """After the reboot that an XID asked for it is history, while the clock is behind and once it is set right."""
+    node.kmsg(79)
+    node.clock.now -= YEAR_S
+    node.restart(boot="another")
+    node.counts.identities((A, B))
+    for _ in range(2):
+        now = node.clock.now
+        assert xid_findings(node.counts.records((A,)), "GPU-a", now, now - node.clock.since_boot()) == []
+        node.clock.set_by(YEAR_S)

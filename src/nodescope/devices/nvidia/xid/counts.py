@@ -224,7 +224,7 @@ class XidCounts:
         if isfinite(self._booted) and abs(booted - self._booted) > CLOCK_STEP_S:
             self._tally.step(self._booted - CLOCK_STEP_S, booted - self._booted)
         if now < self._clock:
-            self._tally.set_back(now)
+            self._tally.set_back(now, booted)
         self._clock, self._booted = now, booted
         return now
 
@@ -278,7 +278,7 @@ class XidCounts:
         for gpu, seconds in () if rebooted else saved.resets.items():
             self._tally.was_reset(gpu, seconds)
         # It may have been saved under another clock.
-        self._tally.set_back(now)
+        self._tally.set_back(now, self._booted)
         self._matches.restore(
             (Open((open_.gpu, open_.xid), open_.bucket, open_.told, open_.errors) for open_ in saved.open), now
         )

@@ -16,6 +16,9 @@ WINDOW_S: Final = 300
 CLOCK_STEP_S: Final = 60.0
 """From which on the clock was set, and not slewed."""
 
+BEFORE_BOOT_S: Final = 1.0
+"""At least so long before this boot is what an earlier one had: when this one began is known by the second."""
+
 NEVER: Final = (float("-inf"), -1)
 
 
@@ -114,14 +117,15 @@ class Tally:
         known.reset = max(known.reset or 0.0, seconds)
         return True
 
-    def set_back(self, now: float) -> None:
+    def set_back(self, now: float, booted: float) -> None:
         """The clock shows `now`, which was later before. Kept as they are, those times would be recent until it shows
-        them again, be it in years, and no newer XID would be the last."""
+        them again, be it in years, and no newer XID would be the last. An earlier boot was before `booted`."""
+        earlier = max(0.0, booted - BEFORE_BOOT_S)
         for gpu in self._gpus.values():
             gpu.newest = min(gpu.newest[0], now), gpu.newest[1]
             gpu.reset = None if gpu.reset is None else min(gpu.reset, now)
             for seen in gpu.xids.values():
-                seen.set_back(now)
+                seen.set_back(earlier if seen.earlier else now)
 
     def step(self, since: float, by: float) -> None:
         """The clock was set by `by` seconds, back where below 0. Kept as they are, those of this boot, which was
