@@ -248,6 +248,27 @@ def test_a_pause_is_told_once_and_not_of_each_component(
     ]
 
 
+def test_a_source_that_has_not_looked_yet_takes_no_gpu_away(
+    parts: Parts, told: Told, published: Published, tmp_path: Path
+) -> None:
+    """After a reload in a pause, or while a tool's first run takes long, no GPU is told of as gone and then as new, nor
+    are verdicts told again; that there is none any more is told by who has looked."""
+    told.tells(fresh(), gpus=(FIRST,))
+    told.verdicts = (GpuHealth(identity=FIRST, component="power", state="warning", value=VALUES["warning"]),)
+    wanted = parts._replace(changes=changes)
+    before, after = (GpuObserver(Host(sysfs=str(tmp_path)), wanted, 1.0, 5.0, 30.0) for _ in range(2))
+    before.sample()
+    published.clear()
+    told.tells(gpus=(), generation=0)
+    assert [of(kind, after.sample()) != [] for kind in (GpuSource, GpuHealth)] == [True, False]
+    told.tells(fresh(), gpus=(FIRST,))
+    assert of(GpuHealth, after.sample()) == list(told.verdicts)
+    assert (published.kinds, told.examinations) == ([], 2)
+    told.tells(gpus=(), generation=2)
+    after.sample()
+    assert published.kinds == [("gpu.removed", "GPU-1")]
+
+
 def test_instances(told: Told, observer: GpuObserver) -> None:
     """An instance is shown with its GPU; what is shared is told of the first of its GPU instance; strangers are not."""
     slots = tuple(

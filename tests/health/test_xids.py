@@ -92,6 +92,37 @@ def test_a_clock_that_is_set_forward() -> None:
         assert {one.state for one in found if one.component == "xid"} == {expected}
 
 
+def test_a_clock_that_is_set_forward_with_a_reset() -> None:
+    """A reset that is seen just after the clock was set forward is told, and ends XIDs, by the new clock."""
+    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+    wall = [since_boot + 10.0]
+    told: list[float] = []
+    rules = GpuHealthRules(
+        clock=lambda: 1000.0, wall_clock=lambda: wall[0], on_reset=lambda uuid, seconds: told.append(seconds)
+    )
+    for state in ("ok", "lost"):
+        rules.examined([gpu(state=state)], (), (), (), None)
+    wall[0] += EPOCH
+    old = [xid(48, "memory", "critical", since_boot + EPOCH + 5.0)]
+    found = rules.examined([gpu()], (), (), old, None)
+    assert {one.state for one in found if one.component == "xid"} == {"ok"}
+    assert told == [pytest.approx(since_boot + EPOCH + 10.0, abs=1.0)]
+
+
+def test_a_clock_that_is_set_back_keeps_what_was_before_a_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a reset ended stays ended, and what came after it counts, where the clock is set back to before both."""
+    wall, booted = [EPOCH], [BOOTED]
+    monkeypatch.setattr("nodescope.health.gpu._booted", lambda _: booted[0])
+    for at, expected in ((-5.0, "ok"), (5.0, "critical")):
+        wall[0], booted[0] = EPOCH, BOOTED
+        rules = GpuHealthRules(clock=lambda: 1000.0, wall_clock=lambda: wall[0])
+        for state in ("ok", "lost", "ok"):
+            rules.examined([gpu(state=state)], (), (), (), None)
+        wall[0], booted[0] = EPOCH + 100.0 - 600.0, BOOTED - 600.0
+        found = rules.examined([gpu()], (), (), [xid(48, "memory", "critical", EPOCH - 600.0 + at)], None)
+        assert {one.state for one in found if one.component == "xid"} == {expected}
+
+
 def test_how_long_an_xid_counts() -> None:
     """An hour; one that is critical a day; none from before the node was started."""
     for severity, seconds in (("warning", 3600.0), ("error", 3600.0), ("critical", DAY)):
@@ -149,6 +180,22 @@ def test_a_reset_ends_it() -> None:
     assert judge.after(61).of("pcie", gpu(energy_millijoules=9), xids=old).state == "ok"
     during = [xid(79, "pcie", "critical", EPOCH + 7)]
     assert judge.of("pcie", gpu(energy_millijoules=9), xids=during).state == "critical"
+
+
+def test_a_reset_in_a_pause_ends_it() -> None:
+    """A GPU that was lost or due for a reset before a pause and is well after it was reset; what came in the pause, in
+    which nobody looked, still counts. So it is where its energy tells of the reset."""
+    for before, after, energy in (("reset_required", "ok", None), ("ok", "ok", 10**9)):
+        old = [xid(95, "memory", "critical", EPOCH - 1.0)]
+        judge = Judge()
+        judge.verdicts(gpu(state=before, energy_millijoules=energy), xids=old)
+        for state in ("paused", "starting"):
+            judge.after(600).verdicts(unread(state=state), xids=old)
+        for _ in range(2):
+            judge.after(5).verdicts(gpu(state=after, energy_millijoules=energy and 7), xids=old)
+        assert judge.after(61).of("memory", gpu(energy_millijoules=energy and 8), xids=old).state == "ok"
+        during = [xid(79, "pcie", "critical", EPOCH + 500)]
+        assert judge.of("pcie", gpu(energy_millijoules=energy and 9), xids=during).state == "critical"
 
 
 def test_a_reset_that_an_agent_before_saw_ends_it() -> None:

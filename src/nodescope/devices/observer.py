@@ -143,16 +143,20 @@ class GpuObserver:
                 yield from self._throttle_window.counted(told, report.sampled_monotonic_seconds)
                 yield from _instances(gpu, report, slots)
                 yield from self._processes(identity, report, slots)
-        with self._past.lock:
-            self._tell(gpus)
+        # That a source lists none before it has looked, as in a pause, does not say that any has gone.
+        has_looked = bool(gpus) or observed.generation > 0
+        if has_looked:
+            with self._past.lock:
+                self._tell(gpus)
         xids = self._parts.xids.records(tuple(identities.values()))
         yield from gpus
         yield from links
         yield from eccs
         yield from xids
-        with self._past.lock:
-            verdicts = self._judged(gpus, links, eccs, xids, status, now)
-        yield from verdicts
+        if has_looked:
+            with self._past.lock:
+                verdicts = self._judged(gpus, links, eccs, xids, status, now)
+            yield from verdicts
         yield from self._parts.xids.missed()
         yield status
         yield from self._plausible.records()

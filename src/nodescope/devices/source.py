@@ -9,7 +9,10 @@ from nodescope.records.gpu_snapshot import GpuSource
 
 
 class Observed(NamedTuple):
-    """The newest that a source knows. Every report is of one of `gpus`; a GPU without a report has said nothing yet."""
+    """The newest that a source knows. Every report is of one of `gpus`; a GPU without a report has said nothing yet.
+
+    `generation`: counts up with each change of the inventory; 0 while nobody has looked what there is.
+    """
 
     generation: int
     gpus: tuple[GpuIdentity, ...]

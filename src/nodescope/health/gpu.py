@@ -44,9 +44,12 @@ STAGGER_SECONDS: Final = 7.5
 MAX_KEPT: Final = 256
 MAX_HUNG: Final = 64
 CLOCK_STEP_S: Final = 60.0
-"""From which on the clock was set forward, and not slewed."""
+"""From which on the clock was set, and not slewed."""
 STARTING: Final = "starting"
 PAUSED: Final = "paused"
+NOT_LOOKED_AT: Final = frozenset({PAUSED, STARTING})
+"""States of a GPU that nobody reads just now: that it was lost or due for a reset before is not over."""
+
 AFTER_RESET: Final = frozenset({"lost", "reset_required"})
 NOT_READ: Final = "the GPU gives no readings"
 SEE_DEVICE: Final = "see what the components device and driver say"
@@ -94,6 +97,8 @@ class GpuHealthRules:
     ) -> tuple[GpuHealth, ...]:
         """The verdicts on `gpus`, each GPU's together, "all" the last of them."""
         now, wall = self._clock(), self._wall_clock()
+        if not self._boot_is_given:
+            self._follow_clock(_booted(wall))
         links_of, eccs_of, xids_of = _by_gpu(links), _by_gpu(eccs), _by_gpu(xids)
         for gpu in gpus:
             self._see(now, wall, gpu, links_of.get(gpu.identity.uuid, ()))
@@ -102,8 +107,6 @@ class GpuHealthRules:
             from_source["driver_hung_calls_last_hour"] = self._hung.last_hour(source.hung_calls, now)
         siblings = self._siblings(gpus)
         usual_links = _usual_links(gpus, links_of)
-        if not self._boot_is_given:
-            self._follow_clock(_booted(wall))
         xids_missed = missed_findings(self._xids_problem())
         found: list[GpuHealth] = []
         for gpu in gpus:
@@ -151,8 +154,9 @@ class GpuHealthRules:
         if step > CLOCK_STEP_S:
             # Set forward, as on a node that learns the time late: XIDs of this boot are told by the new clock then.
             self._booted_seconds = booted
+        if abs(step) > CLOCK_STEP_S:
             for kept in self._kept.values():
-                kept.reset_seconds += step if kept.reset_seconds else 0.0
+                kept.follow_clock(step)
         # A clock that was ahead at the start and is set right: what is seen from then on is since the start, too.
         self._booted_seconds = min(self._booted_seconds, booted)
 
@@ -226,6 +230,13 @@ class _Kept:
         self.seen_at = 0.0
         self.wall = 0.0
 
+    def follow_clock(self, step: float) -> None:
+        """The clock was set by `step` seconds."""
+        self.wall += step
+        self.reset_seconds += step if self.reset_seconds else 0.0
+        if self.before_drop is not None:
+            self.before_drop += step
+
     def see(self, now: float, wall: float, gpu: Gpu, links: Sequence[GpuLink]) -> None:
         """Takes a reading in."""
         self.seen_at = now
@@ -236,7 +247,8 @@ class _Kept:
             self._compare_energy(reading.energy_millijoules)
         # A reset under a clock that was ahead and is set right was before now in any case.
         self.reset_seconds = min(self.reset_seconds, wall)
-        self.state, self.wall = gpu.state, wall
+        if gpu.state not in NOT_LOOKED_AT:
+            self.state, self.wall = gpu.state, wall
         if links:
             self.components.add("nvlink")
             self.nvlinks = max(self.nvlinks, sum(link.reading.active == 1 for link in links))

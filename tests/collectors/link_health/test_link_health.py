@@ -5,14 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from nodescope import configuration
 from nodescope.collectors.link_health.link_health import build
-from nodescope.collectors.link_health.source import SAMPLERS, loop
+from nodescope.collectors.link_health.source import SAMPLERS, LinkHealthSampler, LinkPast, loop
 from nodescope.collectors.parts import Parts, Surroundings
 from nodescope.exposition.text import TextEncoder
+from nodescope.health.links import LinkHealthRules
 from nodescope.host import Absent, Host
-from nodescope.sampler import Sampler
+from nodescope.records.nvme import NvmeController
+from nodescope.records.rdma import RdmaPort
+from nodescope.sampler import Sampler, Snapshot
 from nodescope.simulate.rdma_tree import write_rdma
 
 
@@ -110,3 +116,38 @@ def test_a_port_that_was_up_before_a_reload(tmp_path: Path) -> None:
     assert states(loop(after).sampler)["mlx5_0/1"] == "critical"
     stop(after)
     assert published == [("link.health", "mlx5_0/1")]
+
+
+class Given:
+    """A loop that has what it is given."""
+
+    def __init__(self, *records: RdmaPort | NvmeController) -> None:
+        self.snapshot: Snapshot | None = Snapshot(records, 0.0, 0.0)
+
+    def first(self, deadline: float) -> bool:
+        return self.snapshot is not None
+
+
+def test_a_sampler_that_is_late_after_a_reload() -> None:
+    """What was told of its devices is not told again when it comes, and that one is well again is."""
+    port = RdmaPort(device="mlx5_0", port=1, state="ACTIVE", state_value=4)
+    down = msgspec.structs.replace(port, state="DOWN", state_value=1)
+    published, past = Published(), LinkPast()
+    past.rules = LinkHealthRules(clock=lambda: clock[0])
+    clock = [1000.0]
+    rdma, nvme = Given(port), Given(NvmeController(name="nvme0", state="live"))
+    loops: Any = (rdma, nvme)
+    before, after = (LinkHealthSampler(loops, published, 1.0, past) for _ in range(2))
+    for one in (port, down):
+        rdma.snapshot = Snapshot((one,), 0.0, 0.0)
+        assert before.sample()
+    assert published == [("link.health", "mlx5_0/1")]
+    rdma.snapshot = None
+    assert [verdict.subject for verdict in after.sample()] == ["nvme0"]
+    rdma.snapshot = Snapshot((down,), 0.0, 0.0)
+    after.sample()
+    assert len(published) == 1
+    clock[0] += LONG_S * 10
+    rdma.snapshot = Snapshot((port,), 0.0, 0.0)
+    after.sample()
+    assert len(published) == 2

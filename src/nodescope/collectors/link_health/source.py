@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from nodescope.collectors.joined import Loop
 from nodescope.collectors.over_reloads import of_machine
 from nodescope.collectors.parts import Parts, Publish
-from nodescope.health.links import LinkHealthRules, changes
+from nodescope.health.links import MAX_KEPT, LinkHealthRules, changes
 from nodescope.host import Absent
 from nodescope.records.health import DeviceHealth
 from nodescope.sampling import SamplerLoop
@@ -25,7 +25,7 @@ SAMPLERS: Final = {name: f"{ROOM}.{name}.source" for name in ("rdma", "pci", "nv
 
 
 class LinkPast:
-    """The rules with what they remember, such as which ports were up, and the newest verdicts: they outlive a reload.
+    """The rules with what they remember, such as which ports were up, and the verdicts told last, over reloads.
 
     `lock`: for while one sampler ends and the next begins.
     """
@@ -33,7 +33,7 @@ class LinkPast:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.rules = LinkHealthRules()
-        self.verdicts: tuple[DeviceHealth, ...] = ()
+        self.told: tuple[DeviceHealth, ...] = ()
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -66,11 +66,18 @@ class LinkHealthSampler:
         if not records:
             raise Absent("any RDMA, PCI or NVMe device, or memory controller")
         with self._past.lock:
-            before, verdicts = self._past.verdicts, self._past.rules.examined(records)
-            self._past.verdicts = verdicts
+            before, verdicts = self._past.told, self._past.rules.examined(records)
+            self._past.told = (*verdicts, *self._unseen(before, verdicts))
             for kind, subject, attributes in changes(before, verdicts):
                 self._publish(kind, subject, attributes)
         return verdicts
+
+    def _unseen(self, told: Sequence[DeviceHealth], verdicts: Sequence[DeviceHealth]) -> Sequence[DeviceHealth]:
+        """What was told of devices that may be those of a sampler which has given nothing yet, as after a reload."""
+        if all(loop.snapshot is not None for loop in self._loops):
+            return ()
+        there = {(one.component, one.subject) for one in verdicts}
+        return [one for one in told if (one.component, one.subject) not in there][:MAX_KEPT]
 
 
 def loop(parts: Parts) -> SamplerLoop:

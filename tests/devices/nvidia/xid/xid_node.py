@@ -27,7 +27,7 @@ class Clock:
     def since_boot(self) -> float:
         return self.now - self._set_by - NOW + UPTIME_S
 
-    def set_forward(self, by: float) -> None:
+    def set_by(self, by: float) -> None:
         """Somebody sets the clock; no time passes."""
         self.now += by
         self._set_by += by

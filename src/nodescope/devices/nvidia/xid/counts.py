@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import isfinite
 from typing import Final, Literal
 
 from nodescope.devices.nvidia.xid.catalog import BY_SUBCODE, FALLEN_OFF_THE_BUS, entry, is_fatal, severity
@@ -216,14 +217,14 @@ class XidCounts:
         ]
 
     def _moment(self) -> float:
-        """Unix time. Where the clock was set back, what was counted at a later time becomes of now; where it was set
-        forward, as on a node that learns the time late, what this boot has had is as old as before."""
+        """Unix time. Where the clock was set, as on a node that learns the time late, what this boot has had is as old
+        as before; what is still of a later time than it shows becomes of now."""
         now = self._now()
         booted = now - self._since_boot()
+        if isfinite(self._booted) and abs(booted - self._booted) > CLOCK_STEP_S:
+            self._tally.step(self._booted - CLOCK_STEP_S, booted - self._booted)
         if now < self._clock:
-            self._tally.set_back(now)
-        elif booted - self._booted > CLOCK_STEP_S:
-            self._tally.set_forward(self._booted - CLOCK_STEP_S, booted - self._booted)
+            self._tally.set_back(now, booted)
         self._clock, self._booted = now, booted
         return now
 
@@ -273,10 +274,11 @@ class XidCounts:
         rebooted = "" not in (self._boot_id, saved.boot_id) and saved.boot_id != self._boot_id
         now = self._moment()
         self._tally.restore(saved.gpus, earlier=rebooted)
-        for gpu, seconds in saved.resets.items():
+        # What a reboot has ended as well; by a clock that is behind they would be of now, and end what came since.
+        for gpu, seconds in () if rebooted else saved.resets.items():
             self._tally.was_reset(gpu, seconds)
         # It may have been saved under another clock.
-        self._tally.set_back(now)
+        self._tally.set_back(now, self._booted)
         self._matches.restore(
             (Open((open_.gpu, open_.xid), open_.bucket, open_.told, open_.errors) for open_ in saved.open), now
         )

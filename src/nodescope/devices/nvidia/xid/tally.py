@@ -14,7 +14,10 @@ MAX_GPUS: Final = 256
 MAX_XIDS_PER_GPU: Final = 512
 WINDOW_S: Final = 300
 CLOCK_STEP_S: Final = 60.0
-"""From which on the clock was set forward, and not slewed."""
+"""From which on the clock was set, and not slewed."""
+
+BEFORE_BOOT_S: Final = 1.0
+"""At least so long before this boot is what an earlier one had: when this one began is known by the second."""
 
 NEVER: Final = (float("-inf"), -1)
 
@@ -55,12 +58,16 @@ class _Xid:
             seen[second] = seen.get(second, 0) + count
         self.recent = seen
 
-    def set_forward(self, since: float, by: float) -> None:
-        """The clock was set forward `by` seconds: what was seen from `since` on was seen so much later."""
-        self.last_seen += by if self.last_seen >= since else 0.0
-        if self.fatal_seen is not None and self.fatal_seen >= since:
-            self.fatal_seen += by
-        self.recent = {second + int(by) if second >= since else second: n for second, n in self.recent.items()}
+    def step(self, since: float, by: float) -> None:
+        """The clock was set by `by` seconds: what was seen from `since` on is as old as before."""
+        self.last_seen = stepped(self.last_seen, since, by)
+        if self.fatal_seen is not None:
+            self.fatal_seen = stepped(self.fatal_seen, since, by)
+        seen: dict[int, int] = {}
+        for second, count in self.recent.items():
+            second = int(stepped(second, since, by))
+            seen[second] = seen.get(second, 0) + count
+        self.recent = seen
 
     def window(self, now: float) -> dict[int, int]:
         """What is left of `recent` in the window: `WINDOW_S` whole seconds, of which this is the last."""
@@ -110,26 +117,25 @@ class Tally:
         known.reset = max(known.reset or 0.0, seconds)
         return True
 
-    def set_back(self, now: float) -> None:
+    def set_back(self, now: float, booted: float) -> None:
         """The clock shows `now`, which was later before. Kept as they are, those times would be recent until it shows
-        them again, be it in years, and no newer XID would be the last."""
+        them again, be it in years, and no newer XID would be the last. An earlier boot was before `booted`."""
+        earlier = max(0.0, booted - BEFORE_BOOT_S)
         for gpu in self._gpus.values():
             gpu.newest = min(gpu.newest[0], now), gpu.newest[1]
             gpu.reset = None if gpu.reset is None else min(gpu.reset, now)
             for seen in gpu.xids.values():
-                seen.set_back(now)
+                seen.set_back(earlier if seen.earlier else now)
 
-    def set_forward(self, since: float, by: float) -> None:
-        """The clock was set forward `by` seconds. Kept as they are, those of this boot, which was at `since`, would be
-        too old for anyone to look at."""
+    def step(self, since: float, by: float) -> None:
+        """The clock was set by `by` seconds, back where below 0. Kept as they are, those of this boot, which was
+        at `since`, would be too old for anyone to look at, or of times to come."""
         for gpu in self._gpus.values():
-            if gpu.newest[0] >= since:
-                gpu.newest = gpu.newest[0] + by, gpu.newest[1]
-            if gpu.reset is not None and gpu.reset >= since:
-                gpu.reset += by
+            gpu.newest = stepped(gpu.newest[0], since, by), gpu.newest[1]
+            gpu.reset = None if gpu.reset is None else stepped(gpu.reset, since, by)
             for seen in gpu.xids.values():
                 if not seen.earlier:
-                    seen.set_forward(since, by)
+                    seen.step(since, by)
 
     def move(self, gpu: str, to: str, joined: Mapping[int, Iterable[tuple[int, int]]]) -> None:
         """Adds the counts of one GPU to another's, but for those which are `joined`: XID -> (second, how many)."""
@@ -212,3 +218,8 @@ class Tally:
             if seen.last_seen >= gpu.newest[0]:
                 gpu.newest = seen.last_seen, xid
         return True
+
+
+def stepped(seconds: float, since: float, by: float) -> float:
+    """A time by the clock that was set by `by` seconds, where it was not before `since`."""
+    return max(0.0, seconds + by) if seconds >= since else seconds
