@@ -93,11 +93,14 @@ class Runtimes:
         self._look_at = time.monotonic() + LOOK_SECONDS
         self._leave()
         for place, path in self._places():
-            self._follow(place, path)
+            if self._kept.leads(self):
+                self._follow(place, path)
         self._note_change()
         if self._closed.is_set():
-            # In the meantime: nobody else would end what was just begun.
             self._kept.end(self)
+        if not self._kept.leads(self):
+            # Ended in the meantime: nobody else would end what was begun after that.
+            self.end()
 
     def first_answers(self, timeout_s: float) -> None:
         """Waits until each that is followed has answered, or failed to, at most so long; ends with `close`."""
@@ -194,7 +197,9 @@ class Runtimes:
             follower.stop()
         for follower in gone.values():
             follower.close()
-        left = {**{place: kept for place, kept in self._left.items() if place not in gone}, **dict(_known(gone))}
+        known = dict(_known(gone))
+        # Of one that came back and never answered, what was known before still is what is known.
+        left = {**{place: kept for place, kept in self._left.items() if place not in known}, **known}
         self._left = dict(list(left.items())[-MAX_RUNTIMES:])
         self._followers = {place: follower for place, follower in self._followers.items() if place not in gone}
 
