@@ -93,14 +93,18 @@ class Runtimes:
         self._look_at = time.monotonic() + LOOK_SECONDS
         self._leave()
         for place, path in self._places():
-            if self._kept.leads(self):
+            if self.lead():
                 self._follow(place, path)
         self._note_change()
         if self._closed.is_set():
             self._kept.end(self)
-        if not self._kept.leads(self):
+        if not self.lead():
             # Ended in the meantime: nobody else would end what was begun after that.
             self.end()
+
+    def lead(self) -> bool:
+        """Whether these follow the runtimes still, and neither another nor nobody."""
+        return self._kept.leads(self)
 
     def first_answers(self, timeout_s: float) -> None:
         """Waits until each that is followed has answered, or failed to, at most so long; ends with `close`."""
