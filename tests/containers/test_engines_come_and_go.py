@@ -48,7 +48,7 @@ def test_a_user_who_logs_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_more_engines_than_are_followed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Engines beyond the first sixteen are told of, once for as many."""
+    """Engines beyond the first sixteen are told of, once for as many, and who comes back is beyond these."""
     monkeypatch.setattr("nodescope.containers.runtimes.LOOK_SECONDS", 0.0)
     for uid in range(1000, 1018):
         (tmp_path / f"run/user/{uid}").mkdir(parents=True)
@@ -58,9 +58,14 @@ def test_more_engines_than_are_followed(
     for _ in range(2):
         runtimes.look()
         assert len(runtimes.statuses()) == MAX_SOCKETS
+    here, away = tmp_path / "run/user/1000", tmp_path / "away"
+    for before, after in ((here, away), (away, here)):
+        before.rename(after)
+        runtimes.look()
+        assert len(runtimes.statuses()) == MAX_SOCKETS
     runtimes.close()
     told = [record.getMessage() for record in caplog.records if "beyond the first 16" in record.getMessage()]
-    assert [line.partition(" ")[0] for line in told] == ["2"]
+    assert [line.partition(" ")[0] for line in told] == ["2", "2"]
 
 
 @pytest.mark.parametrize("is_reload", [True, False])

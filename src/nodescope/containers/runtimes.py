@@ -172,7 +172,7 @@ class Runtimes:
 
     def _engines(self) -> tuple[str, ...]:
         """Those that are found; one line where more than before are too many."""
-        paths, left_out = engine_sockets(self._host)
+        paths, left_out = engine_sockets(self._host, self._followers)
         if left_out > self._left_out:
             log.warning(
                 "%d engines beyond the first %d are not followed: their containers have no names; "
