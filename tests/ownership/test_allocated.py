@@ -175,6 +175,16 @@ def test_dynamic_resource_allocation_by_place(word: str, expected: str | None, m
     assert found == ([expected] if expected else []) if machine is PLACED else found == alone
 
 
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("gpu-2-mig-3g40gb-9-4", []), ("gpu-2-mig-3g40gb-4", []), ("gpu-2-mig-3g40gb-9-0", [MIG[0]])],
+)
+def test_a_partition_that_is_not_known_yet(word: str, expected: list[str]) -> None:
+    """The only known partition of a profile is not another one that was made just now, elsewhere on the GPU."""
+    known = part(C, MIG[0], 0, profile="3g.40gb", profile_id=9, placement_start=0, placement_size=4)
+    assert keys(of("gpu.nvidia.com", f"node-a/{word}", machine=Devices(NVIDIA, [known]))) == expected
+
+
 def test_cdi_names_of_dynamic_resource_allocation() -> None:
     """They name a device the same way, and that of a channel is no GPU that is missing."""
     assert keys(of("gpu.nvidia.com", cdi=("k8s.gpu.nvidia.com/device=gpu-1",))) == [B]

@@ -146,6 +146,10 @@ class KeptContainers:
                 self._leader = leader
             return True
 
+    def leads(self, leader: Leader) -> bool:
+        """Whether it is this one that follows now. Waits for nothing."""
+        return self._leader is leader
+
     def end(self, leader: Leader) -> None:
         """This one follows no longer."""
         with self._lock:

@@ -93,11 +93,18 @@ class Runtimes:
         self._look_at = time.monotonic() + LOOK_SECONDS
         self._leave()
         for place, path in self._places():
-            self._follow(place, path)
+            if self.lead():
+                self._follow(place, path)
         self._note_change()
         if self._closed.is_set():
-            # In the meantime: nobody else would end what was just begun.
             self._kept.end(self)
+        if not self.lead():
+            # Ended in the meantime: nobody else would end what was begun after that.
+            self.end()
+
+    def lead(self) -> bool:
+        """Whether these follow the runtimes still, and neither another nor nobody."""
+        return self._kept.leads(self)
 
     def first_answers(self, timeout_s: float) -> None:
         """Waits until each that is followed has answered, or failed to, at most so long; ends with `close`."""
@@ -165,7 +172,7 @@ class Runtimes:
 
     def _engines(self) -> tuple[str, ...]:
         """Those that are found; one line where more than before are too many."""
-        paths, left_out = engine_sockets(self._host)
+        paths, left_out = engine_sockets(self._host, self._followers)
         if left_out > self._left_out:
             log.warning(
                 "%d engines beyond the first %d are not followed: their containers have no names; "
@@ -194,7 +201,9 @@ class Runtimes:
             follower.stop()
         for follower in gone.values():
             follower.close()
-        left = {**{place: kept for place, kept in self._left.items() if place not in gone}, **dict(_known(gone))}
+        known = dict(_known(gone))
+        # Of one that came back and never answered, what was known before still is what is known.
+        left = {**{place: kept for place, kept in self._left.items() if place not in known}, **known}
         self._left = dict(list(left.items())[-MAX_RUNTIMES:])
         self._followers = {place: follower for place, follower in self._followers.items() if place not in gone}
 

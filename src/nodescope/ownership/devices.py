@@ -144,7 +144,8 @@ class Devices:
     def allocated_dynamically(self, word: str) -> tuple[Device, ...]:
         """What NVIDIA's driver for dynamic resource allocation calls so: by the minor, of a partition its profile too.
 
-        Of several with one profile it is told by where it lies, where the GPU's driver tells that; else none is.
+        Also by where it lies, where the GPU's driver tells that: one that was just made may not be known yet, and
+        another of its profile is not it. Else none is told of several with one profile.
         """
         name = _DYNAMIC.match(word)
         gpu = next((gpu for gpu in self._gpus if name and self._is_minor(gpu, int(name["minor"]))), None)
@@ -155,9 +156,9 @@ class Devices:
             found = [part for part in parts if _numbers(name["place"]) == (part.profile_id, *_extent(part))]
         elif name["profile"]:
             profile = _bare(name["profile"])
-            found = [part for part in parts if part.profile and _bare(part.profile) == profile]
-            if len(found) > 1:
-                found = [part for part in found if _lies(part, _numbers(name["ends"]))]
+            ends = _numbers(name["ends"])
+            named = [part for part in parts if part.profile and _bare(part.profile) == profile]
+            found = [part for part in named if None in _extent(part) or _lies(part, ends)]
         else:
             return self._whole(gpu)
         return (self._part(found[0]),) if len(found) == 1 else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -43,7 +44,7 @@ class DockerContainer(msgspec.Struct, frozen=True, kw_only=True):
     """A container as `docker stats` shows it; the texts None where a part of them is not known.
 
     `name`: each once, for some names of this dialect have no id beside it: of several containers called so by several
-    engines all but the first are NAME/ID. `memory_percent`: of its limit, else of the host's memory.
+    engines, running or not, all but the first are NAME/ID. `memory_percent`: of its limit, else of the host's memory.
     """
 
     name: str
@@ -67,11 +68,17 @@ class DockerTotals(msgspec.Struct, frozen=True, kw_only=True):
 
 def docker_containers(views: Iterable[ContainerView], host_memory_bytes: int | None) -> list[DockerContainer]:
     """The containers that `docker stats` would list. `host_memory_bytes`: the limit of those that have none."""
-    listed = [view for view in views if view.container.runtime in RUNTIMES and view.container.state in SHOWN]
+    told = [view for view in views if view.container.runtime in RUNTIMES]
+    listed = [view for view in told if view.container.state in SHOWN]
+    # A name is an engine's as long as any container there has it, running or not: who starts takes it from no one.
+    engines: dict[str, tuple[str, int | None]] = {}
+    for view in sorted(told, key=_precedence):
+        engines.setdefault(view.container.name, _engine(view))
     first: dict[str, str] = {}
     for view in sorted(listed, key=_precedence):
-        first.setdefault(view.container.name, view.container.key)
-    return [_shown(view, host_memory_bytes, first[view.container.name] == view.container.key) for view in listed]
+        if engines[view.container.name] == _engine(view):
+            first.setdefault(view.container.name, view.container.key)
+    return [_shown(view, host_memory_bytes, first.get(view.container.name) == view.container.key) for view in listed]
 
 
 def tells_all(status: RuntimeStatus) -> bool:
@@ -94,10 +101,15 @@ def size(count: float, units: Sequence[str], step: int, digits: int) -> str:
     return f"{count:.{digits}g}{units[unit]}"
 
 
-def _precedence(view: ContainerView) -> tuple[bool, bool, str]:
-    """The host's Docker first, then its podman, then users' engines."""
+def _engine(view: ContainerView) -> tuple[str, int | None]:
+    return view.container.runtime, view.container.engine_uid
+
+
+def _precedence(view: ContainerView) -> tuple[bool, bool, float, str]:
+    """The host's Docker first, then its podman, then users' engines; of these who was first to have such a one."""
     container = view.container
-    return container.engine_uid is not None, container.runtime != DOCKER, container.key
+    created = math.inf if container.created_seconds is None else container.created_seconds
+    return container.engine_uid is not None, container.runtime != DOCKER, created, container.key
 
 
 def _shown(view: ContainerView, host_memory_bytes: int | None, is_first: bool) -> DockerContainer:

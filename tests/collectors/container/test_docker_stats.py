@@ -104,6 +104,28 @@ def test_containers_of_one_name(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("first_state", "second_id", "told"),
+    [("running", "a", "web/aaaaaaaaaaaa"), ("exited", "a", "web/aaaaaaaaaaaa"), ("exited", "e", "web/eeeeeeeeeeee")],
+)
+def test_a_name_stays_with_who_had_it_first(tmp_path: Path, first_state: str, second_id: str, told: str) -> None:
+    """A newer container of another user's engine takes no name, also while the one that has it does not run."""
+    known = host(tmp_path)
+    records = [
+        record
+        for digit, uid, created, state in (("c", 1001, 10.0, first_state), (second_id, 1000, 20.0, "running"))
+        for record in (
+            Container(
+                runtime="podman", id=digit * 64, name="web", state=state, engine_uid=uid, created_seconds=created
+            ),
+            ContainerUse(id=digit * 64, cgroup="/x", memory_working_set_bytes=MIB),
+        )
+    ]
+    page = shown(lambda loop: DockerStatsCollector(known, loop), *records)
+    names = {line.split('"')[1] for line in page.splitlines() if line.startswith("docker_container_memory_bytes{")}
+    assert names == {told} | ({"web"} if first_state == "running" else set())
+
+
 @pytest.mark.parametrize(("working_set", "told"), [(0, "2.097152e+06"), (MIB, "1.048576e+06")])
 def test_nothing_but_inactive_file_pages(tmp_path: Path, working_set: int, told: str) -> None:
     """Where nothing would be left of what is used, all of it is shown, as Docker's client does."""

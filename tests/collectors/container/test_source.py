@@ -13,6 +13,7 @@ import pytest
 from nodescope import configuration
 from nodescope.collectors.container.container import build
 from nodescope.collectors.container.source import loop
+from nodescope.collectors.gpu.attributing import ledger
 from nodescope.collectors.parts import Parts, Surroundings
 from nodescope.containers.runtimes import Runtimes
 from nodescope.exposition.text import TextEncoder
@@ -76,6 +77,25 @@ def test_the_first_sample_has_what_the_runtimes_tell(root: Path) -> None:
         made.stop()
     assert [one.name for one in of(records, Container)] == ["web"]
     assert [one.state for one in of(records, RuntimeStatus)] == ["ok"]
+
+
+def test_the_sampler_of_before_a_reload(root: Path) -> None:
+    """Once another follows the runtimes it tells nothing, neither of containers by their ids nor of whose GPUs are."""
+    with FakeEngine(root / "run/docker.sock") as engine:
+        engine.start(container := engine.create(1, name="web"))
+        cgroup(root, container)
+        asked = parts(root, [])
+        before = loop(asked)
+        assert [one.name for one in of(before.sampler.sample(), Container)] == ["web"]
+        after = loop(Parts(asked.host, asked.settings, asked.surroundings))
+        after.sampler.sample()
+        known = ledger(asked)._known
+        with pytest.raises(Absent):
+            before.sampler.sample()
+        assert known is ledger(asked)._known
+        before.stop()
+        assert [one.name for one in of(after.sampler.sample(), Container)] == ["web"]
+        after.stop()
 
 
 def test_a_host_without_cgroups(root: Path) -> None:

@@ -155,6 +155,7 @@ def test_cdi_names_for_one_container(names: dict[str, str], expected: list[str])
         ("all", "/etc/hosts", []),
         ("imex/0", "/dev/null", []),
         ("void", "/dev/null", []),
+        ("cdi/nvidia.com/gpu/0", "/var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/x", []),
     ],
 )
 def test_mounts_that_ask(name: str, source: str, expected: list[str]) -> None:

@@ -87,6 +87,9 @@ class ContainerSampler:
             self._runtimes.first_answers(FIRST_ANSWERS_S)
         told = self._runtimes.containers()
         statuses = self._runtimes.statuses()
+        if not self._runtimes.lead():
+            # What is known here is nothing any more, and whose GPUs are is told to who goes on.
+            raise Absent("what follows the runtimes: another does, after a reload")
         usage = self._used({one.key: one.cgroup for one in told if one.cgroup})
         self._tell_unread(usage)
         self._tell_missing(told, usage)

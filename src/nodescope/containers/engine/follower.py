@@ -78,32 +78,42 @@ class EngineFollower:
         self._status = RuntimeStatus(runtime=runtime, socket=path, state="absent", reason=NOT_ASKED)
         self._malformed = self._connected = 0
         self._closing = self._closed = self._abandoned = False
+        self._ended = True
+        self._ending = threading.Lock()
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name=f"engine {os.path.basename(path)}", daemon=True)
 
     def start(self) -> None:
         """Begins to follow, and goes on until `close`."""
-        threads.start(self._thread)
+        self._ended = False
+        try:
+            threads.start(self._thread)
+        except RuntimeError:
+            self._ended = True
+            raise
 
     def stop(self) -> None:
         """Lets it end, and does not wait for that."""
-        if not self._closing:
-            self._closing = True
-            os.eventfd_write(self._wake_fd, 1)
+        with self._ending:
+            if not self._closing:
+                self._closing = True
+                os.eventfd_write(self._wake_fd, 1)
 
     def close(self) -> None:
         """Ends within 2 s. May be called twice. Where the engine hangs in a request, its thread ends with that, and
         tells nothing any more.
         """
         self.stop()
-        if self._closed:
-            return
-        self._closed = True
+        with self._ending:
+            if self._closed:
+                return
+            self._closed = True
         if self._thread.ident is not None:
             self._thread.join(CLOSE_SECONDS)
-        self._abandoned = self._thread.is_alive()
-        if not self._abandoned:
-            os.close(self._wake_fd)
+        with self._ending:
+            self._abandoned = not self._ended
+            if self._ended:
+                os.close(self._wake_fd)
 
     def containers(self) -> tuple[Container, ...]:
         """All containers that there are, running or not, as known now."""
@@ -140,11 +150,26 @@ class EngineFollower:
         return self._malformed
 
     def _run(self) -> None:
+        try:
+            self._follow_always()
+        finally:
+            with self._ending:
+                self._ended = True
+                if self._abandoned:
+                    os.close(self._wake_fd)
+
+    def _follow_always(self) -> None:
         retry_s = self._pace.first_retry_s
         while not self._closing:
             began = time.monotonic()
             session = EngineSession(
-                self._path, self._known, self._labels, self._pace.request_s, self._room, self._owner
+                self._path,
+                self._known,
+                self._labels,
+                self._pace.request_s,
+                self._room,
+                self._owner,
+                lambda: self._closing,
             )
             try:
                 self._follow_to_the_end(session)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -36,7 +36,7 @@ class EngineSession:
     """For one thread. All methods raise what `EngineClient` raises; then the session is to be closed.
 
     `told`: what happened, to be taken by who follows, also after a failure. `malformed`: how many entries and
-    inspections could not be read.
+    inspections could not be read. `is_given_up`: asked between requests: then no other is made, and nothing compared.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class EngineSession:
         timeout_s: float,
         room: Room,
         owner: int | None = None,
+        is_given_up: Callable[[], bool] = lambda: False,
     ) -> None:
         self.engine: Engine | None = None
         self.malformed = 0
@@ -57,6 +58,7 @@ class EngineSession:
         self._labels = labels
         self._timeout_s = timeout_s
         self._room = room
+        self._is_given_up = is_given_up
         self._lines = 0
         self._pending: deque[bytes] = deque()
         self._unread: set[Key] = set()
@@ -97,6 +99,8 @@ class EngineSession:
         shown: dict[Key, Shown] = {}
         failed = 0
         for entry in differing:
+            if self._is_given_up():
+                return
             self._drain()
             key = key_of(entry)
             try:
@@ -137,6 +141,8 @@ class EngineSession:
         """
         failed = 0
         for key in list(self._known.stale)[:most]:
+            if self._is_given_up():
+                return
             self._known.stale.pop(key, None)
             try:
                 shown = self._inspect(key[1])

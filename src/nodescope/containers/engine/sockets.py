@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from nodescope.host import Absent, Host
@@ -26,10 +27,11 @@ class EngineSockets(NamedTuple):
     left_out: int
 
 
-def engine_sockets(host: Host) -> EngineSockets:
+def engine_sockets(host: Host, followed: Collection[str] = ()) -> EngineSockets:
     """Paths of the engines' sockets that are there now, each socket once, the host's own first; at most 16.
 
-    Looked for under /run and /var/run of the host's root, /run/user of it, and where the host's /run is mounted.
+    Of users' those that are `followed` go first: who comes back takes no one's place. Looked for under /run and
+    /var/run of the host's root, /run/user of it, and where the host's /run is mounted.
     """
     folders = [host.root("run"), host.root("var/run"), *MOUNTED]
     try:
@@ -51,5 +53,5 @@ def engine_sockets(host: Host) -> EngineSockets:
                 continue
             if stat.S_ISSOCK(status.st_mode):
                 found.setdefault((status.st_dev, status.st_ino), path)
-    paths = tuple(found.values())
-    return EngineSockets(paths[:MAX_SOCKETS], len(paths[MAX_SOCKETS:]))
+    paths = sorted(found.values(), key=lambda path: path.startswith(own) and path not in followed)
+    return EngineSockets(tuple(paths[:MAX_SOCKETS]), len(paths[MAX_SOCKETS:]))

@@ -156,13 +156,13 @@ def _gives_nothing(words: list[str]) -> bool:
 
 def by_mount(source: str | None, destination: str) -> Iterator[ContainerDevice]:
     """The device that a mount gives: a device file of the host, or NVIDIA's request by a mount point."""
-    if destination.startswith(NVIDIA_MOUNTS):
+    if destination.startswith(NVIDIA_MOUNTS) and source in (None, NULL):
         request = destination.removeprefix(NVIDIA_MOUNTS)
         if request.startswith("cdi/"):
             # cdi/vendor/class/name
             vendor, _, rest = request.removeprefix("cdi/").partition("/")
             yield from by_cdi_names([f"{vendor}/{rest.replace('/', '=', 1)}"])
-        elif source in (None, NULL) and _REQUEST.fullmatch(request):
+        elif _REQUEST.fullmatch(request):
             yield ContainerDevice(kind="gpu", evidence="mount", request=request, vendor="nvidia")
     elif source is not None and source.startswith("/dev/"):
         device = by_path(source, "mount")
