@@ -129,4 +129,5 @@ def test_amd_gpus_have_pods_where_the_conductors_form_asks(tmp_path: Path) -> No
                 time.sleep(0.05)
             assert 'k8s_namespace_gpu_utilization_total{namespace="ml"} 7' in page
         finally:
-            loop.stop()
+            for each in parts.loops.values():
+                each.stop()
