@@ -196,9 +196,9 @@ def test_a_request_is_not_tried_again_while_its_user_is_not_known(
         asked[request.path].append(request.again)
         return Response(200, b"first")
 
-    secret = bcrypt.hashpw(b"secret", bcrypt.gensalt(rounds=12)).decode()
+    secret = bcrypt.hashpw(b"secret", bcrypt.gensalt(rounds=10)).decode()
     (tmp_path / "web.yml").write_text(f"basic_auth_users: {{ada: {secret}}}")
-    listener = serve(handle, Limits(again_after_s=0.1, workers=2), load(str(tmp_path / "web.yml")))
+    listener = serve(handle, Limits(again_after_s=0.02, workers=2), load(str(tmp_path / "web.yml")))
     given = b64encode(b"ada:secret").decode()
     clients = [connect(listener).send(get(path, f"Authorization: Basic {given}")) for path in asked]
     assert [client.reply().body for client in clients] == [b"first"] * 2

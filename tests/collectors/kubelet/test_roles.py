@@ -128,7 +128,7 @@ def test_kubernetes_in_a_role(
             engine.start(engine.create(number, name, Env=["TOKEN=environment-SECRET"], Labels={"a": "label-SECRET"}))
         for line in lines:
             metrics = fetched(server, "/metrics", lambda text, line=line: line in text)  # type: ignore[misc]
-        pods = fetched(server, "/v1/pods", lambda text: '"GPU"' in text and "train-0" in text)
+        pods = fetched(server, "/v1/pods", lambda text: '"GPU"' in text and TRAIN in text)
         assert "SECRET" not in metrics + pods + server.log
     (one,) = json.loads(pods)
     assert (one["id"], one["pod_name"], one["pod_namespace"], one["pod_uuid"]) == (
