@@ -52,7 +52,7 @@ class Front:
         self._lock = self._places.lock
         self._asleep: dict[int, float] = {}
         self.late: set[int] = set()
-        self._replaced: set[threading.Thread] = set()
+        self.replaced: set[threading.Thread] = set()
         self._away = 0
         self._stopping = False
         self._ended = False
@@ -72,8 +72,8 @@ class Front:
 
     def get(self) -> Any:
         """The next connection with a whole request, for the worker that calls; cheroot's end mark if it is to end."""
-        if self._replaced and (me := threading.current_thread()) in self._replaced:
-            self._replaced.discard(me)
+        if self.replaced and (me := threading.current_thread()) in self.replaced:
+            self.replaced.discard(me)
             return SHUTDOWN
         slept_for: float | None = None
         while not self._stopping:
@@ -96,7 +96,7 @@ class Front:
             if me in self.late:
                 self.late.discard(me)
                 if not self._server.requests.come_back(threading.current_thread()):
-                    self._replaced.add(threading.current_thread())
+                    self.replaced.add(threading.current_thread())
                 return
             self._watch.end(connection, self._server.limits.again_after_s)
         self._go_on(connection)

@@ -128,6 +128,7 @@ class Server(HTTPServer):
     @interrupt.setter
     def interrupt(self, interrupt: BaseException) -> None:
         """cheroot reports here what has ended a worker, to end the server; another worker takes its place instead."""
+        self._connections.replaced.discard(threading.current_thread())
         self.requests.replace(threading.current_thread())
 
 
