@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from nodescope.cli.pause import Untold, answered
 from nodescope.devices.nvidia.frame import Options
-from nodescope.devices.nvidia.holders import CHILD_MODULE
+from nodescope.devices.nvidia.holders import CHILD_MODULE, agents
 from nodescope.devices.nvidia.pause import PauseFile
 from nodescope.devices.nvidia.supervisor import Supervisor
 from nodescope.host import Host
@@ -23,6 +24,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 MANY = 4000
 """Processes that take longer to be looked at than a wait of 50 ms."""
 
+IMPOSSIBLE_STACK_BYTES = 2**45
 HOLDING = "import sys; print('ready', flush=True); sys.stdin.read()"
 
 
@@ -117,6 +119,16 @@ def test_a_process_that_does_not_answer(run: Run, path: str, tmp_path: Path) -> 
     done = run("resume", "gpu", "--pause-file", path, f"--path.procfs={tmp_path}/proc")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("the pause is over; whether an agent runs here cannot be told")
+
+
+def test_without_a_thread_to_look_with() -> None:
+    """Where no thread is to be had, what holds the driver cannot be told; it says what to raise."""
+    before = threading.stack_size(IMPOSSIBLE_STACK_BYTES)
+    try:
+        with pytest.raises(Untold, match="raise the limit on processes"):
+            answered(agents, Host())
+    finally:
+        threading.stack_size(before)
 
 
 def test_what_holds_the_driver_is_named_where_there_are_many_processes(run: Run, path: str, tmp_path: Path) -> None:

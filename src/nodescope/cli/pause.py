@@ -99,7 +99,10 @@ def answered(look: Callable[[Host], list[T]], host: Host) -> list[T]:
             found.append(error)
 
     thread = threading.Thread(target=run, name="look", daemon=True)
-    threads.start(thread)
+    try:
+        threads.start(thread)
+    except RuntimeError as error:
+        raise Untold(f"{error}: raise the limit on processes") from error
     thread.join(WAIT_S)
     if not found:
         raise Untold(f"a process does not answer in {host.procfs}")

@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 from nodescope.host import Absent, Host, text
 from nodescope.kernel.attribute import attribute, seldom
 from nodescope.kernel.number import uint64_any_base
+from nodescope.kernel.runtime_power import ASLEEP, STATUS
 from nodescope.metric import Family, Metric, Row
 from nodescope.settings import Settings
 
@@ -47,7 +48,6 @@ SIZES: Final[tuple[tuple[str, Metric], ...]] = (
     ("mem_info_vram_total", _metric("memory_vram_size_bytes", "The size of VRAM in bytes.")),
 )
 
-ASLEEP: Final = frozenset({b"suspended", b"suspending"})
 WAKING: Final = ("/gpu_busy_percent", "/power_dpm_force_performance_level")
 """Files for which a driver wakes a card that sleeps: of such a one they are not read."""
 
@@ -68,7 +68,7 @@ class _Card:
     def __init__(self, folder: str, name: str) -> None:
         device = f"{folder}/{name}/device"
         self.name = name
-        self.status = f"{device}/power/runtime_status"
+        self.status = f"{device}/{STATUS}"
         self.uevent = f"{device}/uevent"
         self.vendor = f"{device}/vendor"
         self.info = [f"{device}/{file}" for file in INFO_FILES]

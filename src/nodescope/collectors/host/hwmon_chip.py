@@ -26,6 +26,7 @@ from nodescope.collectors.host.hwmon_sensor import (
 )
 from nodescope.host import Absent, Host, text
 from nodescope.kernel.attribute_reader import AttributeReader
+from nodescope.kernel.runtime_power import ASLEEP, STATUS
 from nodescope.metric import Metric, Row
 
 MAX_FILES: Final = 8192
@@ -36,7 +37,6 @@ that it refuses (drivers/nvme/host/hwmon.c): such a one is asked for again only 
 GPUS: Final = frozenset({"amdgpu", "i915", "nouveau", "radeon", "xe"})
 """Chips of GPUs that sleep when nobody uses them: many a driver wakes one to answer for a sensor."""
 
-ASLEEP: Final = frozenset({b"suspended", b"suspending"})
 RELIST_SECONDS: Final = 60.0
 """How long a chip's files, limits and labels are remembered; for some a quarter less: not all are due at once."""
 
@@ -172,7 +172,7 @@ class Chip:
         """Whether it is of a GPU that sleeps, and that no reading is to wake."""
         if not self.may_sleep:
             return False
-        return (reader.now(f"{self.folder}/device/power/runtime_status", built_in=True) or b"").strip() in ASLEEP
+        return (reader.now(f"{self.folder}/device/{STATUS}", built_in=True) or b"").strip() in ASLEEP
 
     def _device(self) -> list[str]:
         """The files of the device; and what it is called, anew only where a link has changed."""

@@ -15,7 +15,6 @@ _HOTSPOT: Final = ("temperature.hotspot", "temperature.hotspot_temperature", "te
 _CORRECTED_TEXT: Final = "total_correctable_count total_correctable correctable_count correctable"
 _CORRECTED: Final = tuple(f"ecc.{name}" for name in _CORRECTED_TEXT.split())
 _UNCORRECTED: Final = tuple(f"ecc.{name.replace('correctable', 'uncorrectable')}" for name in _CORRECTED_TEXT.split())
-_TOTAL: Final = ("mem_usage.total_vram", "mem_usage.vram", "fb_usage.vram_total", "vram.total")
 _SOCKET_POWER: Final = (
     "power.socket_power",
     "power.current_socket_power",

@@ -28,13 +28,13 @@ from nodescope.devices.amd.partition_readings import PartitionReadings
 from nodescope.devices.amd.partitions import Partition, identities, partitions
 from nodescope.devices.amd.xgmi import links_of_topology
 from nodescope.host import Host
+from nodescope.kernel.runtime_power import ASLEEP, STATUS
 from nodescope.records.gpu import GpuIdentity, GpuReading, GpuReport, InstanceIdentity, LinkReading
 
 LEARN_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 5.0
 """Where some of it was refused, as during a reset."""
 
-ASLEEP: Final = frozenset({b"suspended", b"suspending"})
 SUSPENDED: Final = "suspended"
 NO_DRIVER: Final = "no driver has it, though amdgpu is loaded: its start failed, the kernel log says why"
 
@@ -113,7 +113,7 @@ class SysfsGpu:
         if not placed.bound:
             return self._without_reading("failed", NO_DRIVER)
         files.begin()
-        asleep = (files.now("power/runtime_status") or b"").strip() in ASLEEP
+        asleep = (files.now(STATUS) or b"").strip() in ASLEEP
         now = time.monotonic()
         if now >= self._due or placed != self._learnt:
             self._learn(placed, asleep)
